@@ -1,0 +1,49 @@
+//! Layers as checkpoints name them, made from [`Weights`].
+
+use candle_core::Tensor;
+use candle_nn::{Embedding, LayerNorm, Linear};
+
+use super::Result;
+use super::checkpoint::Weights;
+use super::ops::{Conv2d, GroupNorm};
+
+/// `weight` [out, in] and `bias` [out].
+pub fn linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
+    let weight = weights.get((outputs, inputs), "weight")?;
+    let bias = weights.get(outputs, "bias")?;
+    Ok(Linear::new(weight, Some(bias)))
+}
+
+/// `weight` [out, in] alone.
+pub fn linear_no_bias(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
+    Ok(Linear::new(weights.get((outputs, inputs), "weight")?, None))
+}
+
+/// `weight` and `bias` [size].
+pub fn layer_norm(weights: &Weights, size: usize, eps: f64) -> Result<LayerNorm> {
+    Ok(LayerNorm::new(weights.get(size, "weight")?, weights.get(size, "bias")?, eps))
+}
+
+/// `weight` and `bias` [channels].
+pub fn group_norm(weights: &Weights, groups: usize, channels: usize, eps: f64) -> Result<GroupNorm> {
+    GroupNorm::new(weights.get(channels, "weight")?, weights.get(channels, "bias")?, groups, eps)
+}
+
+/// `weight` [count, size].
+pub fn embedding(weights: &Weights, count: usize, size: usize) -> Result<Embedding> {
+    Ok(Embedding::new(weights.get((count, size), "weight")?, size))
+}
+
+/// A square convolution: `weight` [out, in, kernel, kernel] and `bias` [out].
+pub fn conv2d(
+    weights: &Weights,
+    inputs: usize,
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<Conv2d> {
+    let weight: Tensor = weights.get((outputs, inputs, kernel, kernel), "weight")?;
+    let bias = weights.get(outputs, "bias")?;
+    Conv2d::new(weight, Some(bias), stride, padding)
+}

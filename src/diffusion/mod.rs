@@ -1,0 +1,30 @@
+//! The pipeline on candle: CLIP text encoder → UNet with decoupled cross-attention ← image encoder of the
+//! reference → VAE. Knows nothing of stores or screens.
+//!
+//! - [`checkpoint`]: a diffusers folder or the embedded model: configs, weights, what fits together
+//! - [`tokenizer`], [`text_encoder`]: a prompt becomes states
+//! - [`preprocess`], [`image_encoder`], [`adapter`]: a reference becomes image tokens
+//! - [`unet`]: predicts the noise, looking at text and image
+//! - [`scheduler`], [`noise`]: the samplers and their seeds
+//! - [`vae`]: latents become a picture
+//! - [`pipeline`], [`observer`]: a generation from request to pictures, watched and cancelled from outside
+//! - [`layers`], [`ops`]: layers named as in checkpoints, and the kernels behind them
+//! - [`error`]: everything that can go wrong, in sentences
+
+pub mod adapter;
+pub mod checkpoint;
+pub mod error;
+pub mod image_encoder;
+pub mod layers;
+pub mod noise;
+pub mod observer;
+pub mod ops;
+pub mod pipeline;
+pub mod preprocess;
+pub mod scheduler;
+pub mod text_encoder;
+pub mod tokenizer;
+pub mod unet;
+pub mod vae;
+
+pub use error::{Error, Result};

@@ -1,0 +1,12 @@
+//! The kernels behind the layers. On the CPU in float32 they are our own where candle's are slow; elsewhere they
+//! are candle's. Same results either way, to rounding.
+
+mod activation;
+mod attention;
+mod conv;
+mod norm;
+
+pub use activation::{Activation, geglu, silu};
+pub use attention::attention;
+pub use conv::Conv2d;
+pub use norm::GroupNorm;

@@ -1,0 +1,3 @@
+//! The domain in plain types, without input or output. Sees no other module.
+
+pub mod settings;

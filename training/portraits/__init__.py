@@ -1,0 +1,1 @@
+"""Procedurally drawn portraits of people who do not exist: the only training data."""
