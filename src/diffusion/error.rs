@@ -51,6 +51,12 @@ pub enum Error {
     FaceId { path: PathBuf },
 
     #[error(
+        "a reference needs an adapter, and this checkpoint brings none; give --adapter FILE and --image-encoder DIR, \
+         or leave the reference out"
+    )]
+    NoAdapter,
+
+    #[error(
         "{width}×{height} cannot be generated: width and height must be multiples of {multiple}, and at least {multiple}"
     )]
     BadSize { width: usize, height: usize, multiple: usize },

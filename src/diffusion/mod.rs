@@ -1,7 +1,8 @@
 //! The pipeline on candle: CLIP text encoder → UNet with decoupled cross-attention ← image encoder of the
 //! reference → VAE. Knows nothing of stores or screens.
 //!
-//! - [`checkpoint`]: a diffusers folder or the embedded model: configs, weights, what fits together
+//! - [`model`], [`checkpoint`]: a diffusers folder or the embedded model: configs, weights, what fits together
+//! - [`compute`], [`memory`]: the device and the type, and whether it fits
 //! - [`tokenizer`], [`text_encoder`]: a prompt becomes states
 //! - [`preprocess`], [`image_encoder`], [`adapter`]: a reference becomes image tokens
 //! - [`unet`]: predicts the noise, looking at text and image
@@ -13,14 +14,18 @@
 
 pub mod adapter;
 pub mod checkpoint;
+pub mod compute;
 pub mod error;
 pub mod image_encoder;
 pub mod layers;
+pub mod memory;
+pub mod model;
 pub mod noise;
 pub mod observer;
 pub mod ops;
 pub mod pipeline;
 pub mod preprocess;
+mod resnet;
 pub mod scheduler;
 pub mod text_encoder;
 pub mod tokenizer;

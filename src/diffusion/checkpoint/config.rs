@@ -17,7 +17,7 @@ pub struct UNetConfig {
     pub sample_size: Option<usize>,
     pub down_block_types: Vec<BlockKind>,
     pub up_block_types: Vec<BlockKind>,
-    #[serde(default)]
+    #[serde(default = "mid_block")]
     pub mid_block_type: Option<String>,
     pub block_out_channels: Vec<usize>,
     #[serde(default = "two")]
@@ -59,6 +59,8 @@ pub struct UNetConfig {
     pub encoder_hid_dim_type: Option<String>,
     #[serde(default)]
     pub dual_cross_attention: bool,
+    #[serde(default)]
+    pub center_input_sample: bool,
     #[serde(default = "default_scale_shift")]
     pub resnet_time_scale_shift: String,
 }
@@ -156,6 +158,9 @@ pub struct ProjectedImageEncoderConfig {
     pub layer_norm_eps: f64,
 }
 
+fn mid_block() -> Option<String> {
+    Some("UNetMidBlock2DCrossAttn".to_owned())
+}
 fn one_usize() -> usize {
     1
 }

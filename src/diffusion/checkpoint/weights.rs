@@ -1,12 +1,13 @@
 //! Tensors by name from safetensors files, checked before anything is allocated.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor};
-use memmap2::Mmap;
-use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 
@@ -14,7 +15,7 @@ use super::files::{Bytes, Files};
 use crate::diffusion::{Error, Result};
 
 /// The header of the largest known checkpoints is below 1 MiB.
-const LARGEST_HEADER: usize = 64 << 20;
+const LARGEST_HEADER: u64 = 64 << 20;
 
 /// The tensors of one component, seen from a place in their tree of names; made for a device and a type.
 /// Cheap to clone.
@@ -35,12 +36,14 @@ struct Store {
 struct File {
     path: PathBuf,
     data: Data,
-    header: usize,
+    /// Where the tensors' bytes begin.
+    start: usize,
     metadata: Metadata,
 }
 
+/// Read tensor by tensor rather than mapped: a map's pages would count as memory beside the tensors made from them.
 enum Data {
-    Mapped(Mmap),
+    Disk(Mutex<fs::File>),
     Embedded(&'static [u8]),
 }
 
@@ -163,8 +166,12 @@ impl Weights {
                 return Err(Error::WrongType { path: file.path.clone(), name: full, found: format!("{other:?}") });
             }
         };
-        let bytes = &file.data.bytes()[file.header..][info.data_offsets.0..info.data_offsets.1];
-        let tensor = Tensor::from_raw_buffer(bytes, dtype, &info.shape, &Device::Cpu)?;
+        let (begin, end) = info.data_offsets;
+        let bytes = file
+            .data
+            .read(file.start + begin, end - begin)
+            .map_err(|source| Error::Unreadable { path: file.path.clone(), source })?;
+        let tensor = Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?;
         Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
     }
 
@@ -180,43 +187,52 @@ impl Weights {
 }
 
 impl File {
+    /// Reads the header and holds it against the file's size; no tensor is read yet.
     fn open(folder: &Files, name: &str) -> Result<Self> {
         let path = folder.path_of(name);
-        let data = match folder.bytes(name)? {
-            Bytes::Embedded(bytes) => Data::Embedded(bytes),
+        let unreadable = |source| Error::Unreadable { path: path.clone(), source };
+        let broken = |reason: String| Error::BrokenWeights { path: path.clone(), reason };
+        let (data, size) = match folder.bytes(name)? {
+            Bytes::Embedded(bytes) => (Data::Embedded(bytes), bytes.len()),
             Bytes::Disk(path) => {
-                let unreadable = |source| Error::Unreadable { path: path.clone(), source };
-                let file = std::fs::File::open(&path).map_err(unreadable)?;
-                // SAFETY: the map is only read; a checkpoint that is changed while it is loaded is the one thing this
-                // cannot guard against, and every byte of it is a valid number.
-                Data::Mapped(unsafe { Mmap::map(&file) }.map_err(unreadable)?)
+                let file = fs::File::open(&path).map_err(unreadable)?;
+                let size = file.metadata().map_err(unreadable)?.len() as usize;
+                (Data::Disk(Mutex::new(file)), size)
             }
         };
-        let broken = |reason: String| Error::BrokenWeights { path: path.clone(), reason };
-        let bytes = data.bytes();
-        let length = bytes.first_chunk::<8>().map(|head| u64::from_le_bytes(*head));
-        match length {
-            None => return Err(broken("it is shorter than a header".to_owned())),
-            Some(length) if length > LARGEST_HEADER as u64 => {
-                return Err(broken(format!("its header claims {length} bytes")));
-            }
-            Some(_) => {}
+        if size < 8 {
+            return Err(broken("it is shorter than a header".to_owned()));
         }
-        let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| broken(format!("{error}")))?;
-        let header = header + 8;
-        let expected = header + metadata.data_len();
-        if bytes.len() != expected {
-            return Err(broken(format!("it should have {expected} bytes and has {}", bytes.len())));
+        let length = data.read(0, 8).map_err(unreadable)?;
+        let length = u64::from_le_bytes(length.as_ref().try_into().expect("eight bytes were asked for"));
+        if length > LARGEST_HEADER.min(size as u64 - 8) {
+            return Err(broken(format!("its header claims {length} bytes, and the file has {size} in all")));
         }
-        Ok(Self { path, data, header, metadata })
+        let header = data.read(8, length as usize).map_err(unreadable)?;
+        // Deserialising checks that the tensors lie side by side and that each has the bytes its shape and type ask for.
+        let metadata: Metadata =
+            serde_json::from_slice(&header).map_err(|error| broken(format!("its header is damaged: {error}")))?;
+        let start = 8 + header.len();
+        if start.checked_add(metadata.data_len()) != Some(size) {
+            let expected = start.saturating_add(metadata.data_len());
+            return Err(broken(format!("its header promises {expected} bytes and it has {size}")));
+        }
+        Ok(Self { path, data, start, metadata })
     }
 }
 
 impl Data {
-    fn bytes(&self) -> &[u8] {
+    fn read(&self, offset: usize, length: usize) -> io::Result<Cow<'_, [u8]>> {
         match self {
-            Self::Mapped(map) => map,
-            Self::Embedded(bytes) => bytes,
+            Self::Embedded(bytes) => Ok(Cow::Borrowed(&bytes[offset..offset + length])),
+            Self::Disk(file) => {
+                // A panic while the lock was held leaves at worst another position, which the next seek sets anew.
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut bytes = vec![0; length];
+                file.seek(SeekFrom::Start(offset as u64))?;
+                file.read_exact(&mut bytes)?;
+                Ok(Cow::Owned(bytes))
+            }
         }
     }
 }

@@ -1,1 +1,120 @@
-//! (to come)
+//! UNet2DConditionModel with decoupled cross-attention (diffusers, `models/unets/unet_2d_condition.py`).
+
+mod attention;
+mod blocks;
+mod conditioning;
+mod plan;
+mod sites;
+mod time;
+
+pub use conditioning::{Conditioning, LayerScales};
+pub use sites::Sites;
+
+use candle_core::{DType, Tensor};
+
+use self::blocks::{DownBlock, MidBlock, UpBlock};
+use self::plan::Plan;
+use self::time::TimeEmbedding;
+use super::adapter::Adapter;
+use super::checkpoint::{UNetConfig, Weights};
+use super::layers;
+use super::ops::{Conv2d, GroupNorm};
+use super::{Error, Result};
+
+/// Predicts, from noisy latents, a diffusion time, text and image, what the sampler needs to take a step.
+pub struct UNet {
+    conv_in: Conv2d,
+    time: TimeEmbedding,
+    down: Vec<DownBlock>,
+    mid: Option<MidBlock>,
+    up: Vec<UpBlock>,
+    norm_out: GroupNorm,
+    conv_out: Conv2d,
+    sites: Sites,
+    dtype: DType,
+    config: UNetConfig,
+}
+
+impl UNet {
+    /// Loads the weights that `config` calls for; each is checked for its shape, and kinds of UNet that this program
+    /// does not compute are refused by name.
+    pub fn load(weights: &Weights, config: &UNetConfig) -> Result<Self> {
+        let plan = Plan::new(config).map_err(|reason| Error::BadConfig {
+            path: weights.path().with_file_name("config.json"),
+            reason,
+        })?;
+        let first = plan.channels;
+        let mut sites = Sites::default();
+        // In the order in which the adapter numbers the cross-attentions, which is not that of the work.
+        let down = plan.down.iter().enumerate();
+        let down = down.map(|(i, block)| DownBlock::load(weights, &format!("down_blocks.{i}"), block, &mut sites));
+        let down = down.collect::<Result<_>>()?;
+        let up = plan.up.iter().enumerate();
+        let up = up.map(|(i, block)| UpBlock::load(weights, &format!("up_blocks.{i}"), block, &mut sites));
+        let up = up.collect::<Result<_>>()?;
+        let mid = plan.mid.as_ref().map(|block| MidBlock::load(weights, "mid_block", block, &mut sites)).transpose()?;
+        let norm_out = weights.pp("conv_norm_out");
+        Ok(Self {
+            conv_in: layers::conv2d(&weights.pp("conv_in"), config.in_channels, first, 3, 1, 1)?,
+            time: TimeEmbedding::load(&weights.pp("time_embedding"), config)?,
+            down,
+            mid,
+            up,
+            norm_out: layers::group_norm(&norm_out, config.norm_num_groups, first, config.norm_eps)?,
+            conv_out: layers::conv2d(&weights.pp("conv_out"), first, config.out_channels, 3, 1, 1)?,
+            sites,
+            dtype: weights.dtype(),
+            config: config.clone(),
+        })
+    }
+
+    /// Computes what does not depend on the denoising step: K and V of every cross-attention.
+    ///
+    /// text [rows, tokens, C]; image tokens [rows, T, C] with the adapter that made them. With guidance the rows are
+    /// \[negative, positive\].
+    pub fn conditioning(&self, text: &Tensor, image: Option<(&Adapter, &Tensor)>) -> Result<Conditioning> {
+        Conditioning::new(&self.sites, text, image)
+    }
+
+    /// Every cross-attention, in the order of the adapter's numbers.
+    pub fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    /// latents [rows, in, h, w] (already scaled for the sampler) → the model's output [rows, out, h, w].
+    pub fn forward(
+        &self,
+        latents: &Tensor,
+        timestep: f64,
+        conditioning: &Conditioning,
+        scales: &LayerScales,
+    ) -> Result<Tensor> {
+        let latents = latents.to_dtype(self.dtype)?;
+        let time = self.time.forward(timestep, self.dtype, latents.device())?; // [1, width]
+        let seen = conditioning.seen_with(scales);
+
+        let mut x = self.conv_in.forward(&latents)?;
+        let mut skips = vec![x.clone()];
+        for block in &self.down {
+            x = block.forward(&x, &time, &seen, &mut skips)?;
+        }
+        if let Some(mid) = &self.mid {
+            x = mid.forward(&x, &time, &seen)?;
+        }
+        for block in &self.up {
+            x = block.forward(&x, &time, &seen, &mut skips)?;
+        }
+        let x = self.norm_out.forward_silu(&x)?;
+        Ok(self.conv_out.forward(&x)?)
+    }
+
+    /// Channels of the latents it reads.
+    pub fn in_channels(&self) -> usize {
+        self.config.in_channels
+    }
+
+    /// The side of the latents it was trained on, when its config says so.
+    pub fn sample_size(&self) -> Option<usize> {
+        self.config.sample_size
+    }
+}
