@@ -109,7 +109,8 @@ def generate(pipe: StableDiffusionPipeline, case: dict, data: Path) -> tuple[tor
     settings = {"prompt": [case["prompt"]] * len(case["seeds"])}
     if case["negative"] is not None:
         settings["negative_prompt"] = [case["negative"]] * len(case["seeds"])
-    steps, after = case["steps"], []
+    # PNDM takes one of its steps twice.
+    steps, after = case["steps"] + (case["sampler"] == "pndm"), []
     weight = scales(pipe, case["scale"])[0] if case["adapter"] else None
     start, end = case["active"]
 
@@ -133,7 +134,7 @@ def generate(pipe: StableDiffusionPipeline, case: dict, data: Path) -> tuple[tor
         **settings,
         width=case["width"],
         height=case["height"],
-        num_inference_steps=steps,
+        num_inference_steps=case["steps"],
         guidance_scale=case["guidance"],
         generator=[torch.Generator("cpu").manual_seed(seed) for seed in case["seeds"]],
         callback_on_step_end=watch,
