@@ -76,3 +76,14 @@ def plain_caption(scene, who="person"):
                f"{CLOTHES[scene['clothes']]} sweater {PLACES[scene['place']][0]}")
     return ", ".join([subject, CAMERAS[scene["camera"]][0], FOCUSES[scene["focus"]][0], LIGHTS[scene["light"]][0],
                       STYLES[scene["style"]][0], GAZES[scene["gaze"]][0]])
+
+
+NEGATIVE = ["blurry", "low quality", "bad quality", "text", "watermark", "deformed", "ugly", "hat", "dark", "painting"]
+
+
+def empty_caption(rng):
+    """What a dropped caption becomes: mostly nothing, sometimes words that people type as a
+    negative prompt, so that these mean "no particular picture" to the model."""
+    if rng.random() < .7:
+        return ""
+    return ", ".join(rng.permutation(NEGATIVE)[:rng.integers(1, 5)])

@@ -183,10 +183,10 @@ class _Portrait:
                 self.on_face(.75 * self.cover(np.hypot(f - a, v - b) - .014), skin * colour(.62, .45, .36))
         nose = f - .025 * self.look
         length, wide = p["nose_length"], p["nose_width"]
-        self.on_face(.45 * bump(nose, v - length - .005, wide * 1.1, .024), skin * colour(.58, .42, .38))
+        self.on_face(.45 * bump(nose, v - length - .005, wide * 1.1, .024), skin * colour(.58, .42, .38), inked=False)
         for side in (-1, 1):
             self.on_face(.85 * self.cover(ellipse(nose - side * wide * .55, v - length - .008, .024, .016), 1.5),
-                         skin * colour(.42, .30, .28))
+                         skin * colour(.42, .30, .28), inked=False)
         self.on_face(.35 * bump(nose + .012, v - length + .045, .022, .05), np.minimum(skin * 1.25 + .08, 1))
 
     def beard(self):

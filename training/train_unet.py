@@ -1,0 +1,162 @@
+"""The denoiser, the text encoder's tuning and the adapter, trained together.
+
+Latents and image embeddings are precomputed. Each step draws a person, one of their pictures as
+the target and a reference picture that is not the target; captions are written anew. One
+process a core, gradients averaged:
+    python train_unet.py --steps 3600 --world 2 --rank 0 &  python train_unet.py ... --rank 1
+The learning rate stays high and falls over the last 40 % of the steps. The number of steps can
+be changed while it runs by writing it to steps.txt in the scratch folder.
+"""
+import argparse
+import os
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from diffusers import AutoencoderKL
+from transformers import CLIPTextModel
+
+import dataset
+import model
+import paths
+import progress
+import tokenizer as words
+import train_encoders
+from adapter import Adapter
+from portraits.captions import caption, empty_caption
+
+RATE, TEXT_RATE, ADAPTER_RATE = 1e-3, 3e-4, 1e-3
+DROP_CAPTION, DROP_IMAGE, ADAPTER_OFF = .10, .08, .20
+PLAN = os.path.join(paths.WORK, "steps.txt")
+
+
+def schedule(step, steps, warmup=120, fall=.4, floor=.02):
+    left = max(0., 1 - step / steps) / fall
+    return min(1, (step + 1) / warmup) * max(floor, min(1, left))
+
+
+class Batches:
+    """Draws training examples. Reference pictures are sometimes the target too: plain portraits
+    are what people try first."""
+
+    def __init__(self, seed, tokenizer):
+        _, self.records = dataset.load("train")
+        self.latents = torch.load(paths.checkpoint("latents-train.pt")).float()
+        self.latents *= AutoencoderKL.from_pretrained(paths.checkpoint("vae")).config.scaling_factor
+        self.embeddings = torch.load(paths.checkpoint("embeddings-train.pt"))
+        self.people = len(self.records) // dataset.PER_IDENTITY
+        self.tokenizer = tokenizer
+        self.rng = np.random.default_rng([11, seed])
+        self.noise = torch.Generator().manual_seed(1000 + seed)
+        self.kept = model.scheduler().alphas_cumprod
+
+    def draw(self, n):
+        rng = self.rng
+        person = rng.integers(0, self.people, n) * dataset.PER_IDENTITY
+        plain = rng.random(n) < .15
+        which = np.where(plain, rng.integers(0, dataset.REFERENCES, n),
+                         rng.integers(dataset.REFERENCES, dataset.PER_IDENTITY, n))
+        reference = np.where(plain, 1 - which, rng.integers(0, dataset.REFERENCES, n))
+        dropped = rng.random(n) < DROP_CAPTION
+        texts = [empty_caption(rng) if dropped[i] else caption(rng, *self.records[person[i] + which[i]])
+                 for i in range(n)]
+        no_image = rng.random(n) < np.where(dropped, .5, DROP_IMAGE)
+        embedding = self.embeddings[person + reference] * torch.tensor(~no_image).float()[:, None]
+        scale = torch.tensor(rng.random(n) >= ADAPTER_OFF).float()
+        clean = self.latents[person + which]
+        t = torch.randint(0, 1000, (n,), generator=self.noise)
+        noise = torch.randn(clean.shape, generator=self.noise)
+        kept = self.kept[t].view(-1, 1, 1, 1)
+        noisy = kept.sqrt() * clean + (1 - kept).sqrt() * noise
+        velocity = kept.sqrt() * noise - (1 - kept).sqrt() * clean
+        return noisy, t, velocity, words.encode(self.tokenizer, texts), embedding, scale
+
+
+def average_gradients(parameters, world, steps):
+    """Mean gradient over the processes; all of them also take the plan that the first one read."""
+    flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(steps)])])
+    dist.all_reduce(flat)
+    flat /= world
+    start = 0
+    for p in parameters:
+        p.grad = flat[start:start + p.numel()].view_as(p)
+        start += p.numel()
+    return int(round(float(flat[-1])))
+
+
+def planned(steps):
+    try:
+        with open(PLAN) as f:
+            return int(f.read())
+    except (OSError, ValueError):
+        return steps
+
+
+def train(args):
+    torch.manual_seed(4)
+    if args.world > 1:
+        dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{args.port}", rank=args.rank,
+                                world_size=args.world)
+    tokenizer = words.load()
+    unet = model.make_unet()
+    adapter = Adapter(unet)
+    text = CLIPTextModel.from_pretrained(train_encoders.TEXT, attn_implementation="eager")
+    parts = {"unet": unet, "adapter": adapter, "text": text}
+    groups = [dict(params=list(parts[k].parameters()), base=rate)
+              for k, rate in (("unet", RATE), ("adapter", ADAPTER_RATE), ("text", TEXT_RATE))]
+    parameters = [p for g in groups for p in g["params"]]
+    names = [(k, n) for k in ("unet", "adapter", "text") for n, _ in parts[k].named_parameters()]
+    optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(.9, .99), weight_decay=.01, fused=True)
+    average = progress.Ema(parameters)
+    step, state = 0, progress.resume(model.STATE)
+    if state:
+        for k, part in parts.items():
+            part.load_state_dict(state[k])
+        optimizer.load_state_dict(state["optimizer"])
+        average.average, step = state["average"], state["step"]
+    batches = Batches(args.rank + 100 * step, tokenizer)
+    steps, meter = args.steps, progress.Meter(25)
+    while step < steps:
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * schedule(step, steps)
+        noisy, t, velocity, ids, embedding, scale = batches.draw(args.batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            context = text(input_ids=ids).last_hidden_state
+            adapter.image_tokens, adapter.scale = adapter.image_proj(embedding), scale
+            guess = unet(noisy, t, encoder_hidden_states=context).sample.float()
+        each = ((guess - velocity) ** 2).mean((1, 2, 3))
+        optimizer.zero_grad()
+        each.mean().backward()
+        if args.world > 1:
+            steps = average_gradients(parameters, args.world, planned(args.steps))
+        else:
+            steps = planned(args.steps)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.)
+        optimizer.step()
+        step += 1
+        if args.rank:
+            continue
+        average.update(step)
+        meter.add(step, loss=each.mean(), late=each[t < 300].mean() if (t < 300).any() else each.mean(),
+                  rate=optimizer.param_groups[0]["lr"])
+        if step % 100 == 0 or step >= steps:
+            out = {k: dict(part.state_dict()) for k, part in parts.items()}
+            for (k, n), value in zip(names, average.average):
+                out[k][n] = value
+            progress.save(model.AVERAGE, step=step, samples=step * args.batch * args.world, **out)
+        if step % 300 == 0 or step >= steps:
+            progress.save(model.STATE, optimizer=optimizer.state_dict(), average=average.average, step=step,
+                          **{k: part.state_dict() for k, part in parts.items()})
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--steps", type=int, default=3600)
+    options.add_argument("--batch", type=int, default=20, help="of each process")
+    options.add_argument("--world", type=int, default=1)
+    options.add_argument("--rank", type=int, default=0)
+    options.add_argument("--port", type=int, default=29511)
+    options.add_argument("--threads", type=int, default=1)
+    args = options.parse_args()
+    torch.set_num_threads(args.threads)
+    train(args)
