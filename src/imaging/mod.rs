@@ -1,1 +1,22 @@
-//! Pictures in and out of files, with limits.
+//! Pictures in and out of files.
+//!
+//! - [`open_picture`]: a stranger's file becomes an upright sRGB picture, within limits
+//! - [`write_png`]: a picture is there whole or not at all, and says that it was generated, how, and from what
+//! - [`provenance`]: what it says
+//! - [`sheet`]: several pictures side by side, with captions
+
+mod colour;
+mod error;
+mod jpeg;
+mod open;
+pub mod provenance;
+mod save;
+pub mod sheet;
+mod text;
+
+pub use error::Error;
+pub use open::{LARGEST_FILE, LARGEST_PICTURE, LONGEST_SIDE, Opened, open_picture};
+pub use provenance::Provenance;
+pub use save::{check_target, write_png};
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -2,6 +2,7 @@
 
 mod config;
 mod files;
+pub mod fingerprint;
 mod weights;
 
 pub use config::{BlockKind, PerBlock, ProjectedImageEncoderConfig, TextEncoderConfig, UNetConfig, VaeConfig};

@@ -243,7 +243,7 @@ struct ShardIndex {
 }
 
 /// Which files hold a component's weights; the full-precision ones are preferred.
-fn component_files(folder: &Files, stem: &str) -> Result<Vec<String>> {
+pub(super) fn component_files(folder: &Files, stem: &str) -> Result<Vec<String>> {
     for name in [format!("{stem}.safetensors"), format!("{stem}.fp16.safetensors")] {
         if folder.has(&name) {
             return Ok(vec![name]);

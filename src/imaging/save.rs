@@ -1,0 +1,128 @@
+//! Writing pictures: whole or not at all.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use tempfile::NamedTempFile;
+
+use super::{Error, Provenance, Result};
+
+/// Finds out, before any work is spent, whether a picture can be written to `path`.
+pub fn check_target(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(unwritable(path, "it is a folder"));
+    }
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        let what = if folder.exists() { "is not a folder" } else { "does not exist" };
+        return Err(unwritable(path, format!("{} {what}", folder.display())));
+    }
+    temporary(path).map(drop)
+}
+
+/// Writes a PNG with its provenance and returns the BLAKE3 hash of the file. The picture is written beside its place
+/// under a temporary name, brought to the disk, and moved: whoever looks sees the old file or the whole new one.
+pub fn write_png(path: &Path, picture: &RgbImage, provenance: &Provenance) -> Result<String> {
+    let bytes = encode(picture, provenance).map_err(|error| unwritable(path, error))?;
+    let mut file = temporary(path)?;
+    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| unwritable(path, error))?;
+    file.persist(path).map_err(|error| unwritable(path, error.error))?;
+    Ok(blake3::hash(&bytes).to_hex().to_string())
+}
+
+fn encode(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), provenance.xmp())?;
+    encoder.add_itxt_chunk("pentimento".to_owned(), provenance.record.to_string())?;
+    if let Some(parameters) = &provenance.parameters {
+        // The plain chunk knows Latin-1 alone; readers of this keyword look in both.
+        let parameters = parameters.replace('\0', "");
+        if parameters.chars().all(|c| u32::from(c) < 256) {
+            encoder.add_text_chunk("parameters".to_owned(), parameters)?;
+        } else {
+            encoder.add_itxt_chunk("parameters".to_owned(), parameters)?;
+        }
+    }
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(picture.as_raw())?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// An empty file beside the target that disappears unless it is moved into place. Its permissions are those of any new
+/// file of the user.
+fn temporary(path: &Path) -> Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".pentimento-").suffix(".png");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder_of(path)).map_err(|error| unwritable(path, plain_reason(&error)))
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// The system's reason without the temporary file's name.
+fn plain_reason(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code).to_string(),
+        None => error.kind().to_string(),
+    }
+}
+
+fn unwritable(path: &Path, reason: impl ToString) -> Error {
+    Error::Unwritable { path: path.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_written_picture_comes_back_with_its_texts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        let picture = RgbImage::from_fn(9, 5, |x, y| image::Rgb([x as u8, y as u8, 200]));
+        let provenance = Provenance {
+            parameters: Some("肖像\nSteps: 1".to_owned()),
+            ..Provenance::composed(json!({"prompt": "肖像"}))
+        };
+        let hash = write_png(&path, &picture, &provenance).unwrap();
+
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(hash, blake3::hash(&bytes).to_hex().to_string());
+        assert_eq!(super::super::open_picture(&path).unwrap().picture, picture);
+        let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info().unwrap();
+        let texts: Vec<(String, String)> =
+            reader.info().utf8_text.iter().map(|chunk| (chunk.keyword.clone(), chunk.get_text().unwrap())).collect();
+        assert!(texts[0].1.contains(super::super::provenance::DIGITAL_SOURCE_TYPE));
+        assert!(texts.iter().any(|(keyword, text)| keyword == "pentimento" && text.contains("肖像")));
+        assert!(texts.iter().any(|(keyword, text)| keyword == "parameters" && text.starts_with("肖像")));
+        // Nothing else is left in the folder.
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_is_told_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_target(&folder.path().join("new.png")).is_ok());
+        let nowhere = check_target(&folder.path().join("nowhere/new.png")).unwrap_err().to_string();
+        assert!(nowhere.contains("does not exist"), "{nowhere}");
+        let itself = check_target(folder.path()).unwrap_err().to_string();
+        assert!(itself.contains("folder"), "{itself}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
