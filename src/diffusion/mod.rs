@@ -1,7 +1,8 @@
 //! The pipeline on candle: CLIP text encoder → UNet with decoupled cross-attention ← image encoder of the
 //! reference → VAE. Knows nothing of stores or screens.
 //!
-//! - [`model`], [`checkpoint`]: a diffusers folder or the embedded model: configs, weights, what fits together
+//! - [`model`], [`checkpoint`], [`fingerprint`]: a diffusers folder or the embedded model: configs, weights, what fits
+//!   together, and which it is
 //! - [`compute`], [`memory`]: the device and the type, and whether it fits
 //! - [`tokenizer`], [`text_encoder`]: a prompt becomes states
 //! - [`preprocess`], [`image_encoder`], [`adapter`]: a reference becomes image tokens
@@ -14,8 +15,10 @@
 
 pub mod adapter;
 pub mod checkpoint;
+mod clip;
 pub mod compute;
 pub mod error;
+pub mod fingerprint;
 pub mod image_encoder;
 pub mod layers;
 pub mod memory;
@@ -25,6 +28,7 @@ pub mod observer;
 pub mod ops;
 pub mod pipeline;
 pub mod preprocess;
+mod resize;
 mod resnet;
 pub mod scheduler;
 pub mod text_encoder;

@@ -1,0 +1,254 @@
+//! The files of a tokenizer folder, in every form that transformers writes or has written.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+use tokenizers::AddedToken;
+
+use crate::diffusion::checkpoint::Files;
+use crate::diffusion::{Error, Result};
+
+/// Of every published CLIP text encoder.
+const USUAL_LENGTH: usize = 77;
+/// Some files say 10³⁰ for "no limit"; so do all that say more than this.
+const LARGEST_LENGTH: f64 = 4096.0;
+
+/// What a folder's files come to.
+pub(super) struct TokenizerFiles {
+    /// The file that vocabulary and merges are from, for messages.
+    pub vocabulary_file: &'static str,
+    pub vocab: HashMap<String, u32>,
+    /// Rising rank.
+    pub merges: Vec<(String, String)>,
+    pub special: SpecialTokens,
+    /// Tokens to be found in a prompt as they stand, the special ones among them, in the order they are added in.
+    pub added: Vec<AddedToken>,
+    /// Tokens a prompt is cut and padded to.
+    pub length: usize,
+}
+
+pub(super) struct SpecialTokens {
+    pub bos: AddedToken,
+    pub eos: AddedToken,
+    pub unk: AddedToken,
+    pub pad: AddedToken,
+}
+
+impl TokenizerFiles {
+    pub fn read(folder: &Files) -> Result<Self> {
+        let config: Config = optional(folder, "tokenizer_config.json")?;
+        let whole: Option<WholeFile> =
+            folder.has("tokenizer.json").then(|| folder.json("tokenizer.json")).transpose()?;
+
+        let mut named = config.special;
+        let mut added: BTreeMap<u32, AddedToken> = BTreeMap::new();
+        if let Some(tokens) = config.added_tokens_decoder {
+            for (id, token) in tokens {
+                let reason = || format!("added_tokens_decoder has an entry {id:?}, which is no id");
+                let number = id.parse().map_err(|_| bad(folder, "tokenizer_config.json", reason()))?;
+                added.insert(number, token.into_token(false));
+            }
+        } else {
+            // Before there was an added_tokens_decoder, up to three files said what it says.
+            named = named.overridden_by(optional(folder, "special_tokens_map.json")?);
+            for (text, id) in optional::<HashMap<String, u32>>(folder, "added_tokens.json")? {
+                let special = named.all().any(|token| token.text() == text);
+                added.insert(id, AddedToken::from(text, special).normalized(!special));
+            }
+            for token in whole.iter().flat_map(|whole| &whole.added_tokens) {
+                added.insert(token.id, token.token.clone().into_token(false));
+            }
+        }
+        let known: HashMap<String, AddedToken> =
+            added.values().map(|token| (token.content.clone(), token.clone())).collect();
+        let special = |token: &Option<TokenForm>, usual: &str| {
+            let token = token.clone().unwrap_or_else(|| TokenForm::Text(usual.to_owned()));
+            known.get(token.text()).cloned().unwrap_or_else(|| token.into_token(true)).special(true)
+        };
+        let special = SpecialTokens {
+            bos: special(&named.bos_token, "<|startoftext|>"),
+            eos: special(&named.eos_token, "<|endoftext|>"),
+            unk: special(&named.unk_token, "<|endoftext|>"),
+            pad: special(&named.pad_token, "<|endoftext|>"),
+        };
+        let (vocabulary_file, vocab, merges) = match whole {
+            Some(whole) => {
+                let merges = whole.model.merges.into_iter().map(Merge::pair).collect::<Option<Vec<_>>>();
+                let merges = merges.ok_or_else(|| bad(folder, "tokenizer.json", "a merge is no pair".to_owned()))?;
+                ("tokenizer.json", whole.model.vocab, merges)
+            }
+            None => ("vocab.json", folder.json("vocab.json")?, read_merges(folder)?),
+        };
+        check(&vocab, &merges).map_err(|reason| bad(folder, vocabulary_file, reason))?;
+        let mut all: Vec<AddedToken> = added.into_values().collect();
+        all.extend([&special.bos, &special.eos, &special.unk, &special.pad].map(Clone::clone));
+        let length = length(config.model_max_length).map_err(|reason| bad(folder, "tokenizer_config.json", reason))?;
+        Ok(Self { vocabulary_file, vocab, merges, special, added: all, length })
+    }
+}
+
+/// `tokenizer_config.json`.
+#[derive(Default, Deserialize)]
+struct Config {
+    #[serde(flatten)]
+    special: NamedTokens,
+    added_tokens_decoder: Option<HashMap<String, TokenForm>>,
+    model_max_length: Option<f64>,
+}
+
+/// The named tokens, in `tokenizer_config.json` and in `special_tokens_map.json`.
+#[derive(Default, Deserialize)]
+struct NamedTokens {
+    bos_token: Option<TokenForm>,
+    eos_token: Option<TokenForm>,
+    unk_token: Option<TokenForm>,
+    pad_token: Option<TokenForm>,
+}
+
+impl NamedTokens {
+    fn overridden_by(self, other: Self) -> Self {
+        Self {
+            bos_token: other.bos_token.or(self.bos_token),
+            eos_token: other.eos_token.or(self.eos_token),
+            unk_token: other.unk_token.or(self.unk_token),
+            pad_token: other.pad_token.or(self.pad_token),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &TokenForm> {
+        [&self.bos_token, &self.eos_token, &self.unk_token, &self.pad_token].into_iter().flatten()
+    }
+}
+
+/// A token is its text, or its text and how it is found in a prompt.
+#[derive(Clone, Deserialize)]
+#[serde(untagged)]
+enum TokenForm {
+    Text(String),
+    Full {
+        content: String,
+        #[serde(default)]
+        single_word: bool,
+        #[serde(default)]
+        lstrip: bool,
+        #[serde(default)]
+        rstrip: bool,
+        normalized: Option<bool>,
+        #[serde(default)]
+        special: bool,
+    },
+}
+
+impl TokenForm {
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Full { content, .. } => content,
+        }
+    }
+
+    /// A token that is not said to be normalised is, unless it is special.
+    fn into_token(self, named: bool) -> AddedToken {
+        match self {
+            Self::Text(text) => AddedToken::from(text, named),
+            Self::Full { content, single_word, lstrip, rstrip, normalized, special } => {
+                let special = special || named;
+                AddedToken::from(content, special)
+                    .single_word(single_word)
+                    .lstrip(lstrip)
+                    .rstrip(rstrip)
+                    .normalized(normalized.unwrap_or(!special))
+            }
+        }
+    }
+}
+
+/// `tokenizer.json`; its normaliser and the like are CLIP's own, whatever it says, as in transformers.
+#[derive(Deserialize)]
+struct WholeFile {
+    #[serde(default)]
+    added_tokens: Vec<NumberedToken>,
+    model: Model,
+}
+
+#[derive(Deserialize)]
+struct NumberedToken {
+    id: u32,
+    #[serde(flatten)]
+    token: TokenForm,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    vocab: HashMap<String, u32>,
+    merges: Vec<Merge>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Line(String),
+    Pair(String, String),
+}
+
+impl Merge {
+    fn pair(self) -> Option<(String, String)> {
+        match self {
+            Self::Pair(first, second) => Some((first, second)),
+            Self::Line(line) => pair(&line),
+        }
+    }
+}
+
+/// `merges.txt`: a pair in each line, in the order of their ranks.
+fn read_merges(folder: &Files) -> Result<Vec<(String, String)>> {
+    const NAME: &str = "merges.txt";
+    let bytes = folder.read(NAME)?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| bad(folder, NAME, error.to_string()))?;
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.starts_with("#version") && !line.is_empty())
+        .map(|(number, line)| {
+            pair(line).ok_or_else(|| bad(folder, NAME, format!("line {} is not a pair of tokens", number + 1)))
+        })
+        .collect()
+}
+
+fn pair(line: &str) -> Option<(String, String)> {
+    let (first, second) = line.split_once(' ')?;
+    (!second.contains(' ')).then(|| (first.to_owned(), second.to_owned()))
+}
+
+/// What the tokenizers crate takes for granted, and would panic without.
+fn check(vocab: &HashMap<String, u32>, merges: &[(String, String)]) -> Result<(), String> {
+    if vocab.is_empty() {
+        return Err("the vocabulary is empty".to_owned());
+    }
+    for (first, second) in merges {
+        for token in [first, second, &format!("{first}{second}")] {
+            if !vocab.contains_key(token) {
+                return Err(format!(
+                    "the merge of {first:?} and {second:?} needs a token {token:?}, and there is none"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `model_max_length`, which must leave room for a token between start and end.
+fn length(configured: Option<f64>) -> Result<usize, String> {
+    match configured {
+        Some(length) if length < 3.0 => Err(format!("model_max_length is {length}, but must be at least 3")),
+        Some(length) if length <= LARGEST_LENGTH => Ok(length as usize),
+        _ => Ok(USUAL_LENGTH),
+    }
+}
+
+fn optional<T: Default + serde::de::DeserializeOwned>(folder: &Files, name: &str) -> Result<T> {
+    if folder.has(name) { folder.json(name) } else { Ok(T::default()) }
+}
+
+fn bad(folder: &Files, name: &str, reason: String) -> Error {
+    Error::BadConfig { path: folder.path_of(name), reason }
+}
