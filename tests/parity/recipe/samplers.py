@@ -102,8 +102,7 @@ def variants():
             if name == "pndm" and not config.get("skip_prk_steps"):
                 continue  # Runge-Kutta warm-up: no Stable Diffusion checkpoint asks for it
             for steps in (1, 2, 3, 5, 14, 15, 25):
-                if (name, steps) != ("pndm", 1):  # diffusers' PNDM divides by zero there
-                    yield label, config, name, steps, None
+                yield label, config, name, steps, None
         for name in KARRAS:
             for steps in (2, 6, 20):
                 yield f"{label} karras", config, name, steps, True
