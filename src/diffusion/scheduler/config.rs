@@ -1,0 +1,265 @@
+//! `scheduler/scheduler_config.json`: one file that every sampler reads, each with defaults of its own.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::{Prediction, Spacing};
+use crate::diffusion::checkpoint::Files;
+use crate::diffusion::{Error, Result};
+use crate::studio::settings::Sampler;
+
+const FILE: &str = "scheduler_config.json";
+
+/// The configuration of a checkpoint's scheduler, as its file says it. What a key means when it is absent depends on
+/// the sampler that reads it, as in diffusers' `from_config` (`configuration_utils.py`).
+#[derive(Clone, Debug)]
+pub struct SchedulerConfig {
+    path: PathBuf,
+    values: Map<String, Value>,
+}
+
+impl SchedulerConfig {
+    /// Reads `scheduler_config.json` in the folder of the scheduler.
+    pub fn load(folder: &Files) -> Result<Self> {
+        let bytes = folder.read(FILE)?;
+        let path = folder.path_of(FILE);
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::parse(path, text),
+            Err(error) => Err(Error::BadConfig { path, reason: error.to_string() }),
+        }
+    }
+
+    /// The same from a text, under the file's name.
+    pub fn from_json(text: &str) -> Result<Self> {
+        Self::parse(FILE.into(), text)
+    }
+
+    fn parse(path: PathBuf, text: &str) -> Result<Self> {
+        let mut values: Map<String, Value> = match serde_json::from_str(&quote_non_finite(text)) {
+            Ok(values) => values,
+            Err(error) => return Err(Error::BadConfig { path, reason: error.to_string() }),
+        };
+        // Values that whoever wrote the file left at a default, which diffusers replaces by the reader's default.
+        if let Some(Value::Array(keys)) = values.remove("_use_default_values") {
+            values.retain(|key, _| !keys.iter().any(|default| default == key));
+        }
+        Ok(Self { path, values })
+    }
+
+    /// The sampler that the file itself names.
+    pub fn own_sampler(&self) -> Result<Sampler> {
+        let class = match self.values.get("_class_name") {
+            Some(Value::String(class)) => class.as_str(),
+            _ => return Err(self.bad("it names no scheduler: _class_name is missing or is not a text")),
+        };
+        match class {
+            "DDIMScheduler" => Ok(Sampler::Ddim),
+            "EulerDiscreteScheduler" => Ok(Sampler::Euler),
+            "EulerAncestralDiscreteScheduler" => Ok(Sampler::EulerAncestral),
+            "DPMSolverMultistepScheduler" => Ok(Sampler::DpmSolverPp2M),
+            "UniPCMultistepScheduler" => Ok(Sampler::UniPc),
+            "LCMScheduler" => Ok(Sampler::Lcm),
+            "PNDMScheduler" => Ok(Sampler::Pndm),
+            _ => Err(Error::UnsupportedScheduler { path: self.path.clone(), class: class.to_owned() }),
+        }
+    }
+
+    /// What the model predicts.
+    pub fn prediction_type(&self) -> Result<Prediction> {
+        match self.text("prediction_type", "epsilon")? {
+            "epsilon" => Ok(Prediction::Epsilon),
+            "v_prediction" => Ok(Prediction::Velocity),
+            "sample" => Ok(Prediction::Sample),
+            _ => Err(self.unknown("prediction_type", "epsilon, v_prediction and sample")),
+        }
+    }
+
+    pub(super) fn spacing(&self, default: &str) -> Result<Spacing> {
+        match self.text("timestep_spacing", default)? {
+            "leading" => Ok(Spacing::Leading),
+            "trailing" => Ok(Spacing::Trailing),
+            "linspace" => Ok(Spacing::Linspace),
+            _ => Err(self.unknown("timestep_spacing", "leading, trailing and linspace")),
+        }
+    }
+
+    /// Whether the schedule ends at no noise, or at the least noise of the training.
+    pub(super) fn ends_at_zero(&self) -> Result<bool> {
+        match self.text("final_sigmas_type", "zero")? {
+            "zero" => Ok(true),
+            "sigma_min" => Ok(false),
+            _ => Err(self.unknown("final_sigmas_type", "zero and sigma_min")),
+        }
+    }
+
+    /// From 2 to 1,000,000.
+    pub(super) fn num_train_timesteps(&self) -> Result<usize> {
+        match self.integer("num_train_timesteps", 1000)? {
+            count @ 2..=1_000_000 => Ok(count as usize),
+            count => Err(self.bad(format!("num_train_timesteps is {count}, but must be from 2 to 1000000"))),
+        }
+    }
+
+    /// No file asks for an offset beyond the number of timesteps.
+    pub(super) fn steps_offset(&self) -> Result<i64> {
+        match self.integer("steps_offset", 0)? {
+            offset @ -1_000_000..=1_000_000 => Ok(offset),
+            offset => Err(self.bad(format!("steps_offset is {offset}, which is no number of timesteps"))),
+        }
+    }
+
+    /// The largest value that `clip_sample` lets through, if it is on.
+    pub(super) fn clip(&self, on_by_default: bool) -> Result<Option<f64>> {
+        let range = self.number("clip_sample_range", 1.0)?;
+        if !self.flag("clip_sample", on_by_default)? {
+            return Ok(None);
+        }
+        if range < 0.0 {
+            return Err(self.bad(format!("clip_sample_range is {range}, but must not be negative")));
+        }
+        Ok(Some(range))
+    }
+
+    /// `null` is no, as in Python.
+    pub(super) fn flag(&self, key: &str, default: bool) -> Result<bool> {
+        match self.values.get(key) {
+            None => Ok(default),
+            Some(Value::Null) => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(other) => Err(self.bad(format!("{key} is {other}, but must be true or false"))),
+        }
+    }
+
+    pub(super) fn integer(&self, key: &str, default: i64) -> Result<i64> {
+        match self.values.get(key) {
+            None => Ok(default),
+            Some(value) => {
+                value.as_i64().ok_or_else(|| self.bad(format!("{key} is {value}, but must be a whole number")))
+            }
+        }
+    }
+
+    /// A finite number.
+    pub(super) fn number(&self, key: &str, default: f64) -> Result<f64> {
+        match self.values.get(key) {
+            None => Ok(default),
+            Some(value) => value.as_f64().ok_or_else(|| self.bad(format!("{key} is {value}, but must be a number"))),
+        }
+    }
+
+    /// A number greater than 0, or none.
+    pub(super) fn optional_positive(&self, key: &str) -> Result<Option<f64>> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(value) => match value.as_f64() {
+                Some(number) if number > 0.0 => Ok(Some(number)),
+                _ => Err(self.bad(format!("{key} is {value}, but must be a number greater than 0"))),
+            },
+        }
+    }
+
+    pub(super) fn text<'a>(&'a self, key: &str, default: &'a str) -> Result<&'a str> {
+        match self.values.get(key) {
+            None => Ok(default),
+            Some(Value::String(text)) => Ok(text),
+            Some(other) => Err(self.bad(format!("{key} is {other}, but must be a text"))),
+        }
+    }
+
+    /// The value of `key`, unless that is `null`.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.values.get(key).filter(|value| !value.is_null())
+    }
+
+    /// Refuses options that would change the picture and that `sampler` does not have here.
+    pub(super) fn refuse_flags(&self, sampler: Sampler, keys: &[&str]) -> Result<()> {
+        for key in keys {
+            if self.flag(key, false)? {
+                return Err(self.unsupported(sampler, key));
+            }
+        }
+        Ok(())
+    }
+
+    /// The sentence that the value of `key` is an option of diffusers that is missing here.
+    pub(super) fn unsupported(&self, sampler: Sampler, key: &str) -> Error {
+        let value = self.values.get(key).unwrap_or(&Value::Null);
+        self.bad(format!(
+            "{key} is {value}, which this program cannot do with the sampler {sampler}; choose another one with \
+             --scheduler"
+        ))
+    }
+
+    /// The sentence that the value of `key` means nothing.
+    pub(super) fn unknown(&self, key: &str, known: &str) -> Error {
+        let value = self.values.get(key).unwrap_or(&Value::Null);
+        self.bad(format!("{key} is {value}, but this program knows {known}"))
+    }
+
+    pub(super) fn bad(&self, reason: impl Into<String>) -> Error {
+        Error::BadConfig { path: self.path.clone(), reason: reason.into() }
+    }
+}
+
+/// Python writes numbers that JSON does not have (`"lambda_min_clipped": -Infinity` is in many files): as texts they
+/// can be read.
+fn quote_non_finite(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let length = match next {
+            '"' => string_length(rest),
+            _ => match ["-Infinity", "Infinity", "NaN"].into_iter().find(|word| rest.starts_with(word)) {
+                Some(word) => {
+                    out.extend(["\"", word, "\""]);
+                    rest = &rest[word.len()..];
+                    continue;
+                }
+                None => next.len_utf8(),
+            },
+        };
+        out.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// The bytes of the quoted string at the beginning of `text`, with both quotes; all of `text` when it does not end.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (index, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return index + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pythons_infinities_can_be_read() {
+        let text = r#"{"a": -Infinity, "b": [NaN, Infinity], "say \"NaN": "-Infinity\\", "c": 1}"#;
+        let config = SchedulerConfig::from_json(text).unwrap();
+        assert_eq!(config.get("a").unwrap(), "-Infinity");
+        assert_eq!(config.get("say \"NaN").unwrap(), "-Infinity\\");
+        assert_eq!(config.integer("c", 0).unwrap(), 1);
+        assert!(SchedulerConfig::from_json(r#"{"a": "NaN"#).is_err());
+    }
+
+    #[test]
+    fn an_unknown_scheduler_is_named() {
+        let config = SchedulerConfig::from_json(r#"{"_class_name": "DDPMScheduler"}"#).unwrap();
+        assert!(
+            matches!(config.own_sampler(), Err(Error::UnsupportedScheduler { class, .. }) if class == "DDPMScheduler")
+        );
+        assert!(matches!(SchedulerConfig::from_json("{}").unwrap().own_sampler(), Err(Error::BadConfig { .. })));
+        assert!(SchedulerConfig::from_json("[1]").is_err());
+    }
+}
