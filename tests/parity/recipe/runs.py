@@ -44,7 +44,7 @@ def plan(checkpoint: Checkpoint):
     yield run("plus", "euler", width, height, seed, negative=None, label="no negative prompt")
     yield run("linear", "euler-a", width, height, seed, prompt=PROMPTS[13], label="long prompt")
     yield run("linear", "ddim", width, height, seed, prompt="", negative=PROMPTS[5], label="empty prompt")
-    yield run("full", "euler", width, height, seed, active=[0.25, 0.75], label="adapter in the middle only")
+    yield run("full", "euler", width, height, seed, active=[0.15, 0.85], label="adapter in the middle only")
     for sampler in ("euler-a", "lcm", "ddim"):
         yield run("plus", sampler, width, height, seed, seeds=[seed, 0, 7], label="three seeds at once")
     yield run("linear", "dpmpp-2m", 64, 48, 7, label="larger")
@@ -116,7 +116,9 @@ def generate(pipe: StableDiffusionPipeline, case: dict, data: Path) -> tuple[tor
 
     def prepare(step: int) -> None:
         if case["adapter"]:
-            pipe.set_ip_adapter_scale(weight if start <= step / steps < end else 0.0)
+            # As diffusers counts for control_guidance_start and _end.
+            on = step / steps >= start and (step + 1) / steps <= end
+            pipe.set_ip_adapter_scale(weight if on else 0.0)
 
     def watch(pipe, step, timestep, state):
         after.append(state["latents"].clone())
