@@ -74,13 +74,18 @@ fn betas(config: &SchedulerConfig, defaults: BetaDefaults) -> Result<Vec<f32>> {
     }
 }
 
-/// `torch.linspace` in float32 on the CPU: from both ends to the middle. `count` is at least 2.
+/// `torch.linspace` in float32 on the CPU: from both ends to the middle, multiplied and added with one rounding.
+/// `count` is at least 2.
 fn linspace(start: f32, end: f32, count: usize) -> Vec<f32> {
     let step = (end - start) / (count - 1) as f32;
     (0..count)
         .map(
             |index| {
-                if index < count / 2 { start + step * index as f32 } else { end - step * (count - index - 1) as f32 }
+                if index < count / 2 {
+                step.mul_add(index as f32, start)
+            } else {
+                (-step).mul_add((count - index - 1) as f32, end)
+            }
             },
         )
         .collect()
