@@ -15,6 +15,12 @@ pub(super) fn combine<const N: usize>(terms: [(f32, &Tensor); N]) -> Result<Tens
     Ok(sum)
 }
 
+/// `tensor / divisor`, divided: where the noise is much greater than the picture, a product with the reciprocal would
+/// be off by as much as the picture's last digits.
+pub(super) fn divided(tensor: &Tensor, divisor: f32) -> Result<Tensor> {
+    Ok(tensor.broadcast_div(&Tensor::new(divisor, tensor.device())?)?)
+}
+
 fn scaled(factor: f32, tensor: &Tensor) -> Result<Tensor> {
     Ok(if factor == 1.0 { tensor.clone() } else { tensor.affine(f64::from(factor), 0.0)? })
 }

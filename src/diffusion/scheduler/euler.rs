@@ -5,7 +5,7 @@
 use candle_core::Tensor;
 
 use super::betas::{self, ZeroSnr, alphas_cumprod};
-use super::combine::combine;
+use super::combine::{combine, divided};
 use super::sigmas::{Sigmas, ending_at, karras};
 use super::timesteps::{Spacing, Timesteps};
 use super::{Denoised, Noise, Prediction, Scheduler, SchedulerConfig};
@@ -82,7 +82,7 @@ impl Levels {
     /// The model was trained on latents of variance 1.
     pub fn scale_model_input(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
         let sigma = self.sigmas[index];
-        Ok((sample / f64::from((sigma * sigma + 1.0).sqrt()))?)
+        divided(sample, (sigma * sigma + 1.0).sqrt())
     }
 }
 
@@ -98,13 +98,13 @@ pub(super) fn picture(prediction: Prediction, sigma: f32, output: &Tensor, sampl
     let variance = sigma * sigma + 1.0;
     match prediction {
         Prediction::Epsilon => combine([(1.0, sample), (-sigma, output)]),
-        Prediction::Velocity => combine([(-sigma / variance.sqrt(), output), (1.0 / variance, sample)]),
+        Prediction::Velocity => combine([(-sigma / variance.sqrt(), output), (1.0, &divided(sample, variance)?)]),
         Prediction::Sample => Ok(output.clone()),
     }
 }
 
 /// `sample` on the straight line to `picture`, with the noise `next` instead of `sigma`.
 pub(super) fn toward(picture: &Tensor, sample: &Tensor, sigma: f32, next: f32) -> Result<Tensor> {
-    let slope = ((sample - picture)? / f64::from(sigma))?;
+    let slope = divided(&(sample - picture)?, sigma)?;
     combine([(1.0, sample), (next - sigma, &slope)])
 }

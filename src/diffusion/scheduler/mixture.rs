@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::Prediction;
-use super::combine::combine;
+use super::combine::{combine, divided};
 use crate::diffusion::Result;
 
 /// sample = signal·picture + noise·ε, with signal² + noise² = 1.
@@ -30,7 +30,7 @@ impl Mixture {
         match prediction {
             Prediction::Epsilon => {
                 let rest = combine([(1.0, sample), (-self.noise, output)])?;
-                Ok((rest / f64::from(self.signal))?)
+                divided(&rest, self.signal)
             }
             Prediction::Velocity => combine([(self.signal, sample), (-self.noise, output)]),
             Prediction::Sample => Ok(output.clone()),
@@ -44,7 +44,7 @@ impl Mixture {
             Prediction::Velocity => combine([(self.signal, output), (self.noise, sample)]),
             Prediction::Sample => {
                 let rest = combine([(1.0, sample), (-self.signal, output)])?;
-                Ok((rest / f64::from(self.noise))?)
+                divided(&rest, self.noise)
             }
         }
     }

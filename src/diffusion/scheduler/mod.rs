@@ -23,6 +23,9 @@ mod sigmas;
 mod timesteps;
 mod unipc;
 
+#[cfg(test)]
+mod tests;
+
 use candle_core::Tensor;
 
 pub use config::SchedulerConfig;

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::alphas::Alphas;
 use super::betas::{self, ZeroSnr, alphas_cumprod};
-use super::combine::combine;
+use super::combine::{combine, divided};
 use super::mixture::Mixture;
 use super::timesteps::Timesteps;
 use super::{Denoised, Noise, Prediction, Scheduler, SchedulerConfig};
@@ -70,12 +70,9 @@ impl Pndm {
         }
         self.outputs.push(output.clone());
         let slope = match self.outputs.as_slice() {
-            [e3, e2, e1, e0] => {
-                let sum = combine([(55.0, e0), (-59.0, e1), (37.0, e2), (-9.0, e3)])?;
-                (sum / 24.0)?
-            }
-            [e2, e1, e0] => (combine([(23.0, e0), (-16.0, e1), (5.0, e2)])? / 12.0)?,
-            [e1, e0] => (combine([(3.0, e0), (-1.0, e1)])? / 2.0)?,
+            [e3, e2, e1, e0] => divided(&combine([(55.0, e0), (-59.0, e1), (37.0, e2), (-9.0, e3)])?, 24.0)?,
+            [e2, e1, e0] => divided(&combine([(23.0, e0), (-16.0, e1), (5.0, e2)])?, 12.0)?,
+            [e1, e0] => divided(&combine([(3.0, e0), (-1.0, e1)])?, 2.0)?,
             _ => output.clone(),
         };
         Ok((slope, sample.clone()))
