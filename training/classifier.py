@@ -1,6 +1,6 @@
 """The judge's eye: a small convolutional classifier of scene and identity, trained on renders
 only. It never sees a generated picture before judging one.
-    python classifier.py --steps 1500
+    python classifier.py --steps 1200
 """
 import argparse
 

@@ -144,6 +144,8 @@ if __name__ == "__main__":
     args = options.parse_args()
     torch.set_num_threads(args.threads)
     vae = train(args.steps).eval()
+    vae.save_pretrained(FOLDER)
+    torch.set_num_threads(2)
     print("held-out PSNR, 160 pictures:", round(psnr(vae), 2), flush=True)
     encode_all(vae)
     vae.save_pretrained(FOLDER)
