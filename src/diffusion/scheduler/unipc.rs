@@ -12,7 +12,7 @@ use super::{Denoised, Noise, Prediction, Scheduler, SchedulerConfig};
 use crate::diffusion::Result;
 use crate::studio::settings::Sampler;
 
-/// Up to this order; each multistep update looks at as many outputs.
+/// Higher orders are known to be unstable with guidance.
 const HIGHEST_ORDER: usize = 3;
 
 pub(super) struct UniPc {
@@ -162,7 +162,8 @@ impl Scheduler for UniPc {
 struct Coefficients {
     /// For the output at the start: e^h − 1.
     phi: f32,
-    /// B(h), common to all differences.
+    /// B(h), common to all differences. Infinite for `bh1` where a step ends without noise: there are no differences
+    /// then, and the result is the picture, where diffusers multiplies it with 0 and loses everything.
     b: f32,
     /// One for each earlier point; for a correction, one more for the point that is reached.
     weights: Vec<f32>,
@@ -183,7 +184,6 @@ impl Solver {
                 solve(&points, &right_side(h, phi, b, points.len()))
             }
         };
-        // At the end without noise B(h) can be infinite, where it multiplies nothing.
         Coefficients { phi, b, weights }
     }
 }
