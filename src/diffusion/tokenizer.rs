@@ -48,7 +48,7 @@ impl Tokenizer {
             path: folder.path_of(files.vocabulary_file),
             reason: error.to_string(),
         };
-        let largest = files.vocab.iter().map(|(_, id)| *id).max().unwrap_or(0);
+        let largest = files.vocab.values().copied().max().unwrap_or(0);
         let model = BPE::builder()
             .vocab_and_merges(files.vocab.into_iter().collect::<tokenizers::models::bpe::Vocab>(), files.merges)
             .continuing_subword_prefix(String::new())
