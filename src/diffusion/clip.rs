@@ -1,11 +1,10 @@
 //! The transformer that CLIP's text and image towers share (transformers, `models/clip/modeling_clip.py`).
 
 use candle_core::Tensor;
-use candle_nn::{LayerNorm, Linear, Module};
 
 use super::checkpoint::Weights;
 use super::layers;
-use super::ops::{self, Activation};
+use super::ops::{self, Activation, LayerNorm, Linear};
 use super::{Error, Result};
 
 /// What a tower is made of.
@@ -108,8 +107,8 @@ impl Attention {
 impl Tower {
     /// Refuses numbers that no tower can have; whatever else is wrong shows in the tensors' shapes.
     fn check(&self, weights: &Weights) -> Result<()> {
-        let reason = if self.width == 0 || self.layers == 0 || self.heads == 0 {
-            "hidden_size, num_hidden_layers and num_attention_heads must be at least 1".to_owned()
+        let reason = if [self.width, self.inner, self.layers, self.heads].contains(&0) {
+            "hidden_size, intermediate_size, num_hidden_layers and num_attention_heads must be at least 1".to_owned()
         } else if !self.width.is_multiple_of(self.heads) {
             format!("hidden_size {} is not a multiple of num_attention_heads {}", self.width, self.heads)
         } else {

@@ -2,12 +2,11 @@
 //! (transformers, `models/clip/modeling_clip.py`, `CLIPVisionModelWithProjection`).
 
 use candle_core::{DType, Tensor};
-use candle_nn::{LayerNorm, Linear, Module};
 
 use super::checkpoint::{ProjectedImageEncoderConfig, Weights};
 use super::clip::{Encoder, Tower, bad_config};
 use super::layers;
-use super::ops::Conv2d;
+use super::ops::{Conv2d, LayerNorm, Linear};
 use super::{Error, Result};
 
 /// An image encoder folder's model.
@@ -28,8 +27,10 @@ impl ImageEncoder {
     pub fn load(weights: &Weights, config: &ProjectedImageEncoderConfig) -> Result<Self> {
         let model = weights.pp("vision_model");
         let (width, patch) = (config.hidden_size, config.patch_size);
-        let positions = positions(config).ok_or_else(|| {
-            let reason = format!("image_size {} and patch_size {patch} make no grid", config.image_size);
+        let positions = positions(config).filter(|_| config.projection_dim > 0).ok_or_else(|| {
+            let (size, projection) = (config.image_size, config.projection_dim);
+            let reason =
+                format!("no encoder has image_size {size}, patch_size {patch} and projection_dim {projection}");
             bad_config(weights, reason)
         })?;
         let tower = Tower {

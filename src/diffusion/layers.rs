@@ -1,27 +1,27 @@
 //! Layers as checkpoints name them, made from [`Weights`].
 
 use candle_core::Tensor;
-use candle_nn::{Embedding, LayerNorm, Linear};
+use candle_nn::Embedding;
 
 use super::Result;
 use super::checkpoint::Weights;
-use super::ops::{Conv2d, GroupNorm};
+use super::ops::{Conv2d, GroupNorm, LayerNorm, Linear};
 
 /// `weight` [out, in] and `bias` [out].
 pub fn linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
     let weight = weights.get((outputs, inputs), "weight")?;
     let bias = weights.get(outputs, "bias")?;
-    Ok(Linear::new(weight, Some(bias)))
+    Linear::new(weight, Some(bias))
 }
 
 /// `weight` [out, in] alone.
 pub fn linear_no_bias(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
-    Ok(Linear::new(weights.get((outputs, inputs), "weight")?, None))
+    Linear::new(weights.get((outputs, inputs), "weight")?, None)
 }
 
 /// `weight` and `bias` [size].
 pub fn layer_norm(weights: &Weights, size: usize, eps: f64) -> Result<LayerNorm> {
-    Ok(LayerNorm::new(weights.get(size, "weight")?, weights.get(size, "bias")?, eps))
+    LayerNorm::new(weights.get(size, "weight")?, weights.get(size, "bias")?, eps)
 }
 
 /// `weight` and `bias` [channels].

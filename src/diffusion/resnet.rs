@@ -2,12 +2,11 @@
 //! (diffusers, `models/resnet.py`, `models/downsampling.py`, `models/upsampling.py`).
 
 use candle_core::{Result as TensorResult, Tensor};
-use candle_nn::{Linear, Module};
 
 use super::Result;
 use super::checkpoint::Weights;
 use super::layers;
-use super::ops::{Conv2d, GroupNorm};
+use super::ops::{Conv2d, GroupNorm, Linear};
 
 /// norm → SiLU → conv → (+ time) → norm → SiLU → conv, beside a shortcut.
 pub struct ResnetBlock {

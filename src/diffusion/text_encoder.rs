@@ -2,12 +2,13 @@
 //! (transformers, `models/clip/modeling_clip.py`, `CLIPTextModel`).
 
 use candle_core::{DType, Tensor};
-use candle_nn::{Embedding, LayerNorm, Module};
+use candle_nn::{Embedding, Module};
 
 use super::Result;
 use super::checkpoint::{TextEncoderConfig, Weights};
 use super::clip::{Encoder, Tower, bad_config};
 use super::layers;
+use super::ops::LayerNorm;
 
 /// `text_encoder/` of a checkpoint.
 pub struct TextEncoder {

@@ -1,12 +1,11 @@
 //! The decoder of AutoencoderKL: latents become a picture (diffusers, `models/autoencoders/vae.py`).
 
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
-use candle_nn::{Linear, Module};
 use image::RgbImage;
 
 use super::checkpoint::{VaeConfig, Weights};
 use super::layers;
-use super::ops::{Activation, Conv2d, GroupNorm, attention};
+use super::ops::{Activation, Conv2d, GroupNorm, Linear, attention};
 use super::resnet::{ResnetBlock, ResnetShape, Upsample};
 use super::{Error, Result};
 
@@ -161,7 +160,7 @@ impl MidAttention {
                 [_, _, 1, 1] => here.get((channels, channels, 1, 1), "weight")?.reshape((channels, channels))?,
                 _ => here.get((channels, channels), "weight")?,
             };
-            Ok(Linear::new(weight, Some(here.get(channels, "bias")?)))
+            Linear::new(weight, Some(here.get(channels, "bias")?))
         };
         Ok(Self {
             norm: layers::group_norm(&weights.pp("group_norm"), groups, channels, EPS)?,

@@ -2,12 +2,11 @@
 //! (tencent-ailab/IP-Adapter, `MLPProjModel`).
 
 use candle_core::Tensor;
-use candle_nn::{LayerNorm, Linear, Module};
 
 use super::EPS;
 use super::layout::shape2;
 use crate::diffusion::checkpoint::Weights;
-use crate::diffusion::ops::Activation;
+use crate::diffusion::ops::{Activation, LayerNorm, Linear};
 use crate::diffusion::{Result, layers};
 
 /// tokens = norm(W₂·gelu(W₀·h + b₀) + b₂).

@@ -2,11 +2,11 @@
 //! (tencent-ailab/IP-Adapter, `ImageProjModel`).
 
 use candle_core::Tensor;
-use candle_nn::{LayerNorm, Linear, Module};
 
 use super::EPS;
 use super::layout::{not_an_adapter, shape1, shape2};
 use crate::diffusion::checkpoint::Weights;
+use crate::diffusion::ops::{LayerNorm, Linear};
 use crate::diffusion::{Result, layers};
 
 /// tokens = norm(reshape(W·x + b, T, C)).

@@ -2,12 +2,11 @@
 //! (tencent-ailab/IP-Adapter, `ip_adapter/resampler.py`; after the Perceiver Resampler of Flamingo, arXiv 2204.14198).
 
 use candle_core::Tensor;
-use candle_nn::{LayerNorm, Linear, Module};
 
 use super::EPS;
 use super::layout::{not_an_adapter, number, numbered, shape2, shape3};
 use crate::diffusion::checkpoint::Weights;
-use crate::diffusion::ops::{self, Activation};
+use crate::diffusion::ops::{self, Activation, LayerNorm, Linear};
 use crate::diffusion::{Result, layers};
 
 /// The width of a head in every published resampler; the number of heads follows from it.
@@ -110,8 +109,7 @@ impl Layer {
         let (feed_inner, _) = shape2(&feed, "1.weight")?;
         // Keys' rows come first. 2·inner cannot overflow: inner rows of this file are in it.
         let to_kv = attention.get((2 * inner, width), "to_kv.weight")?;
-        let half =
-            |start: usize| -> Result<Linear> { Ok(Linear::new(to_kv.narrow(0, start, inner)?.contiguous()?, None)) };
+        let half = |start: usize| Linear::new(to_kv.narrow(0, start, inner)?.contiguous()?, None);
         Ok(Self {
             norm_picture: layers::layer_norm(&attention.pp("norm1"), width, EPS)?,
             norm_latents: layers::layer_norm(&attention.pp("norm2"), width, EPS)?,

@@ -1,7 +1,10 @@
 //! Activations by the names that configs use.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use serde::Deserialize;
+
+use super::cpu::rows::{self, Map};
+use super::cpu::{slice, takes};
 
 /// `hidden_act` and `act_fn` in config.json.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -17,22 +20,63 @@ pub enum Activation {
 
 impl Activation {
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
+        if takes(x) {
+            let map = match self {
+                Self::Gelu => Map::Gelu,
+                Self::QuickGelu => Map::Swish(1.702),
+                Self::Silu => Map::Swish(1.0),
+            };
+            return x.contiguous()?.apply_op1_no_bwd(&MapKernel(map));
+        }
         match self {
             Self::Gelu => x.gelu_erf(),
             Self::QuickGelu => x * candle_nn::ops::sigmoid(&(x * 1.702f64)?)?,
-            Self::Silu => silu(x),
+            Self::Silu => x.silu(),
         }
     }
 }
 
 /// x · σ(x).
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    x.silu()
+    Activation::Silu.forward(x)
 }
 
 /// [.., 2·n] → [.., n]: the first half times the exact GELU of the second
 /// (diffusers, `models/activations.py`, `GEGLU`).
 pub fn geglu(x: &Tensor) -> Result<Tensor> {
+    if takes(x) {
+        return x.contiguous()?.apply_op1_no_bwd(&GegluKernel);
+    }
     let halves = x.chunk(2, D::Minus1)?;
     &halves[0] * halves[1].contiguous()?.gelu_erf()?
+}
+
+struct MapKernel(Map);
+
+impl CustomOp1 for MapKernel {
+    fn name(&self) -> &'static str {
+        "activation"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        Ok((CpuStorage::F32(rows::map(slice(x, layout)?, self.0)), layout.shape().clone()))
+    }
+}
+
+struct GegluKernel;
+
+impl CustomOp1 for GegluKernel {
+    fn name(&self) -> &'static str {
+        "geglu"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut dims = layout.dims().to_vec();
+        let Some(size) = dims.last_mut().filter(|size| **size > 0 && size.is_multiple_of(2)) else {
+            candle_core::bail!("GEGLU needs an even number of columns, not {:?}", layout.dims());
+        };
+        *size /= 2;
+        let y = rows::geglu(slice(x, layout)?, *size);
+        Ok((CpuStorage::F32(y), dims.into()))
+    }
 }

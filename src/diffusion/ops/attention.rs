@@ -1,12 +1,23 @@
 //! Scaled dot-product attention over heads.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
+
+use super::cpu::flash::{self, Heads};
+use super::cpu::{slice, takes};
 
 /// softmax(q·kᵀ/√d)·v for each head.
 ///
 /// q [batch, queries, heads·d], k and v [batch, keys, heads·d] → [batch, queries, heads·d].
 /// `causal` hides from each query the keys that come after it.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
+    if takes(q) {
+        return q.contiguous()?.apply_op3_no_bwd(&k.contiguous()?, &v.contiguous()?, &Kernel { heads, causal });
+    }
+    table_of_scores(q, k, v, heads, causal)
+}
+
+/// As candle's own operations do it.
+fn table_of_scores(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: bool) -> Result<Tensor> {
     let (batch, queries, inner) = q.dims3()?;
     let keys = k.dim(1)?;
     let d = inner / heads;
@@ -23,4 +34,37 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize, causal: bool)
     let weights = candle_nn::ops::softmax_last_dim(&scores.contiguous()?)?;
     debug_assert_eq!(weights.dim(D::Minus1)?, keys);
     weights.matmul(&v)?.transpose(1, 2)?.reshape((batch, queries, inner))
+}
+
+struct Kernel {
+    heads: usize,
+    causal: bool,
+}
+
+impl CustomOp3 for Kernel {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (batch, queries, inner) = q_layout.shape().dims3()?;
+        let (_, keys, _) = k_layout.shape().dims3()?;
+        let fit = k_layout.dims() == [batch, keys, inner] && v_layout.dims() == k_layout.dims();
+        if !fit || self.heads == 0 || !inner.is_multiple_of(self.heads) || keys == 0 {
+            let (q, k, v) = (q_layout.dims(), k_layout.dims(), v_layout.dims());
+            candle_core::bail!("queries {q:?}, keys {k:?} and values {v:?} do not make {} heads", self.heads);
+        }
+        let size = inner / self.heads;
+        let heads = Heads { batch, heads: self.heads, queries, keys, size, causal: self.causal };
+        let y = flash::attend(slice(q, q_layout)?, slice(k, k_layout)?, slice(v, v_layout)?, heads);
+        Ok((CpuStorage::F32(y), q_layout.shape().clone()))
+    }
 }

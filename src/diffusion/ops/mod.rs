@@ -4,9 +4,15 @@
 mod activation;
 mod attention;
 mod conv;
+mod cpu;
+mod linear;
 mod norm;
 
 pub use activation::{Activation, geglu, silu};
 pub use attention::attention;
 pub use conv::Conv2d;
-pub use norm::GroupNorm;
+pub use linear::Linear;
+pub use norm::{GroupNorm, LayerNorm};
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,11 @@
 //! (Ye et al. 2023, "IP-Adapter"; diffusers, `models/attention.py`, `models/transformers/transformer_2d.py`).
 
 use candle_core::{Result as TensorResult, Tensor};
-use candle_nn::{LayerNorm, Linear, Module};
 
 use super::super::Result;
 use super::super::checkpoint::Weights;
 use super::super::layers;
-use super::super::ops::{Conv2d, GroupNorm, attention, geglu};
+use super::super::ops::{Conv2d, GroupNorm, LayerNorm, Linear, attention, geglu};
 use super::conditioning::{Seen, SeenAt};
 use super::plan::TransformerShape;
 use super::sites::{Site, SiteIndex, Sites};

@@ -1,7 +1,6 @@
 //! What the UNet looks at while it denoises: text and image, as keys and values computed once a run.
 
 use candle_core::Tensor;
-use candle_nn::Module;
 
 use super::super::adapter::Adapter;
 use super::super::{Error, Result};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use candle_nn::Linear;
+use super::super::ops::Linear;
 
 /// Every cross-attention of a UNet, in the order of diffusers' attention processors: down blocks, up blocks, mid
 /// block. Position i here is number N = 2·i + 1 in an adapter's file (even numbers are self-attentions).

@@ -2,12 +2,11 @@
 //! `TimestepEmbedding`).
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{Linear, Module};
 
 use super::super::Result;
 use super::super::checkpoint::{UNetConfig, Weights};
 use super::super::layers;
-use super::super::ops::{Activation, silu};
+use super::super::ops::{Activation, Linear, silu};
 
 /// Sinusoids, then two linear layers.
 pub struct TimeEmbedding {

@@ -1,0 +1,45 @@
+//! Our own float32 kernels for the CPU, written once against [`pulp::Simd`] and compiled for what the processor
+//! turns out to have (AVX-512, AVX2, NEON, WebAssembly, or scalars).
+//!
+//! - [`tile`]: the register tile every product is made of
+//! - [`pack`]: weights in the order in which tiles read them, made once at load
+//! - [`direct`], [`winograd`]: convolutions; [`product`]: linear layers; [`flash`]: attention
+//! - [`rows`]: normalisations and activations; [`math`]: exp and erf on vectors
+//! - [`threads`]: how work is spread
+
+pub mod direct;
+pub mod flash;
+pub mod math;
+pub mod pack;
+pub mod product;
+pub mod rows;
+pub mod threads;
+pub mod tile;
+pub mod winograd;
+
+use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
+
+/// Whether our kernels take this tensor; candle's take the others.
+pub fn takes(x: &Tensor) -> bool {
+    x.device().is_cpu() && x.dtype() == DType::F32
+}
+
+/// The numbers of a contiguous tensor.
+pub fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        candle_core::bail!("a kernel was given a tensor that is not contiguous: {layout:?}");
+    };
+    Ok(&storage.as_slice::<f32>()?[start..end])
+}
+
+/// A new vector of `len` numbers that `fill` writes, every one of them.
+///
+/// # Safety
+/// `fill` must write all `len` numbers behind the pointer before it returns, and nothing else.
+pub unsafe fn filled(len: usize, fill: impl FnOnce(threads::Shared)) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(len);
+    fill(threads::Shared::new(numbers.as_mut_ptr()));
+    // SAFETY: the capacity is `len`, and the caller promises that all of it was written.
+    unsafe { numbers.set_len(len) };
+    numbers
+}

@@ -1,0 +1,291 @@
+//! 3×3 convolution, stride 1, padding 1, with 16 multiplications for 2×2 outputs instead of 36: F(2×2, 3×3) of
+//! Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.
+//!
+//! For each 2×2 tile of the output, Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A, where d is the 4×4 patch of the input around it
+//! and g the kernel. Summed over the input channels the middle is one product for each of the 16 places.
+
+use candle_core::{Result, Tensor};
+use pulp::{Arch, Simd, WithSimd};
+
+use super::direct::Geometry;
+use super::pack::Left;
+use super::threads::{self, Shared};
+use super::tile::{COLUMNS, PADDED, ROWS, Start, Tile, load, store};
+
+/// Places of a transformed patch.
+const PLACES: usize = 16;
+/// Input channels at a time: with 48 tiles 384 KiB, in the second-level cache along with the sums.
+const CHANNELS: usize = 128;
+/// Output channels at a time.
+const OUTPUTS: usize = 64;
+/// Row of a buffer that vectors of up to 16 are written to from any of 48 places.
+const LONG: usize = COLUMNS + PADDED;
+
+/// Kernels as G g Gᵀ, one matrix [out, in] for each place, packed as the left-hand side of tiles.
+pub struct Kernels {
+    pub inputs: usize,
+    pub outputs: usize,
+    numbers: Vec<f32>,
+}
+
+impl Kernels {
+    /// `weight` [out, in, 3, 3].
+    pub fn new(weight: &Tensor) -> Result<Self> {
+        let (outputs, inputs, _, _) = weight.dims4()?;
+        let from = weight.flatten_all()?.to_vec1::<f32>()?;
+        let mut numbers = vec![0.0; PLACES * outputs * inputs];
+        for (place, numbers) in numbers.chunks_exact_mut(outputs * inputs).enumerate() {
+            let (down, right) = (G[place / 4], G[place % 4]);
+            Left::fill(numbers, outputs, inputs, |output, input| {
+                let kernel = &from[(output * inputs + input) * 9..][..9];
+                let row = |i: usize| right[0] * kernel[i] + right[1] * kernel[i + 1] + right[2] * kernel[i + 2];
+                down[0] * row(0) + down[1] * row(3) + down[2] * row(6)
+            });
+        }
+        Ok(Self { inputs, outputs, numbers })
+    }
+}
+
+const G: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+
+/// x [batch, in, h, w] → [batch, out, h, w], plus the bias [out].
+pub fn convolve(x: &[f32], kernels: &Kernels, bias: &[f32], geometry: Geometry) -> Vec<f32> {
+    let Geometry { batch, inputs, height, width, .. } = geometry;
+    let outputs = kernels.outputs;
+    assert_eq!(x.len(), batch * inputs * height * width, "an input as large as its shape");
+    assert_eq!((kernels.inputs, outputs), (inputs, bias.len()), "kernels for this many inputs, a bias for each output");
+    let (high, wide) = (height.div_ceil(2), width.div_ceil(2));
+    let tiles = batch * high * wide;
+    // Panels of one width for all, lest the last be a sliver.
+    let panel = tiles.div_ceil(tiles.div_ceil(COLUMNS)).next_multiple_of(PADDED);
+    let panels = tiles.div_ceil(panel);
+    let run = threads::run_length(outputs, threads::splits(panels).min(outputs.div_ceil(OUTPUTS)), ROWS);
+    let runs = outputs.div_ceil(run);
+    let fill = |out: Shared| {
+        threads::for_each(panels * runs, PLACES * tiles * outputs * inputs, |task| {
+            let (first, outputs_from) = (task / runs * panel, task % runs * run);
+            let columns = panel.min(tiles - first).next_multiple_of(PADDED);
+            threads::with_scratch(PLACES * columns * (CHANNELS.min(inputs) + OUTPUTS), |scratch| {
+                let (patches, sums) = scratch.split_at_mut(PLACES * columns * CHANNELS.min(inputs));
+                Arch::new().dispatch(Panel {
+                    x,
+                    kernels,
+                    bias,
+                    geometry,
+                    tiles: first..tiles.min(first + panel),
+                    columns,
+                    outputs: outputs_from..outputs.min(outputs_from + run),
+                    out,
+                    patches,
+                    sums,
+                });
+            });
+        });
+    };
+    // SAFETY: panels × runs of outputs cover the output without overlap, and each task writes all of its own.
+    unsafe { super::filled(batch * outputs * height * width, fill) }
+}
+
+/// Some tiles under some of the kernels.
+struct Panel<'a> {
+    x: &'a [f32],
+    kernels: &'a Kernels,
+    bias: &'a [f32],
+    geometry: Geometry,
+    /// Numbered through all rows of all images.
+    tiles: std::ops::Range<usize>,
+    /// The tiles' number rounded up.
+    columns: usize,
+    outputs: std::ops::Range<usize>,
+    out: Shared,
+    /// [place, channel, tile]
+    patches: &'a mut [f32],
+    /// [place, output, tile]
+    sums: &'a mut [f32],
+}
+
+/// Tiles side by side in one image.
+struct Segment {
+    image: usize,
+    /// Row and first column, counted in tiles.
+    down: usize,
+    right: usize,
+    count: usize,
+    /// Where in the panel they begin.
+    at: usize,
+}
+
+impl WithSimd for Panel<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let Kernels { inputs, outputs, .. } = *self.kernels;
+        let columns = self.columns;
+        for first in (0..inputs).step_by(CHANNELS) {
+            let channels = CHANNELS.min(inputs - first);
+            for channel in 0..channels {
+                self.transform(simd, first + channel, channel, channels);
+            }
+            for output in self.outputs.clone().step_by(OUTPUTS) {
+                let count = OUTPUTS.min(self.outputs.end - output);
+                for place in 0..PLACES {
+                    for row in (output..output + count).step_by(ROWS) {
+                        let high = ROWS.min(outputs - row);
+                        let block = &self.kernels.numbers[place * outputs * inputs + row * inputs + first * high..];
+                        assert!(block.len() >= channels * high);
+                        let tile = Tile {
+                            rows: high.min(output + count - row),
+                            columns,
+                            depth: channels,
+                            a: block.as_ptr(),
+                            a_row: 1,
+                            a_step: high,
+                            b: self.patches[place * channels * columns..].as_ptr(),
+                            b_step: columns,
+                            c: self.sums[(place * OUTPUTS + row - output) * columns..].as_mut_ptr(),
+                            c_row: columns,
+                            start: Start::Zero,
+                        };
+                        // SAFETY: the block's length was just checked, and the others were made as long as this.
+                        unsafe { tile.run(simd) };
+                    }
+                }
+                for row in 0..count {
+                    self.gather(simd, row, output + row, first == 0);
+                }
+            }
+        }
+    }
+}
+
+impl Panel<'_> {
+    /// Runs of tiles that stand side by side.
+    #[inline(always)]
+    fn segments(&self) -> impl Iterator<Item = Segment> + use<> {
+        let (high, wide) = (self.geometry.height.div_ceil(2), self.geometry.width.div_ceil(2));
+        let std::ops::Range { start, end } = self.tiles;
+        let mut tile = start;
+        std::iter::from_fn(move || {
+            (tile < end).then(|| {
+                let (row, right) = (tile / wide, tile % wide);
+                let count = (wide - right).min(end - tile);
+                let at = tile - start;
+                tile += count;
+                Segment { image: row / high, down: row % high, right, count, at }
+            })
+        })
+    }
+
+    /// Bᵀ d B of one channel's patches.
+    #[inline(always)]
+    fn transform<S: Simd>(&mut self, simd: S, input: usize, channel: usize, channels: usize) {
+        let Geometry { inputs, height, width, .. } = self.geometry;
+        // d B: rows of patches × places in a row × tiles.
+        let mut half = [[[0f32; LONG]; 4]; 4];
+        for Segment { image, down, right, count, at } in self.segments() {
+            let plane = &self.x[(image * inputs + input) * height * width..][..height * width];
+            for (row, half) in half.iter_mut().enumerate() {
+                let line = (2 * down + row).checked_sub(1).filter(|line| *line < height);
+                let Some(line) = line.map(|line| &plane[line * width..][..width]) else {
+                    half.iter_mut().for_each(|half| half[at..at + count].fill(0.0));
+                    continue;
+                };
+                // The line from one before the first tile to one after the last, zeros outside of the picture.
+                let mut numbers = [0f32; 2 * LONG + 2];
+                let skip = usize::from(right == 0);
+                let from = &line[2 * right + skip - 1..width.min(2 * (right + count) + 1)];
+                numbers[skip..][..from.len()].copy_from_slice(from);
+                for tile in (0..count).step_by(PADDED) {
+                    let numbers: &[f32; 2 * PADDED + 2] =
+                        numbers[2 * tile..].first_chunk().expect("the buffer is that much longer");
+                    for i in 0..PADDED {
+                        let [a, b, c, d] = [numbers[2 * i], numbers[2 * i + 1], numbers[2 * i + 2], numbers[2 * i + 3]];
+                        half[0][at + tile + i] = a - c;
+                        half[1][at + tile + i] = b + c;
+                        half[2][at + tile + i] = c - b;
+                        half[3][at + tile + i] = b - d;
+                    }
+                }
+            }
+        }
+        let columns = self.columns;
+        let patches = &mut self.patches[..PLACES * channels * columns];
+        for right in 0..4 {
+            for tile in (0..columns).step_by(S::F32_LANES) {
+                // SAFETY: both are rows of at least `columns` numbers, a multiple of the lanes.
+                unsafe {
+                    let a = load::<S>(half[0][right].as_ptr().add(tile));
+                    let b = load::<S>(half[1][right].as_ptr().add(tile));
+                    let c = load::<S>(half[2][right].as_ptr().add(tile));
+                    let d = load::<S>(half[3][right].as_ptr().add(tile));
+                    let rows = [simd.sub_f32s(a, c), simd.add_f32s(b, c), simd.sub_f32s(c, b), simd.sub_f32s(b, d)];
+                    for (down, vector) in rows.into_iter().enumerate() {
+                        let place = 4 * down + right;
+                        store::<S>(patches.as_mut_ptr().add((place * channels + channel) * columns + tile), vector);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Aᵀ m A of one output channel's tiles, to where they belong in the picture; set with the bias the first time,
+    /// added later.
+    #[inline(always)]
+    fn gather<S: Simd>(&self, simd: S, row: usize, output: usize, first: bool) {
+        let Geometry { height, width, .. } = self.geometry;
+        let columns = self.columns;
+        assert!(self.sums.len() >= PLACES * OUTPUTS * columns && row < OUTPUTS);
+        let mut places = [[[0f32; COLUMNS]; 2]; 2];
+        for tile in (0..columns).step_by(S::F32_LANES) {
+            // SAFETY: sums has a row of `columns` numbers, a multiple of the lanes, for each place and output.
+            unsafe {
+                let sums = self.sums[row * columns + tile..].as_ptr();
+                let apart = OUTPUTS * columns;
+                let mut right = [[simd.splat_f32s(0.0); 2]; 4];
+                for (down, right) in right.iter_mut().enumerate() {
+                    let a = load::<S>(sums.add(4 * down * apart));
+                    let b = load::<S>(sums.add((4 * down + 1) * apart));
+                    let c = load::<S>(sums.add((4 * down + 2) * apart));
+                    let d = load::<S>(sums.add((4 * down + 3) * apart));
+                    *right = [simd.add_f32s(simd.add_f32s(a, b), c), simd.sub_f32s(simd.sub_f32s(b, c), d)];
+                }
+                for i in 0..2 {
+                    let [a, b, c, d] = [right[0][i], right[1][i], right[2][i], right[3][i]];
+                    let above = simd.add_f32s(simd.add_f32s(a, b), c);
+                    let below = simd.sub_f32s(simd.sub_f32s(b, c), d);
+                    store::<S>(places[0][i].as_mut_ptr().add(tile), above);
+                    store::<S>(places[1][i].as_mut_ptr().add(tile), below);
+                }
+            }
+        }
+        let bias = if first { self.bias[output] } else { 0.0 };
+        for (below, [left, right]) in places.iter().enumerate() {
+            let mut line = [0f32; 2 * COLUMNS];
+            for i in 0..COLUMNS {
+                line[2 * i] = left[i] + bias;
+                line[2 * i + 1] = right[i] + bias;
+            }
+            for segment in self.segments() {
+                let at = 2 * segment.down + below;
+                if at >= height {
+                    continue;
+                }
+                let line = &line[2 * segment.at..][..(2 * segment.count).min(width - 2 * segment.right)];
+                let plane = segment.image * self.kernels.outputs + output;
+                let to = self.out.get().wrapping_add((plane * height + at) * width + 2 * segment.right);
+                // SAFETY: this run of this row of this output is this task's alone, and is inside the output: the
+                // row is below the height, and the run was cut at the width. It was written before it is added to.
+                unsafe {
+                    if first {
+                        std::ptr::copy_nonoverlapping(line.as_ptr(), to, line.len());
+                    } else {
+                        for (i, number) in line.iter().enumerate() {
+                            *to.add(i) += number;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
