@@ -17,6 +17,6 @@ mod text;
 pub use error::Error;
 pub use open::{LARGEST_FILE, LARGEST_PICTURE, LONGEST_SIDE, Opened, open_picture};
 pub use provenance::Provenance;
-pub use save::{check_target, write_png};
+pub use save::{check_target, write_png, write_whole};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

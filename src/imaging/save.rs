@@ -21,14 +21,19 @@ pub fn check_target(path: &Path) -> Result<()> {
     temporary(path).map(drop)
 }
 
-/// Writes a PNG with its provenance and returns the BLAKE3 hash of the file. The picture is written beside its place
-/// under a temporary name, brought to the disk, and moved: whoever looks sees the old file or the whole new one.
+/// Writes a PNG with its provenance and returns the BLAKE3 hash of the file.
 pub fn write_png(path: &Path, picture: &RgbImage, provenance: &Provenance) -> Result<String> {
     let bytes = encode(picture, provenance).map_err(|error| unwritable(path, error))?;
+    write_whole(path, &bytes)
+}
+
+/// Writes a file beside its place under a temporary name, brings it to the disk, and moves it: whoever looks sees the
+/// old file or the whole new one. Returns the BLAKE3 hash, in hexadecimal.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<String> {
     let mut file = temporary(path)?;
-    file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| unwritable(path, error))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| unwritable(path, error))?;
     file.persist(path).map_err(|error| unwritable(path, error.error))?;
-    Ok(blake3::hash(&bytes).to_hex().to_string())
+    Ok(blake3::hash(bytes).to_hex().to_string())
 }
 
 fn encode(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>, png::EncodingError> {

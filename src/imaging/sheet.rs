@@ -1,9 +1,10 @@
 //! Contact sheets: rows of pictures under headings, each with its caption.
 
 use image::imageops::{self, FilterType};
-use image::{Rgb, RgbImage};
+use image::{Rgb, RgbImage, Rgba, RgbaImage};
 
-use super::text::{Font, wrap};
+use super::text::Font;
+pub use super::text::wrap;
 
 /// One line of pictures.
 pub struct Row {
@@ -57,13 +58,13 @@ pub fn draw(rows: &[Row], side: u32) -> RgbImage {
     sheet
 }
 
-/// Pictures side by side, no words: what a terminal shows, where the words are its own. `gap` pixels of black between
-/// them.
-pub fn strip(pictures: &[&RgbImage], side: u32, gap: u32) -> RgbImage {
+/// Pictures side by side without words: what a terminal shows, where the words are its own. Between them are `gap`
+/// transparent pixels.
+pub fn strip(pictures: &[&RgbImage], side: u32, gap: u32) -> RgbaImage {
     let count = pictures.len().max(1) as u32;
-    let mut strip = RgbImage::new(count * side + (count - 1) * gap, side);
+    let mut strip = RgbaImage::from_pixel(count * side + (count - 1) * gap, side, Rgba([0; 4]));
     for (number, picture) in pictures.iter().enumerate() {
-        let picture = fit(picture, side);
+        let picture = image::DynamicImage::ImageRgb8(fit(picture, side)).into_rgba8();
         let left = number as u32 * (side + gap) + (side - picture.width()) / 2;
         imageops::replace(&mut strip, &picture, i64::from(left), i64::from((side - picture.height()) / 2));
     }

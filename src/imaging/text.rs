@@ -48,7 +48,7 @@ impl Font {
 }
 
 /// Breaks a text into lines of at most so many characters, between words where it can.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {

@@ -1,0 +1,214 @@
+//! `doctor`: what this machine has for the program, and what to do about what it lacks.
+
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::model::{self, MINI};
+use super::terminal::{Images, Terminal, VARIABLE};
+use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute, DeviceChoice, DtypeChoice};
+use crate::diffusion::memory;
+use crate::diffusion::observer::Unobserved;
+use crate::diffusion::pipeline::Pipeline;
+use crate::studio::text::clean;
+
+/// Look at terminal, processor, GPU, memory and model, and say what to do
+#[derive(Args)]
+pub struct Arguments {
+    /// Print what was found as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was looked at.
+struct Finding {
+    name: &'static str,
+    /// Whether everything the program offers works with it.
+    good: bool,
+    found: String,
+    /// What to do; empty when nothing needs doing.
+    advice: String,
+    facts: Value,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let terminal = Terminal::on_stdout();
+    let findings = [words(&terminal), pictures(&terminal), processor(), gpu(), free_memory(), embedded_model()];
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        let document: Map<String, Value> = findings
+            .iter()
+            .map(|finding| {
+                let fields = json!({
+                    "ok": finding.good, "found": finding.found, "advice": finding.advice, "facts": finding.facts,
+                });
+                (finding.name.to_owned(), fields)
+            })
+            .collect();
+        return Ok(writeln!(out, "{}", Value::Object(document))?);
+    }
+    for finding in &findings {
+        let mark = if finding.good { "ok " } else { "-- " };
+        writeln!(out, "{mark} {:<9} {}", finding.name, clean(&finding.found))?;
+        if !finding.advice.is_empty() {
+            writeln!(out, "              {}", clean(&finding.advice))?;
+        }
+    }
+    Ok(())
+}
+
+fn words(terminal: &Terminal) -> Finding {
+    let term = std::env::var("TERM").unwrap_or_default();
+    let is_terminal = std::io::stdout().is_terminal();
+    let colours = if terminal.truecolor { "16 million colours" } else { "256 colours" };
+    let (columns, rows) = (terminal.columns, terminal.rows);
+    let (found, advice) = if !is_terminal {
+        ("the output goes to a file or a pipe, not to a terminal".to_owned(), String::new())
+    } else if terminal.truecolor {
+        (format!("{term}, {columns}×{rows}, {colours}"), String::new())
+    } else {
+        let advice = "if it shows more colours than that, set COLORTERM=truecolor (ssh does not carry it along)";
+        (format!("{term}, {columns}×{rows}, {colours}"), advice.to_owned())
+    };
+    Finding {
+        name: "terminal",
+        good: is_terminal,
+        found,
+        advice,
+        facts: json!({
+            "is_terminal": is_terminal, "term": clean(&term), "columns": columns, "rows": rows,
+            "truecolor": terminal.truecolor,
+        }),
+    }
+}
+
+fn pictures(terminal: &Terminal) -> Finding {
+    let advice = match terminal.images {
+        Images::Kitty | Images::Iterm2 => String::new(),
+        Images::HalfBlocks => format!(
+            "pictures are drawn in coloured half-blocks; kitty, Ghostty, WezTerm, Konsole and iTerm2 show them sharp \
+             (outside tmux and screen), and {VARIABLE}=kitty|iterm2 overrules the guess"
+        ),
+        Images::Off => "pictures are written to files, and their paths are printed".to_owned(),
+    };
+    Finding {
+        name: "pictures",
+        good: terminal.images != Images::Off,
+        found: format!("{}: {}", terminal.images.name(), terminal.why),
+        advice,
+        facts: json!({"protocol": terminal.images.name(), "why": terminal.why}),
+    }
+}
+
+fn processor() -> Finding {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let features = vector_instructions();
+    let (good, advice) = match features {
+        "none that help" => (false, "pictures will be slow on this processor; a GPU helps".to_owned()),
+        _ => (true, String::new()),
+    };
+    Finding {
+        name: "processor",
+        good,
+        found: format!("{cores} {}, vector instructions: {features}", if cores == 1 { "core" } else { "cores" }),
+        advice,
+        facts: json!({"cores": cores, "vector_instructions": features, "architecture": std::env::consts::ARCH}),
+    }
+}
+
+fn gpu() -> Finding {
+    let driver = std::fs::read_to_string("/proc/driver/nvidia/version").ok();
+    let driver = driver.as_deref().and_then(|text| text.lines().next()).map(str::to_owned);
+    let (good, found, advice) = if !BUILT_WITH_CUDA {
+        let advice = match driver {
+            Some(_) => "there is an NVIDIA driver: build with `cargo build --release --features cuda` to use it",
+            None => "pictures are made on the processor; for an NVIDIA GPU, build with --features cuda",
+        };
+        (false, "this program was built without GPU support".to_owned(), advice.to_owned())
+    } else {
+        match Compute::choose(DeviceChoice::Cuda(0), DtypeChoice::Auto) {
+            Ok(compute) => (true, format!("{} answers", compute.device_name()), String::new()),
+            Err(error) => (false, error.to_string(), "pictures are made on the processor until then".to_owned()),
+        }
+    };
+    Finding {
+        name: "gpu",
+        good,
+        found,
+        advice,
+        facts: json!({"built_with_cuda": BUILT_WITH_CUDA, "usable": good, "driver": driver}),
+    }
+}
+
+fn free_memory() -> Finding {
+    const ENOUGH: u64 = 1 << 30;
+    const FOR_SD15: u64 = 6 << 30;
+    let free = memory::available();
+    let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+    let (found, advice) = match free {
+        None => ("this system does not say how much is free".to_owned(), String::new()),
+        Some(bytes) if bytes < ENOUGH => {
+            (format!("{:.1} GiB free", gib(bytes)), "the embedded model needs up to 1 GiB: close something".to_owned())
+        }
+        Some(bytes) if bytes < FOR_SD15 => {
+            let advice = "enough for the embedded model; Stable Diffusion 1.5 with an adapter wants about 6 GiB";
+            (format!("{:.1} GiB free", gib(bytes)), advice.to_owned())
+        }
+        Some(bytes) => (format!("{:.1} GiB free", gib(bytes)), String::new()),
+    };
+    let good = free.is_none_or(|bytes| bytes >= ENOUGH);
+    Finding { name: "memory", good, found, advice, facts: json!({"available_bytes": free}) }
+}
+
+fn embedded_model() -> Finding {
+    let started = Instant::now();
+    match load_embedded() {
+        Ok((hash, bytes)) => {
+            let seconds = started.elapsed().as_secs_f64();
+            let short = &hash[..12.min(hash.len())];
+            let found = format!("{MINI} ({short}…), {:.0} MB in memory, loads in {seconds:.1} s", bytes as f64 / 1e6);
+            let facts = json!({"name": MINI, "loads": true, "blake3": hash, "weight_bytes": bytes, "load_s": seconds});
+            Finding { name: "model", good: true, found, advice: "try it: pentimento demo".to_owned(), facts }
+        }
+        Err(error) => Finding {
+            name: "model",
+            good: false,
+            found: format!("the embedded model does not load: {error}"),
+            advice: "this program was built from incomplete sources; get them again, or name a checkpoint with --model"
+                .to_owned(),
+            facts: json!({"name": MINI, "loads": false}),
+        },
+    }
+}
+
+/// The hash of the embedded model and the bytes of its weights in memory, if it can be loaded.
+fn load_embedded() -> anyhow::Result<(String, u64)> {
+    let named = model::choose(MINI, None, None)?;
+    let hashing = named.hash();
+    Pipeline::load(&named.model, &Compute::cpu(), &mut Unobserved)?;
+    let weights = memory::estimate(&named.model, &Compute::cpu(), 8, 8, 1)?.weights;
+    Ok((named.ingredients(hashing)?.model.hash, weights))
+}
+
+#[cfg(target_arch = "x86_64")]
+fn vector_instructions() -> &'static str {
+    if is_x86_feature_detected!("avx512f") {
+        "AVX-512"
+    } else if is_x86_feature_detected!("avx2") {
+        "AVX2"
+    } else {
+        "none that help"
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+fn vector_instructions() -> &'static str {
+    "NEON"
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn vector_instructions() -> &'static str {
+    "none that help"
+}

@@ -1,0 +1,63 @@
+//! From an error to a sentence on stderr and an exit status.
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use crate::diffusion;
+use crate::studio::text::clean;
+
+/// Wrong usage that the parser cannot see: what was asked for does not go together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Stopped from outside; says what is left of the work.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(pub String);
+
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+/// 128 + SIGINT, as shells count.
+const INTERRUPTED: u8 = 130;
+
+/// What clap has to say: help and version go to stdout, mistakes to stderr.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    if text.lines().any(|line| clean(line) != line.replace('\t', " ")) {
+        // A file name may carry what steers a terminal; only then is the coloured text given up.
+        let harmless: Vec<String> = text.lines().map(clean).collect();
+        let _ = writeln!(std::io::stderr(), "{}", harmless.join("\n"));
+    } else {
+        // A reader that has gone away is no failure.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
+}
+
+/// One sentence with its cause and remedy, free of what could steer the terminal.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if reader_has_gone(error) {
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(std::io::stderr(), "error: {}", clean(&error.to_string()));
+    ExitCode::from(status(error))
+}
+
+fn status(error: &anyhow::Error) -> u8 {
+    use diffusion::Error as E;
+    if error.is::<Stopped>() {
+        return INTERRUPTED;
+    }
+    match error.downcast_ref::<E>() {
+        Some(E::Cancelled) => INTERRUPTED,
+        Some(E::BadSize { .. } | E::OutOfRange { .. } | E::UnknownSampler(_) | E::NoAdapter) => WRONG_USAGE,
+        _ if error.is::<Usage>() => WRONG_USAGE,
+        _ => FAILED,
+    }
+}
+
+/// `pentimento … | head` ends when head has seen enough; that is nobody's fault.
+fn reader_has_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}

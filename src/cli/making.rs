@@ -1,0 +1,96 @@
+//! Pictures made and written: each as soon as it is there, with what it was made from.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use super::failure::Stopped;
+use super::model::Ingredients;
+use super::progress::Progress;
+use crate::diffusion;
+use crate::diffusion::observer::{Event, Observer};
+use crate::diffusion::pipeline::{Generated, Pipeline, Request};
+use crate::imaging::provenance::Generation;
+use crate::imaging::{self, Provenance};
+use crate::studio::settings::Sampler;
+
+/// A loaded model and what records say of it.
+pub struct Maker {
+    pub pipeline: Pipeline,
+    pub ingredients: Ingredients,
+    /// The sampler for requests that name none.
+    pub sampler: Sampler,
+}
+
+/// A picture that is on the disk.
+pub struct Written {
+    pub path: PathBuf,
+    pub seed: u64,
+    /// BLAKE3 of the file.
+    pub hash: String,
+}
+
+impl Maker {
+    /// Generates, and writes each seed's picture to its path. `reference_hash` is that of the reference's file.
+    pub fn make(
+        &self,
+        request: &Request,
+        reference_hash: Option<&str>,
+        path_of: impl Fn(u64) -> PathBuf,
+        progress: &mut Progress,
+    ) -> anyhow::Result<(Vec<Written>, Generated)> {
+        let mut written: Vec<Written> = Vec::with_capacity(request.seeds.len());
+        let mut unwritten = None;
+        let result = self.pipeline.generate(request, &mut |event: Event<'_>| {
+            if let Event::Output { seed, picture } = &event {
+                let provenance = self.provenance(request, reference_hash, *seed, picture.dimensions());
+                let path = path_of(*seed);
+                match imaging::write_png(&path, picture, &provenance) {
+                    Ok(hash) => written.push(Written { path, seed: *seed, hash }),
+                    Err(error) => {
+                        unwritten = Some(error);
+                        return ControlFlow::Break(());
+                    }
+                }
+            }
+            progress.on(event)
+        });
+        match (unwritten, result) {
+            (Some(error), _) => Err(error.into()),
+            (None, Err(diffusion::Error::Cancelled)) => Err(stopped(written.len(), request.seeds.len()).into()),
+            (None, Err(error)) => Err(error.into()),
+            (None, Ok(generated)) => Ok((written, generated)),
+        }
+    }
+
+    fn provenance(
+        &self,
+        request: &Request,
+        reference_hash: Option<&str>,
+        seed: u64,
+        (width, height): (u32, u32),
+    ) -> Provenance {
+        let compute = self.pipeline.compute();
+        Provenance::of(&Generation {
+            prompt: &request.prompt,
+            negative: &request.negative,
+            seed,
+            settings: &request.settings,
+            sampler: request.settings.sampler.unwrap_or(self.sampler),
+            width,
+            height,
+            model: &self.ingredients.model,
+            adapter: self.ingredients.adapter.as_ref(),
+            image_encoder: self.ingredients.image_encoder.as_ref(),
+            reference: reference_hash,
+            device: compute.device_name(),
+            dtype: compute.dtype_name(),
+        })
+    }
+}
+
+fn stopped(done: usize, of: usize) -> Stopped {
+    Stopped(match done {
+        0 => "stopped, and nothing was written".to_owned(),
+        done => format!("stopped; {done} of {of} pictures are finished, and nothing half-made was left"),
+    })
+}
