@@ -13,7 +13,7 @@ PROMPTS = [
     "a portrait of a woman with red hair",
     "A PORTRAIT,  of\ta   woman\n",
     "it's the person's photo; they're 12 years old, we've 3.5 left & I'll stay, I'd say",
-    "Café naïve — Ångström… “quoted” ¿qué? cafe\u0301",
+    "Café naïve — Ångström… “quoted” ¿qué?",
     "肖像画、黒い髪の女性 и портрет женщины पोर्ट्रेट",
     "emoji 🙂👩‍🦰 flags 🇨🇭 and symbols ½ ² ™ ∑",
     "<|startoftext|> odd <|endoftext|> markers !",
@@ -21,12 +21,13 @@ PROMPTS = [
     "ΑΣΣΟΣ İstanbul straße ﬁne ǅ",
     "zero\u200bwidth nbsp\u00a0here \u3000wide\u2028line",
     "ends with a space ",
+    "cafe\u0301 and e\u0301te\u0301 in two parts",
     "'s 't're don't rock'n'roll o'clock d'accord",
     " ".join(f"word{number} of a very long prompt," for number in range(30)),
     "photograph " * 74 + "last",
     "photograph " * 75 + "last",
 ]
-ENCODED = [0, 1, 5, 13]  # prompts whose states are recorded
+ENCODED = [0, 1, 5, 14]  # prompts whose states are recorded
 TIMESTEPS = [1.0, 500.0, 981.0]
 
 

@@ -42,7 +42,7 @@ def plan(checkpoint: Checkpoint):
         yield run(kind, "unipc", width, height, seed, scale="style", label="one block")
         yield run(kind, "dpmpp-2m", width, height, seed, scale="two", label="two blocks")
     yield run("plus", "euler", width, height, seed, negative=None, label="no negative prompt")
-    yield run("linear", "euler-a", width, height, seed, prompt=PROMPTS[13], label="long prompt")
+    yield run("linear", "euler-a", width, height, seed, prompt=PROMPTS[14], label="long prompt")
     yield run("linear", "ddim", width, height, seed, prompt="", negative=PROMPTS[5], label="empty prompt")
     yield run("full", "euler", width, height, seed, active=[0.15, 0.85], label="adapter in the middle only")
     for sampler in ("euler-a", "lcm", "ddim"):

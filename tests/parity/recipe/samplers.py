@@ -29,6 +29,8 @@ CLASSES = {
 KARRAS = ["euler", "dpmpp-2m", "unipc"]  # those that know use_karras_sigmas
 SHAPES = [(1, 4, 3, 2), (1, 4, 3, 1), (1, 4, 2, 2)]  # 24, 12 and 16 values: each way torch draws noise
 
+STEADY = 1e-5
+
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
 SDXL = {
     **SD,
@@ -80,10 +82,10 @@ def stand_in(sample: torch.Tensor, timestep: float, prediction: str) -> torch.Te
     return gain * sample + wave.to(torch.float32).reshape(sample.shape)
 
 
-def trajectory(scheduler, prediction: str, shape, seed: int) -> torch.Tensor:
-    """The samples after each step, [steps, ...shape]."""
+def trajectory(scheduler, prediction: str, shape, seed: int, nudge: float = 0.0) -> torch.Tensor:
+    """The samples after each step, [steps, ...shape]; `nudge` moves the first noise by a share of itself."""
     generator = torch.Generator("cpu").manual_seed(seed)
-    sample = torch.randn(shape, generator=generator) * scheduler.init_noise_sigma
+    sample = (1 + nudge) * torch.randn(shape, generator=generator) * scheduler.init_noise_sigma
     draws = {"generator": generator} if "generator" in scheduler.step.__code__.co_varnames else {}
     after = []
     for timestep in scheduler.timesteps:
@@ -156,16 +158,30 @@ def options():
         yield "trained betas", {**SDXL, "num_train_timesteps": 100, "trained_betas": betas}, name, 5, None
 
 
+def is_steady(after: torch.Tensor, nudged: torch.Tensor) -> bool:
+    """Whether a change in the last place at the beginning stays one: otherwise a golden would record diffusers'
+    own rounding. It does not where σ reaches 10⁴ and two such numbers leave a difference of about 1.
+    """
+    return all((a - b).abs().max() <= STEADY * a.abs().max() for a, b in zip(after, nudged))
+
+
 def goldens() -> tuple[dict[str, torch.Tensor], dict]:
-    tensors, configs, cases = {}, [], []
+    tensors, configs, cases, unsteady = {}, [], [], []
     for place, (label, config, name, steps, karras) in enumerate(variants()):
+        prediction = build(name, config, steps, karras).config.prediction_type
+        shape, seed = SHAPES[place % len(SHAPES)], place % 5
+
+        def follow(nudge: float) -> torch.Tensor:
+            return trajectory(build(name, config, steps, karras), prediction, shape, seed, nudge)
+
+        after = follow(0.0)
+        assert torch.isfinite(after).all(), (label, name, steps)
+        if not is_steady(after, follow(2**-23)):
+            unsteady.append(f"{label}, {name}, {steps} steps")
+            continue
         if config not in configs:
             configs.append(config)
         scheduler = build(name, config, steps, karras)
-        prediction = scheduler.config.prediction_type
-        shape, seed = SHAPES[place % len(SHAPES)], place % 5
-        after = trajectory(scheduler, prediction, shape, seed)
-        assert torch.isfinite(after).all(), (label, name, steps)
         tensors[f"{place}"] = after.contiguous()
         case = {
             "tensor": f"{place}",
@@ -181,4 +197,4 @@ def goldens() -> tuple[dict[str, torch.Tensor], dict]:
             "timesteps": [float(timestep) for timestep in scheduler.timesteps],
         }
         cases.append(case)
-    return tensors, {"configs": configs, "cases": cases}
+    return tensors, {"configs": configs, "cases": cases, "left_out": unsteady}
