@@ -108,12 +108,12 @@ def train(args):
     names = [(k, n) for k in ("unet", "adapter", "text") for n, _ in parts[k].named_parameters()]
     optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(.9, .99), weight_decay=.01, fused=True)
     average = progress.Ema(parameters)
-    step, state = 0, progress.resume(model.STATE)
+    step, samples, state = 0, 0, progress.resume(model.STATE)
     if state:
         for k, part in parts.items():
             part.load_state_dict(state[k])
         optimizer.load_state_dict(state["optimizer"])
-        average.average, step = state["average"], state["step"]
+        average.average, step, samples = state["average"], state["step"], state["samples"]
     batches = Batches(args.rank + 100 * step, tokenizer)
     steps, meter = args.steps, progress.Meter(25)
     while step < steps:
@@ -133,7 +133,7 @@ def train(args):
             steps = planned(args.steps)
         torch.nn.utils.clip_grad_norm_(parameters, 1.)
         optimizer.step()
-        step += 1
+        step, samples = step + 1, samples + args.batch * args.world
         if args.rank:
             continue
         average.update(step)
@@ -143,16 +143,16 @@ def train(args):
             out = {k: dict(part.state_dict()) for k, part in parts.items()}
             for (k, n), value in zip(names, average.average):
                 out[k][n] = value
-            progress.save(model.AVERAGE, step=step, samples=step * args.batch * args.world, **out)
-        if step % 300 == 0 or step >= steps:
+            progress.save(model.AVERAGE, step=step, samples=samples, **out)
+        if step % 200 == 0 or step >= steps:
             progress.save(model.STATE, optimizer=optimizer.state_dict(), average=average.average, step=step,
-                          **{k: part.state_dict() for k, part in parts.items()})
+                          samples=samples, **{k: part.state_dict() for k, part in parts.items()})
 
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser()
-    options.add_argument("--steps", type=int, default=3600)
-    options.add_argument("--batch", type=int, default=20, help="of each process")
+    options.add_argument("--steps", type=int, default=3000)
+    options.add_argument("--batch", type=int, default=12, help="of each process")
     options.add_argument("--world", type=int, default=1)
     options.add_argument("--rank", type=int, default=0)
     options.add_argument("--port", type=int, default=29511)
