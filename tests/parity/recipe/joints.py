@@ -130,7 +130,8 @@ def unet_settings(pipe: StableDiffusionPipeline):
 
 
 def cross_attentions(pipe: StableDiffusionPipeline, kind: str, embeds, record: Recorder) -> list[dict]:
-    """The first cross-attention of the down blocks, the last of the up blocks and the middle one, alone."""
+    """The first cross-attention of the down blocks, the last of the up blocks and the middle one, alone;
+    text: the states of PROMPTS[0], then those of PROMPTS[1]."""
     names = [name.removesuffix(".processor") for name in pipe.unet.attn_processors if "attn2" in name]
     chosen = [names[0], [name for name in names if name.startswith("up")][-1], names[-1]]
     tokens = pipe.unet.encoder_hid_proj(embeds)
@@ -144,7 +145,7 @@ def cross_attentions(pipe: StableDiffusionPipeline, kind: str, embeds, record: R
         for scale in (0.0, 0.5, 1.0):
             pipe.set_ip_adapter_scale(scale)
             record.add(f"{kind}.{name}.{scale}", attention(query, encoder_hidden_states=(text, tokens)))
-        cases.append({"name": name, "text": PROMPTS[1], "scales": [0.0, 0.5, 1.0]})
+        cases.append({"name": name, "heads": attention.heads, "scales": [0.0, 0.5, 1.0]})
     pipe.set_ip_adapter_scale(1.0)
     return cases
 
