@@ -1,4 +1,14 @@
 //! The domain in plain types, without input or output. Sees no other module.
 
+pub mod consent;
+pub mod delta;
+pub mod ids;
+pub mod prompt;
+pub mod reference;
+pub mod review;
+pub mod rules;
+pub mod run;
 pub mod settings;
+pub mod subject;
 pub mod text;
+pub mod words;

@@ -1,0 +1,20 @@
+//! Keys that the store hands out, one type each so that none is taken for another.
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub i64);
+    )+};
+}
+
+keys! {
+    SubjectId,
+    ConsentId,
+    ReferenceId,
+    RunId,
+    OutputId,
+    ReviewId,
+    BaselineId,
+    PresetId,
+}
