@@ -2,12 +2,14 @@
 //!
 //! The map, one line per module; `tests/architecture.rs` holds who may see whom.
 //!
-//! - [`studio`]: the domain in plain types, no input or output: settings, samplers' names
+//! - [`studio`]: the domain in plain types, no input or output: subjects, rights, prompts, runs, their deltas, the rules
 //! - [`diffusion`]: the pipeline on candle: text, reference, UNet, samplers, pictures
 //! - [`imaging`]: pictures in and out of files: limits, orientation, colour, provenance, contact sheets
+//! - [`store`]: a project on disk: SQLite and blobs, the only place that knows SQL
 //! - [`cli`]: one file per subcommand, thin
 
 pub mod cli;
 pub mod diffusion;
 pub mod imaging;
+pub mod store;
 pub mod studio;

@@ -1,0 +1,142 @@
+//! Everything that can go wrong with a project on disk, as sentences: what was wrong, where, what to do.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use crate::studio::rules::Refusal;
+use crate::studio::subject::TaskId;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A rule of the workbench says no: nothing is broken.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+
+    #[error("{} is not a project: it has no project.db; make one with `pentimento init {}`", folder.display(), folder.display())]
+    NoProject { folder: PathBuf },
+
+    #[error("{} is a project already; nothing was changed", folder.display())]
+    ProjectExists { folder: PathBuf },
+
+    #[error(
+        "{} is not a project's database{}; nothing was changed; if it should be one, take it from a backup",
+        path.display(), because(.reason)
+    )]
+    NotADatabase { path: PathBuf, reason: String },
+
+    #[error(
+        "{} is damaged or cut short: {reason}; nothing was changed; copy the folder away, and take the database from a \
+         backup (the newest before a migration is in backups/)",
+        path.display()
+    )]
+    Damaged { path: PathBuf, reason: String },
+
+    #[error(
+        "{} was written by a newer pentimento (its schema is {found}, this program knows {known}); nothing was changed; \
+         use the newer program",
+        path.display()
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+
+    #[error("{} cannot be written: {reason}; a project needs a folder that you may write", path.display())]
+    ReadOnly { path: PathBuf, reason: String },
+
+    #[error("there is no room left on the disk of {}: nothing of this step was stored; make room and try again", path.display())]
+    DiskFull { path: PathBuf },
+
+    #[error("another program has been holding {} for too long; look what it is doing, and try again", path.display())]
+    Busy { path: PathBuf },
+
+    #[error("the migration {name} of {} failed: {reason}; the database is as it was, and {}", path.display(), backup_note(.backup))]
+    Migration { path: PathBuf, name: String, reason: String, backup: Option<PathBuf> },
+
+    #[error("the backup {} is not whole: {reason}; nothing else was changed", path.display())]
+    BadBackup { path: PathBuf, reason: String },
+
+    #[error("there is no {what} called {name:?} in this project")]
+    NotFound { what: &'static str, name: String },
+
+    #[error("{what} is empty; write something")]
+    Empty { what: &'static str },
+
+    #[error("there is a {what} called {name:?} already; choose another name")]
+    Taken { what: &'static str, name: String },
+
+    #[error(
+        "{task} is not this worker's any more (it was cancelled, deleted, or its lease ran out and another worker took \
+         it); what it still had to write was dropped"
+    )]
+    LostLease { task: TaskId },
+
+    #[error("{task} cannot be done yet: it has no picture for the seeds {missing:?}")]
+    Unfinished { task: TaskId, missing: Vec<u64> },
+
+    #[error("the worker {owner} already serves {device} in this project; one worker for each device")]
+    DeviceTaken { device: String, owner: String },
+
+    #[error("the file of the blob {hash} is missing: {}; take it from a backup, or run `pentimento verify`", path.display())]
+    BlobMissing { hash: blake3::Hash, path: PathBuf },
+
+    #[error("the file of the blob {hash} has changed: {}; take it from a backup, or run `pentimento verify`", path.display())]
+    BlobChanged { hash: blake3::Hash, path: PathBuf },
+
+    #[error("{} cannot be {doing}: {source}", path.display())]
+    File { path: PathBuf, doing: &'static str, source: std::io::Error },
+
+    #[error("a value in the database cannot be understood: {0}; run `pentimento verify`")]
+    BadValue(String),
+
+    #[error("the database refused: {0}")]
+    Sql(#[from] rusqlite::Error),
+}
+
+impl Error {
+    /// The same error, told as what it means for the file it happened to.
+    pub(super) fn at(self, path: &Path) -> Self {
+        let path = path.to_owned();
+        let Self::Sql(error) = self else { return self };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase { path, reason: String::new() },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, reason: error.to_string() },
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::ReadOnly { path, reason: error.to_string() }
+            }
+            _ => Self::Sql(error),
+        }
+    }
+
+    /// An error of the file system, told as what it means.
+    pub(super) fn file(path: &Path, doing: &'static str, source: std::io::Error) -> Self {
+        use std::io::ErrorKind as Kind;
+        let path = path.to_owned();
+        match source.kind() {
+            Kind::StorageFull | Kind::QuotaExceeded => Self::DiskFull { path },
+            Kind::ReadOnlyFilesystem | Kind::PermissionDenied => Self::ReadOnly { path, reason: source.to_string() },
+            _ => Self::File { path, doing, source },
+        }
+    }
+
+    /// The name of the rule that refused, where one did.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.rule()),
+            _ => None,
+        }
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
+fn backup_note(backup: &Option<PathBuf>) -> String {
+    match backup {
+        Some(path) => format!("a copy from before it is {}", path.display()),
+        None => "it had been new".to_owned(),
+    }
+}

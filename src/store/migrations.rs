@@ -1,0 +1,163 @@
+//! The schema's history: `migrations/NNNN_name.sql`, forward only, each in one transaction, each after a verified copy
+//! of the database as it was. `PRAGMA user_version` is the number of the last one applied.
+
+use std::path::{Path, PathBuf};
+
+use include_dir::{Dir, include_dir};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::backup;
+use super::open::make_folder;
+use super::{Error, Result};
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
+
+/// One step of the schema.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration<'a> {
+    pub number: i64,
+    pub name: &'a str,
+    pub sql: &'a str,
+}
+
+/// The migrations this program carries, numbered from 1 without gaps.
+pub fn embedded() -> Result<Vec<Migration<'static>>> {
+    let mut migrations = Vec::new();
+    for file in FILES.files() {
+        let name = file.path().file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        let number = name.split('_').next().and_then(|number| number.parse().ok());
+        let (Some(number), Some(sql)) = (number, file.contents_utf8()) else {
+            return Err(Error::BadValue(format!("{} is no migration", file.path().display())));
+        };
+        migrations.push(Migration { number, name, sql });
+    }
+    migrations.sort_by_key(|migration| migration.number);
+    Ok(migrations)
+}
+
+/// The number of the newest migration.
+pub fn newest() -> Result<i64> {
+    Ok(embedded()?.last().map_or(0, |migration| migration.number))
+}
+
+/// Applies what is missing.
+pub(super) fn migrate(connection: &mut Connection, path: &Path, migrations: &[Migration<'_>]) -> Result<()> {
+    for migration in migrations {
+        let version = version(connection)?;
+        if version >= migration.number {
+            continue;
+        }
+        // A database without a schema has nothing to lose.
+        let backup = (version > 0).then(|| keep(connection, path, migration, version)).transpose()?;
+        apply(connection, migration).map_err(|error| match error {
+            Error::Sql(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull) => Error::Migration {
+                path: path.to_owned(),
+                name: migration.name.to_owned(),
+                reason: error.to_string(),
+                backup,
+            },
+            error => error,
+        })?;
+    }
+    Ok(())
+}
+
+fn version(connection: &Connection) -> Result<i64> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+fn apply(connection: &mut Connection, migration: &Migration<'_>) -> Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another program may have been faster.
+    if version(&transaction)? >= migration.number {
+        return Ok(());
+    }
+    transaction.execute_batch(migration.sql)?;
+    let broken = transaction.prepare("PRAGMA foreign_key_check")?.exists([])?;
+    if broken {
+        return Err(Error::BadValue(format!("after {} rows point to rows that are not there", migration.name)));
+    }
+    transaction.pragma_update(None, "user_version", migration.number)?;
+    Ok(transaction.commit()?)
+}
+
+/// A copy of the database from before a migration, checked.
+fn keep(connection: &Connection, path: &Path, migration: &Migration<'_>, version: i64) -> Result<PathBuf> {
+    let folder = path.with_file_name("backups");
+    make_folder(&folder)?;
+    let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
+    let copy = folder.join(format!("before-{}-{time}.db", migration.name));
+    backup::copy_database(connection, &copy)?;
+    let opened = Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let found = self::version(&opened)?;
+    if found != version {
+        let reason = format!("its schema is {found} instead of {version}");
+        return Err(Error::BadBackup { path: copy, reason });
+    }
+    Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: Migration<'static> = Migration {
+        number: 1,
+        name: "0001_first",
+        sql: "CREATE TABLE a (x INTEGER PRIMARY KEY) STRICT; INSERT INTO a VALUES (1);",
+    };
+    const SECOND: Migration<'static> = Migration { number: 2, name: "0002_second", sql: "ALTER TABLE a ADD COLUMN y;" };
+
+    fn backups(folder: &Path) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(folder.join("backups")) else { return Vec::new() };
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn the_embedded_ones_are_numbered_without_gaps() {
+        let numbers: Vec<_> = embedded().unwrap().iter().map(|migration| migration.number).collect();
+        assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_new_database_is_not_backed_up_and_an_old_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("project.db");
+        let mut connection = Connection::open(&path).unwrap();
+        migrate(&mut connection, &path, &[FIRST]).unwrap();
+        assert_eq!(backups(folder.path()).len(), 0);
+        migrate(&mut connection, &path, &[FIRST, SECOND]).unwrap();
+        assert_eq!(version(&connection).unwrap(), 2);
+        let [copy] = backups(folder.path()).try_into().unwrap();
+        let copy = Connection::open(copy).unwrap();
+        assert_eq!(version(&copy).unwrap(), 1);
+        assert_eq!(copy.query_row("SELECT x FROM a", [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+        migrate(&mut connection, &path, &[FIRST, SECOND]).unwrap();
+        assert_eq!(backups(folder.path()).len(), 1);
+    }
+
+    #[test]
+    fn a_migration_that_fails_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("project.db");
+        let mut connection = Connection::open(&path).unwrap();
+        let broken = Migration { sql: "INSERT INTO a VALUES (2); CREATE TABLE b (nonsense;", ..SECOND };
+        migrate(&mut connection, &path, &[FIRST]).unwrap();
+        let error = migrate(&mut connection, &path, &[FIRST, broken]).unwrap_err().to_string();
+        assert!(error.contains("0002_second") && error.contains("backups/before-0002_second-"), "{error}");
+        let rows: i64 = connection.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap();
+        assert_eq!((rows, version(&connection).unwrap()), (1, 1));
+    }
+
+    #[test]
+    fn a_migration_that_breaks_a_foreign_key_is_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("project.db");
+        let mut connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "foreign_keys", false).unwrap();
+        let sql = "CREATE TABLE c (a INTEGER REFERENCES a) STRICT; INSERT INTO c VALUES (77);";
+        let error = migrate(&mut connection, &path, &[FIRST, Migration { sql, ..SECOND }]).unwrap_err();
+        assert!(error.to_string().contains("point to rows"), "{error}");
+        assert_eq!(version(&connection).unwrap(), 1);
+    }
+}

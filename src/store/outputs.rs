@@ -1,0 +1,146 @@
+//! Outputs: a seed's picture, there once its file is on the disk under its hash and its row is committed.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::studio::ids::{OutputId, RunId};
+use crate::studio::reference::Picture;
+use crate::studio::review::Verdict;
+use crate::studio::run::Output;
+
+use super::blobs::Content;
+use super::columns::{Hash, Id, Time, insert, json, named, to_json};
+use super::queue::{self, Claim};
+use super::{Durability, Error, Reader, Result, Store};
+
+/// A picture that a worker has made.
+#[derive(Clone, Debug)]
+pub struct NewOutput {
+    pub seed: u64,
+    /// [`output_key`](crate::studio::run::output_key) of what it was made from.
+    pub key: blake3::Hash,
+    pub picture: Content,
+    pub thumbnail: Option<Content>,
+    /// The final latents, where they are kept.
+    pub latents: Option<Content>,
+    /// In pixels.
+    pub width: u32,
+    pub height: u32,
+    pub measures: Option<serde_json::Value>,
+}
+
+impl Store {
+    /// Stores a picture of a run under way. A seed that has its picture already keeps it: done twice is stored once.
+    pub fn add_output(&self, claim: &Claim, new: &NewOutput, at: Timestamp) -> Result<OutputId> {
+        let contents: Vec<&Content> =
+            [Some(&new.picture), new.thumbnail.as_ref(), new.latents.as_ref()].into_iter().flatten().collect();
+        let measures = new.measures.as_ref().map(to_json).transpose()?;
+        let seed = new.seed.cast_signed();
+        self.write_with_blobs(&contents, |transaction| {
+            queue::held(transaction, claim)?;
+            let sql = "SELECT id FROM outputs WHERE run_id = ?1 AND seed = ?2";
+            let stored =
+                transaction.prepare_cached(sql)?.query_row((claim.run.0, seed), |row| row.get(0)).optional()?;
+            if let Some(stored) = stored {
+                return Ok(OutputId(stored));
+            }
+            let blob = |content: &Option<Content>| {
+                content.as_ref().map(|content| self.record_blob(transaction, content, at)).transpose()
+            };
+            let columns: [(&str, &dyn rusqlite::ToSql); 11] = [
+                ("uuid", &Id::new()),
+                ("run_id", &claim.run.0),
+                ("seed", &seed),
+                ("key", &Hash(new.key)),
+                ("picture", &self.record_blob(transaction, &new.picture, at)?),
+                ("thumbnail", &blob(&new.thumbnail)?),
+                ("latents", &blob(&new.latents)?),
+                ("width", &new.width),
+                ("height", &new.height),
+                ("measures", &measures),
+                ("created", &Time(at)),
+            ];
+            let output = insert(transaction, "outputs", &columns)?;
+            queue::progressed(transaction, claim)?;
+            Ok(OutputId(output))
+        })
+    }
+
+    /// Keeps what was measured of an output after it was stored.
+    pub fn set_measures(&self, output: OutputId, measures: &serde_json::Value) -> Result<()> {
+        let measures = to_json(measures)?;
+        self.write(Durability::Full, |transaction| {
+            match transaction.execute("UPDATE outputs SET measures = ?2 WHERE id = ?1", (output.0, measures))? {
+                0 => Err(missing(output)),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Lets go of an output's latents; its picture stays.
+    pub fn drop_latents(&self, output: OutputId) -> Result<()> {
+        self.write(Durability::Full, |transaction| {
+            let latents: Option<Hash> = transaction
+                .query_row("SELECT latents FROM outputs WHERE id = ?1", [output.0], |row| row.get(0))
+                .optional()?
+                .ok_or_else(|| missing(output))?;
+            transaction.execute("UPDATE outputs SET latents = NULL WHERE id = ?1", [output.0])?;
+            Self::release_blobs(transaction, latents.as_slice())?;
+            Ok(())
+        })?;
+        self.finish_removals()
+    }
+}
+
+impl Reader {
+    /// A run's outputs, in the order they were made.
+    pub fn outputs(&self, run: RunId) -> Result<Vec<Output>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM outputs WHERE run_id = ?1 ORDER BY id")?;
+            statement.query_and_then([run.0], output)?.collect()
+        })
+    }
+
+    pub fn output(&self, output: OutputId) -> Result<Output> {
+        self.read(|connection| by_id(connection, output))
+    }
+
+    /// An output of any run that was made from exactly the same: its picture is the one that would be made.
+    pub fn output_with_key(&self, key: &blake3::Hash) -> Result<Option<Output>> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT * FROM outputs WHERE key = ?1 ORDER BY id LIMIT 1")?;
+            statement.query_and_then([Hash(*key)], output)?.next().transpose()
+        })
+    }
+}
+
+pub(super) fn by_id(connection: &Connection, id: OutputId) -> Result<Output> {
+    let mut statement = connection.prepare_cached("SELECT * FROM outputs WHERE id = ?1")?;
+    statement.query_and_then([id.0], output)?.next().unwrap_or_else(|| Err(missing(id)))
+}
+
+fn missing(output: OutputId) -> Error {
+    Error::NotFound { what: "output", name: format!("number {}", output.0) }
+}
+
+fn output(row: &Row<'_>) -> Result<Output> {
+    let hash = |column| Ok::<_, Error>(row.get::<_, Option<Hash>>(column)?.map(|hash| hash.0));
+    Ok(Output {
+        id: OutputId(row.get("id")?),
+        uuid: row.get::<_, Id>("uuid")?.0,
+        run: RunId(row.get("run_id")?),
+        seed: row.get::<_, i64>("seed")?.cast_unsigned(),
+        key: row.get::<_, Hash>("key")?.0,
+        picture: Picture {
+            blob: row.get::<_, Hash>("picture")?.0,
+            thumbnail: hash("thumbnail")?,
+            width: row.get("width")?,
+            height: row.get("height")?,
+        },
+        latents: hash("latents")?,
+        measures: json(row, "measures")?,
+        verdict: named(row, "verdict", Verdict::from_name)?,
+        created: row.get::<_, Time>("created")?.0,
+    })
+}

@@ -1,0 +1,123 @@
+//! Presets: settings that held up, under a name. On trial first; for the team once accepted outputs speak for them.
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+use uuid::Uuid;
+
+use crate::studio::ids::{PresetId, RunId};
+use crate::studio::rules::Refusal;
+use crate::studio::settings::Settings;
+use crate::studio::text;
+
+use super::columns::{Id, SETTINGS, Time, insert, settings, settings_values};
+use super::{Durability, Error, Reader, Result, Store, runs};
+
+/// A preset is for the team once its settings gave this many accepted outputs in this many runs.
+const ACCEPTED: u32 = 3;
+const RUNS: u32 = 2;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preset {
+    pub id: PresetId,
+    pub uuid: Uuid,
+    pub name: String,
+    pub note: String,
+    pub run: Option<RunId>,
+    pub settings: Settings,
+    pub created: Timestamp,
+    /// Since when it is the team's; None: on trial.
+    pub promoted: Option<Timestamp>,
+}
+
+impl Store {
+    /// Keeps a run's settings under a name, on trial.
+    pub fn add_preset(&self, name: &str, run: RunId, note: &str, at: Timestamp) -> Result<PresetId> {
+        let name = text::clean(name).trim().to_owned();
+        if name.is_empty() {
+            return Err(Error::Empty { what: "the name of a preset" });
+        }
+        self.write(Durability::Full, |transaction| {
+            if find(transaction, &name)?.is_some() {
+                return Err(Error::Taken { what: "preset", name: name.clone() });
+            }
+            let mut columns: Vec<(&str, Value)> = vec![
+                ("uuid", Value::Blob(Id::new().0.as_bytes().to_vec())),
+                ("name", name.clone().into()),
+                ("note", text::clean(note).into()),
+                ("run_id", run.0.into()),
+                ("created", at.as_millisecond().into()),
+            ];
+            let values = settings_values(&runs::by_id(transaction, run)?.recipe.settings)?;
+            columns.extend(SETTINGS.into_iter().zip(values));
+            let columns: Vec<_> = columns.iter().map(|(name, value)| (*name, value as &dyn rusqlite::ToSql)).collect();
+            Ok(PresetId(insert(transaction, "presets", &columns)?))
+        })
+    }
+
+    /// Makes a preset the team's. Refused until its settings have held up across runs.
+    pub fn promote_preset(&self, name: &str, at: Timestamp) -> Result<()> {
+        self.write(Durability::Full, |transaction| {
+            let preset = find(transaction, name)?.ok_or_else(|| missing(name))?;
+            let same: Vec<_> = SETTINGS.iter().zip(1..).map(|(column, n)| format!("runs.{column} IS ?{n}")).collect();
+            let sql = format!(
+                "SELECT count(DISTINCT runs.id), count(*) FROM runs JOIN outputs ON outputs.run_id = runs.id
+                 WHERE outputs.verdict = 'accepted' AND {}",
+                same.join(" AND ")
+            );
+            let values = rusqlite::params_from_iter(settings_values(&preset.settings)?);
+            let (runs, outputs) = transaction.query_row(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            if runs < RUNS || outputs < ACCEPTED {
+                let refusal = Refusal::UnprovenPreset { runs, needed_runs: RUNS, outputs, needed_outputs: ACCEPTED };
+                return Err(refusal.into());
+            }
+            transaction.execute("UPDATE presets SET promoted = ?2 WHERE id = ?1", (preset.id.0, Time(at)))?;
+            Ok(())
+        })
+    }
+
+    pub fn remove_preset(&self, name: &str) -> Result<()> {
+        self.write(Durability::Full, |transaction| {
+            match transaction.execute("DELETE FROM presets WHERE name = ?1", [name])? {
+                0 => Err(missing(name)),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+impl Reader {
+    /// All presets, by name.
+    pub fn presets(&self) -> Result<Vec<Preset>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM presets ORDER BY name")?;
+            statement.query_and_then([], preset)?.collect()
+        })
+    }
+
+    pub fn preset(&self, name: &str) -> Result<Preset> {
+        self.read(|connection| find(connection, name)?.ok_or_else(|| missing(name)))
+    }
+}
+
+fn find(connection: &Connection, name: &str) -> Result<Option<Preset>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM presets WHERE name = ?1")?;
+    statement.query_and_then([name], preset)?.next().transpose()
+}
+
+fn missing(name: &str) -> Error {
+    Error::NotFound { what: "preset", name: text::clean(name) }
+}
+
+fn preset(row: &Row<'_>) -> Result<Preset> {
+    Ok(Preset {
+        id: PresetId(row.get("id")?),
+        uuid: row.get::<_, Id>("uuid")?.0,
+        name: row.get("name")?,
+        note: row.get("note")?,
+        run: row.get::<_, Option<i64>>("run_id")?.map(RunId),
+        settings: settings(row)?,
+        created: row.get::<_, Time>("created")?.0,
+        promoted: row.get::<_, Option<Time>>("promoted")?.map(|time| time.0),
+    })
+}

@@ -1,0 +1,232 @@
+//! References: pictures that runs may be conditioned on once a person has approved them.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row};
+
+use crate::studio::consent::Standing;
+use crate::studio::ids::{ConsentId, ReferenceId, SubjectId};
+use crate::studio::reference::{Decision, Gate, Picture, Reference, State};
+use crate::studio::rules::Refusal;
+use crate::studio::subject::ReferenceName;
+use crate::studio::text;
+
+use super::blobs::Content;
+use super::columns::{Hash, Id, Time, insert, json, named, to_json};
+use super::subjects;
+use super::{Durability, Error, Reader, Result, Store};
+
+/// A picture to be added to a subject's references.
+#[derive(Clone, Debug)]
+pub struct NewReference {
+    /// The right it is used under; None: the subject's newest right in force.
+    pub consent: Option<ConsentId>,
+    /// The picture as it is stored: upright, sRGB, without EXIF.
+    pub picture: Content,
+    pub thumbnail: Option<Content>,
+    /// In pixels.
+    pub width: u32,
+    pub height: u32,
+    pub label: String,
+    pub gate: Gate,
+    pub report: Option<serde_json::Value>,
+}
+
+/// A person's decision about a reference.
+#[derive(Clone, Debug, Default)]
+pub struct Opinion {
+    pub reviewer: String,
+    pub note: String,
+    /// Why a picture that the quality gate rejects is approved all the same.
+    pub overrule: Option<String>,
+}
+
+impl Store {
+    /// Adds a picture as a candidate. Refused where there is no right in force to use it.
+    pub fn add_reference(&self, subject: SubjectId, new: &NewReference, at: Timestamp) -> Result<ReferenceId> {
+        let contents: Vec<&Content> = [Some(&new.picture), new.thumbnail.as_ref()].into_iter().flatten().collect();
+        let report = new.report.as_ref().map(to_json).transpose()?;
+        self.write_with_blobs(&contents, |transaction| {
+            let number = subjects::next_number(transaction, subject, "last_reference")?;
+            let name = ReferenceName { subject: subjects::by_id(transaction, subject)?.handle, number };
+            let consent = match new.consent {
+                Some(consent) => subjects::consent(transaction, consent)?,
+                None => subjects::consent_in_force(transaction, subject, at)?
+                    .ok_or_else(|| Refusal::NoRightRecorded { subject: name.subject.clone() })?,
+            };
+            if consent.subject != subject {
+                return Err(Refusal::NoRightRecorded { subject: name.subject }.into());
+            }
+            in_force(&name, consent.standing(at))?;
+            let thumbnail = new.thumbnail.as_ref();
+            let columns: [(&str, &dyn rusqlite::ToSql); 13] = [
+                ("uuid", &Id::new()),
+                ("subject_id", &subject.0),
+                ("number", &number),
+                ("consent_id", &consent.id.0),
+                ("label", &text::clean(&new.label)),
+                ("state", &State::Candidate.name()),
+                ("picture", &self.record_blob(transaction, &new.picture, at)?),
+                ("thumbnail", &thumbnail.map(|content| self.record_blob(transaction, content, at)).transpose()?),
+                ("width", &new.width),
+                ("height", &new.height),
+                ("gate", &new.gate.name()),
+                ("report", &report),
+                ("added", &Time(at)),
+            ];
+            Ok(ReferenceId(insert(transaction, "refs", &columns)?))
+        })
+    }
+
+    /// Approves, rejects or retires a reference; gives its new state. [`Decision::Withdraw`] is
+    /// [`Store::withdraw_reference`], because it deletes.
+    pub fn decide(
+        &self,
+        reference: ReferenceId,
+        decision: Decision,
+        opinion: &Opinion,
+        at: Timestamp,
+    ) -> Result<State> {
+        if decision == Decision::Withdraw {
+            self.withdraw_reference(reference, at)?;
+            return Ok(State::Withdrawn);
+        }
+        let overrule = opinion.overrule.as_deref().map(text::clean).filter(|reason| !reason.trim().is_empty());
+        self.write(Durability::Full, |transaction| {
+            let old = by_id(transaction, reference)?;
+            let name = old.name;
+            let state = old.state.after(decision).ok_or_else(|| Refusal::ReferenceState {
+                reference: name.clone(),
+                state: old.state,
+                decision,
+            })?;
+            if state == State::Approved {
+                in_force(&name, subjects::consent(transaction, old.consent)?.standing(at))?;
+                if old.gate == Gate::Reject && overrule.is_none() && old.overruled.is_none() {
+                    return Err(Refusal::QualityGate { reference: name }.into());
+                }
+            }
+            transaction.execute(
+                "UPDATE refs SET state = ?2, note = ?3, reviewer = ?4, reviewed = ?5,
+                                 overruled = coalesce(?6, overruled) WHERE id = ?1",
+                (
+                    reference.0,
+                    state.name(),
+                    text::clean(&opinion.note),
+                    text::clean(&opinion.reviewer),
+                    Time(at),
+                    &overrule,
+                ),
+            )?;
+            Ok(state)
+        })
+    }
+
+    /// Keeps a new quality report of a picture.
+    pub fn set_report(&self, reference: ReferenceId, gate: Gate, report: &serde_json::Value) -> Result<()> {
+        let report = to_json(report)?;
+        self.write(Durability::Full, |transaction| {
+            let old = by_id(transaction, reference)?;
+            // A picture that was approved and now fails goes back to be looked at.
+            let back = old.state == State::Approved && gate == Gate::Reject && old.overruled.is_none();
+            let state = if back { State::Candidate } else { old.state };
+            transaction.execute(
+                "UPDATE refs SET gate = ?2, report = ?3, state = ?4 WHERE id = ?1 AND state <> 'withdrawn'",
+                (reference.0, gate.name(), report, state.name()),
+            )?;
+            Ok(())
+        })
+    }
+}
+
+impl Reader {
+    /// A subject's references by number, withdrawn ones too.
+    pub fn references(&self, subject: SubjectId) -> Result<Vec<Reference>> {
+        self.read(|connection| {
+            let sql = format!("{SELECT} WHERE refs.subject_id = ?1 ORDER BY refs.number");
+            connection.prepare_cached(&sql)?.query_and_then([subject.0], reference)?.collect()
+        })
+    }
+
+    pub fn reference(&self, name: &ReferenceName) -> Result<Reference> {
+        self.read(|connection| {
+            let sql = format!("{SELECT} WHERE subjects.handle = ?1 AND refs.number = ?2");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let found = statement.query_and_then((name.subject.as_str(), name.number), reference)?.next();
+            found.unwrap_or_else(|| Err(Error::NotFound { what: "reference", name: name.to_string() }))
+        })
+    }
+
+    pub fn reference_by_id(&self, reference: ReferenceId) -> Result<Reference> {
+        self.read(|connection| by_id(connection, reference))
+    }
+}
+
+const SELECT: &str = "SELECT refs.*, subjects.handle FROM refs JOIN subjects ON subjects.id = refs.subject_id";
+
+pub(super) fn by_id(connection: &Connection, id: ReferenceId) -> Result<Reference> {
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE refs.id = ?1"))?;
+    let missing = || Err(Error::NotFound { what: "reference", name: format!("number {}", id.0) });
+    statement.query_and_then([id.0], reference)?.next().unwrap_or_else(missing)
+}
+
+/// Whether a run of this subject may use a reference now: it is the subject's, approved, and its right is in force.
+pub(super) fn usable(
+    connection: &Connection,
+    reference: ReferenceId,
+    subject: SubjectId,
+    at: Timestamp,
+) -> Result<Reference> {
+    let found = by_id(connection, reference)?;
+    let name = found.name.clone();
+    if found.subject != subject {
+        let subject = subjects::by_id(connection, subject)?.handle;
+        return Err(Refusal::OtherSubjectsReference { reference: name, subject }.into());
+    }
+    // The right first: that it is withdrawn says more than that the reference is.
+    in_force(&name, subjects::consent(connection, found.consent)?.standing(at))?;
+    if found.state != State::Approved {
+        return Err(Refusal::UnapprovedReference { reference: name, state: found.state }.into());
+    }
+    Ok(found)
+}
+
+fn in_force(reference: &ReferenceName, standing: Standing) -> Result<()> {
+    let reference = reference.clone();
+    match standing {
+        Standing::InForce => Ok(()),
+        Standing::NotYet(begins) => {
+            Err(Refusal::NoRightInForce { reference, ended: None, begins: Some(begins) }.into())
+        }
+        Standing::Expired(ended) => Err(Refusal::NoRightInForce { reference, ended: Some(ended), begins: None }.into()),
+        Standing::Withdrawn(at) => Err(Refusal::WithdrawnConsent { reference, at }.into()),
+    }
+}
+
+fn reference(row: &Row<'_>) -> Result<Reference> {
+    let picture = match row.get::<_, Option<Hash>>("picture")? {
+        None => None,
+        Some(Hash(blob)) => Some(Picture {
+            blob,
+            thumbnail: row.get::<_, Option<Hash>>("thumbnail")?.map(|hash| hash.0),
+            width: row.get("width")?,
+            height: row.get("height")?,
+        }),
+    };
+    Ok(Reference {
+        id: ReferenceId(row.get("id")?),
+        uuid: row.get::<_, Id>("uuid")?.0,
+        name: ReferenceName { subject: subjects::handle(row, "handle")?, number: row.get("number")? },
+        subject: SubjectId(row.get("subject_id")?),
+        consent: ConsentId(row.get("consent_id")?),
+        label: row.get("label")?,
+        state: named(row, "state", State::from_name)?,
+        picture,
+        gate: named(row, "gate", Gate::from_name)?,
+        report: json(row, "report")?,
+        overruled: row.get("overruled")?,
+        note: row.get("note")?,
+        reviewer: row.get("reviewer")?,
+        added: row.get::<_, Time>("added")?.0,
+        reviewed: row.get::<_, Option<Time>>("reviewed")?.map(|time| time.0),
+    })
+}

@@ -1,0 +1,176 @@
+//! Reviews of outputs, and the baseline that a subject's further runs are held against.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
+
+use crate::studio::ids::{BaselineId, OutputId, ReviewId, SubjectId};
+use crate::studio::review::{Judgement, Key, Review, Rubric, Score, Verdict};
+use crate::studio::rules::Refusal;
+use crate::studio::text;
+
+use super::columns::{Id, Time, bad, insert, named};
+use super::{Durability, Reader, Result, Store, outputs};
+
+/// The output that a subject's runs are held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Baseline {
+    pub id: BaselineId,
+    pub uuid: Uuid,
+    pub output: OutputId,
+    pub set_by: String,
+    pub note: String,
+    pub since: Timestamp,
+    /// None: the one in force.
+    pub until: Option<Timestamp>,
+}
+
+impl Store {
+    /// Keeps a review; a verdict in it becomes the output's.
+    pub fn add_review(&self, output: OutputId, judgement: &Judgement, at: Timestamp) -> Result<ReviewId> {
+        self.write(Durability::Full, |transaction| {
+            outputs::by_id(transaction, output)?;
+            let columns: [(&str, &dyn rusqlite::ToSql); 6] = [
+                ("uuid", &Id::new()),
+                ("output_id", &output.0),
+                ("reviewer", &text::clean(&judgement.reviewer)),
+                ("note", &text::clean(&judgement.note)),
+                ("verdict", &judgement.verdict.name()),
+                ("created", &Time(at)),
+            ];
+            let review = insert(transaction, "reviews", &columns)?;
+            for failure in &judgement.failures {
+                insert(transaction, "review_failures", &[("review_id", &review), ("failure", &failure.as_str())])?;
+            }
+            for (criterion, score) in &judgement.scores {
+                let columns: [(&str, &dyn rusqlite::ToSql); 3] =
+                    [("review_id", &review), ("criterion", &criterion.as_str()), ("score", &score.get())];
+                insert(transaction, "rubric_scores", &columns)?;
+            }
+            if judgement.verdict != Verdict::Open {
+                let verdict = judgement.verdict.name();
+                transaction.execute("UPDATE outputs SET verdict = ?2 WHERE id = ?1", (output.0, verdict))?;
+            }
+            Ok(ReviewId(review))
+        })
+    }
+
+    /// Makes an output its subject's baseline; the one before it ends. Refused until it is accepted and scored on every
+    /// criterion, none of them too low.
+    pub fn set_baseline(
+        &self,
+        output: OutputId,
+        rubric: &Rubric,
+        set_by: &str,
+        note: &str,
+        at: Timestamp,
+    ) -> Result<BaselineId> {
+        self.write(Durability::Full, |transaction| {
+            let found = outputs::by_id(transaction, output)?;
+            let scores = scores(transaction, output)?;
+            let (missing, criteria) = (rubric.missing(&scores), rubric.too_low(&scores));
+            if !missing.is_empty() {
+                return Err(Refusal::RubricIncomplete { missing }.into());
+            }
+            if found.verdict != Verdict::Accepted {
+                return Err(Refusal::NotAccepted.into());
+            }
+            if !criteria.is_empty() {
+                return Err(Refusal::RubricTooLow { criteria }.into());
+            }
+            let sql = "SELECT subject_id FROM runs WHERE id = ?1";
+            let subject: i64 = transaction.query_row(sql, [found.run.0], |row| row.get(0))?;
+            transaction.execute(
+                "UPDATE baselines SET until = ?2 WHERE subject_id = ?1 AND until IS NULL",
+                (subject, Time(at)),
+            )?;
+            let columns: [(&str, &dyn rusqlite::ToSql); 6] = [
+                ("uuid", &Id::new()),
+                ("subject_id", &subject),
+                ("output_id", &output.0),
+                ("set_by", &text::clean(set_by)),
+                ("note", &text::clean(note)),
+                ("since", &Time(at)),
+            ];
+            Ok(BaselineId(insert(transaction, "baselines", &columns)?))
+        })
+    }
+}
+
+impl Reader {
+    /// An output's reviews, oldest first.
+    pub fn reviews(&self, output: OutputId) -> Result<Vec<Review>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM reviews WHERE output_id = ?1 ORDER BY id")?;
+            statement.query_and_then([output.0], |row| review(connection, row))?.collect()
+        })
+    }
+
+    /// An output's score on each criterion: the newest that anyone gave.
+    pub fn scores(&self, output: OutputId) -> Result<BTreeMap<Key, Score>> {
+        self.read(|connection| scores(connection, output))
+    }
+
+    pub fn baseline(&self, subject: SubjectId) -> Result<Option<Baseline>> {
+        self.read(|connection| {
+            let sql = "SELECT * FROM baselines WHERE subject_id = ?1 AND until IS NULL";
+            Ok(connection.prepare_cached(sql)?.query_row([subject.0], baseline).optional()?)
+        })
+    }
+
+    /// All baselines a subject has had, oldest first.
+    pub fn baselines(&self, subject: SubjectId) -> Result<Vec<Baseline>> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT * FROM baselines WHERE subject_id = ?1 ORDER BY id")?;
+            Ok(statement.query_map([subject.0], baseline)?.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+}
+
+fn scores(connection: &Connection, output: OutputId) -> Result<BTreeMap<Key, Score>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT criterion, score FROM rubric_scores JOIN reviews ON reviews.id = review_id
+         WHERE output_id = ?1 ORDER BY reviews.id",
+    )?;
+    statement.query_and_then([output.0], score)?.collect()
+}
+
+fn score(row: &Row<'_>) -> Result<(Key, Score)> {
+    let key = row.get::<_, String>("criterion")?.parse().map_err(|error| bad("criterion", error))?;
+    Ok((key, Score::new(row.get("score")?).map_err(|error| bad("score", error))?))
+}
+
+fn review(connection: &Connection, row: &Row<'_>) -> Result<Review> {
+    let id: i64 = row.get("id")?;
+    let mut failures = connection.prepare_cached("SELECT failure FROM review_failures WHERE review_id = ?1")?;
+    let failure = |row: &Row<'_>| row.get::<_, String>(0)?.parse().map_err(|error| bad("failure", error));
+    let mut scores = connection.prepare_cached("SELECT criterion, score FROM rubric_scores WHERE review_id = ?1")?;
+    Ok(Review {
+        id: ReviewId(id),
+        uuid: row.get::<_, Id>("uuid")?.0,
+        output: OutputId(row.get("output_id")?),
+        judgement: Judgement {
+            reviewer: row.get("reviewer")?,
+            note: row.get("note")?,
+            failures: failures.query_and_then([id], failure)?.collect::<Result<_>>()?,
+            scores: scores.query_and_then([id], score)?.collect::<Result<_>>()?,
+            verdict: named(row, "verdict", Verdict::from_name)?,
+        },
+        at: row.get::<_, Time>("created")?.0,
+    })
+}
+
+fn baseline(row: &Row<'_>) -> rusqlite::Result<Baseline> {
+    Ok(Baseline {
+        id: BaselineId(row.get("id")?),
+        uuid: row.get::<_, Id>("uuid")?.0,
+        output: OutputId(row.get("output_id")?),
+        set_by: row.get("set_by")?,
+        note: row.get("note")?,
+        since: row.get::<_, Time>("since")?.0,
+        until: row.get::<_, Option<Time>>("until")?.map(|time| time.0),
+    })
+}

@@ -1,0 +1,103 @@
+//! Full-text search over prompts, diagnoses, and the notes of reviews and references.
+
+use rusqlite::Connection;
+
+use crate::studio::ids::{OutputId, ReferenceId, RunId};
+use crate::studio::subject::{Handle, ReferenceName, TaskId};
+
+use super::{Reader, Result, subjects};
+
+/// What a hit lies in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The prompt or the diagnosis of a run.
+    Run(RunId, TaskId),
+    /// A review's note.
+    Review(OutputId, TaskId),
+    /// A reference's label or note.
+    Reference(ReferenceId, ReferenceName),
+}
+
+/// A place where all the words occur.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    pub place: Place,
+    /// The words around the first ones found; what was found lies between [`FOUND`] and [`END`].
+    pub snippet: String,
+}
+
+/// Marks in snippets. Texts in the store hold no control characters, so these cannot come from them.
+pub const FOUND: char = '\u{1}';
+pub const END: char = '\u{2}';
+
+impl Reader {
+    /// Where all the words of a query occur, each as the beginning of a word: runs first, then reviews, then references,
+    /// the newest first. Every query is words: nothing in it has a special meaning.
+    pub fn search(&self, query: &str, limit: u32) -> Result<Vec<Hit>> {
+        let Some(words) = words(query) else { return Ok(Vec::new()) };
+        self.read(|connection| {
+            let run = |id, subject, number| Place::Run(RunId(id), TaskId { subject, number });
+            let review = |id, subject, number| Place::Review(OutputId(id), TaskId { subject, number });
+            let reference = |id, subject, number| Place::Reference(ReferenceId(id), ReferenceName { subject, number });
+            let mut hits = find(connection, RUNS, &words, limit, run)?;
+            hits.extend(find(connection, REVIEWS, &words, limit, review)?);
+            hits.extend(find(connection, REFERENCES, &words, limit, reference)?);
+            hits.truncate(limit as usize);
+            Ok(hits)
+        })
+    }
+}
+
+// Rows are taken in the order of their ids, which the index gives without ranking all that matches; snippets are made
+// for those alone.
+const RUNS: &str = "SELECT runs.id, subjects.handle, runs.number, snippet(runs_text, -1, char(1), char(2), '…', 12)
+    FROM runs_text JOIN runs ON runs.id = runs_text.rowid JOIN subjects ON subjects.id = runs.subject_id
+    WHERE runs_text MATCH ?1 ORDER BY runs_text.rowid DESC LIMIT ?2";
+const REVIEWS: &str =
+    "SELECT outputs.id, subjects.handle, runs.number, snippet(reviews_text, -1, char(1), char(2), '…', 12)
+    FROM reviews_text JOIN reviews ON reviews.id = reviews_text.rowid JOIN outputs ON outputs.id = reviews.output_id
+    JOIN runs ON runs.id = outputs.run_id JOIN subjects ON subjects.id = runs.subject_id
+    WHERE reviews_text MATCH ?1 ORDER BY reviews_text.rowid DESC LIMIT ?2";
+const REFERENCES: &str =
+    "SELECT refs.id, subjects.handle, refs.number, snippet(refs_text, -1, char(1), char(2), '…', 12)
+    FROM refs_text JOIN refs ON refs.id = refs_text.rowid JOIN subjects ON subjects.id = refs.subject_id
+    WHERE refs_text MATCH ?1 ORDER BY refs_text.rowid DESC LIMIT ?2";
+
+fn find(
+    connection: &Connection,
+    sql: &str,
+    words: &str,
+    limit: u32,
+    place: impl Fn(i64, Handle, u32) -> Place,
+) -> Result<Vec<Hit>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let hits = statement.query_and_then((words, limit), |row| {
+        let place = place(row.get(0)?, subjects::handle(row, "handle")?, row.get(2)?);
+        Ok(Hit { place, snippet: row.get(3)? })
+    })?;
+    hits.collect()
+}
+
+/// The query in FTS5's language: each word quoted, as a prefix. None where it holds no word.
+fn words(query: &str) -> Option<String> {
+    let mut words = Vec::new();
+    for word in query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        words.push(format!("\"{word}\" *"));
+    }
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_words_and_nothing_else() {
+        assert_eq!(words("soft light").as_deref(), Some("\"soft\" * \"light\" *"));
+        assert_eq!(
+            words("a\" OR (b* NEAR c:d").as_deref(),
+            Some("\"a\" * \"OR\" * \"b\" * \"NEAR\" * \"c\" * \"d\" *")
+        );
+        assert_eq!(words(" \"*(-^ "), None);
+    }
+}
