@@ -3,7 +3,7 @@
 Half of the pictures are any scene (text controls); the other half are plain enough that a face
 can be read (identity as well). Every figure stands beside what the classifier itself can do: on
 renders of the same people and scenes, and on those renders after the autoencoder.
-    python judge.py [--out table.json] [--only scales|guidance]
+    python judge.py [--out table.json] [--only scales|guidance] [--markdown]
 """
 import argparse
 import json
@@ -76,7 +76,7 @@ class Judge:
         return {"identity": round(float(same.mean()), 3),
                 **{k: round(float(v), 3) for k, v in zip(IDENTITY_LABELS, same)}}
 
-    def draw(self, scale=1., guidance=3., steps=20):
+    def draw(self, scale=1., guidance=3., steps=12):
         out = []
         for start in range(0, COUNT, 16):
             part = slice(start, start + 16)
@@ -86,8 +86,21 @@ class Judge:
         return torch.cat(out)
 
 
+def markdown(table):
+    """The table of the model card, from the figures that runs have written."""
+    columns = ["text", *SCENE_LABELS, "identity", *IDENTITY_LABELS, "likeness", "saturated"]
+    lines = ["| | " + " | ".join(c.replace("_", " ") for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, figures in table.items():
+        if isinstance(figures, dict):
+            cells = [f"{figures[c]:.2f}" if c != "saturated" and c in figures else
+                     f"{figures[c]:.3f}" if c in figures else "–" for c in columns]
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def run(only, out):
     judge = Judge(model.Model())
+    print(f"step {judge.trained.step}, {judge.trained.samples} samples")
     table = {"step": judge.trained.step, "samples": judge.trained.samples}
 
     def note(name, figures):
@@ -113,7 +126,12 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("--out", default=os.path.join(paths.WORK, "judge.json"))
     options.add_argument("--only", choices=["scales", "guidance"])
-    options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--markdown", action="store_true", help="print the table already measured")
+    options.add_argument("--threads", type=int, default=1)
     args = options.parse_args()
+    if args.markdown:
+        with open(args.out) as f:
+            print(markdown(json.load(f)))
+        raise SystemExit
     torch.set_num_threads(args.threads)
     run(args.only, args.out)
