@@ -40,6 +40,8 @@ pub struct Arguments {
 
 /// Denoising steps of each picture: few, so that all of them are there before one gets tired of waiting.
 const STEPS: usize = 16;
+/// How many of the model's prompts are shown.
+const MOST: usize = 6;
 /// What the adapter is turned through; the last is the first row's first picture once more.
 const SCALES: [f64; 4] = [0.0, 0.3, 0.6, 1.0];
 
@@ -95,7 +97,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut demo = Demo { maker, reference, folder, seed: prompts.seed, progress };
 
     let by_prompt = demo.by_prompt(&prompts.prompt)?;
-    let heading = format!("One reference, {} prompts", by_prompt.len());
+    let heading = format!("One person, {} prompts", by_prompt.len());
     demo.show(screen.as_ref(), &heading, &by_prompt)?;
     let by_scale = demo.by_scale(&prompts.prompt[0], &by_prompt[0])?;
     demo.show(screen.as_ref(), "One prompt and one seed, the adapter turned up: what the reference adds", &by_scale)?;
@@ -301,7 +303,8 @@ fn prompts(subject: &Files) -> diffusion::Result<Prompts> {
     const NAME: &str = "prompts.toml";
     let bad = |reason: String| diffusion::Error::BadConfig { path: subject.path_of(NAME), reason };
     let bytes = subject.read(NAME)?;
-    let prompts: Prompts = toml::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    let mut prompts: Prompts = toml::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
+    prompts.prompt.truncate(MOST);
     if prompts.prompt.is_empty() { Err(bad("it names no prompt".to_owned())) } else { Ok(prompts) }
 }
 

@@ -13,7 +13,7 @@ use super::model::{self, MINI};
 use super::progress::Progress;
 use super::{interrupt, show};
 use crate::diffusion::compute::{Compute, DeviceChoice, DtypeChoice};
-use crate::diffusion::pipeline::{self, Generated, Pipeline, Request};
+use crate::diffusion::pipeline::{Generated, Pipeline, Request};
 use crate::diffusion::{self, memory};
 use crate::imaging;
 use crate::studio::settings::{AdapterScale, LongPrompt, Sampler, Settings};
@@ -209,9 +209,13 @@ impl Arguments {
     }
 
     /// What can be said without the checkpoint; its own factor is checked later.
-    fn check_size(&self) -> diffusion::Result<()> {
-        let (width, height) = (self.width.unwrap_or(8), self.height.unwrap_or(8));
-        pipeline::check_size(width, height, 8)
+    fn check_size(&self) -> Result<(), Usage> {
+        for (flag, side) in [("--width", self.width), ("--height", self.height)] {
+            if let Some(side) = side.filter(|side| *side == 0 || !side.is_multiple_of(8)) {
+                return Err(Usage(format!("{flag} is {side}, but sizes must be multiples of 8, and at least 8")));
+            }
+        }
+        Ok(())
     }
 
     fn check_output(&self, seeds: &[u64]) -> anyhow::Result<()> {

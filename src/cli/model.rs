@@ -40,7 +40,9 @@ pub fn choose(checkpoint: &str, adapter: Option<&Path>, image_encoder: Option<&P
     let (model, name) = if checkpoint == MINI {
         (Model::mini(), MINI.to_owned())
     } else {
-        (Model::folder(checkpoint), last_part(Path::new(checkpoint)))
+        let folder = Path::new(checkpoint);
+        require_folder(folder)?;
+        (Model::folder(folder), last_part(folder))
     };
     let Some(file) = adapter else {
         let own = model.has_adapter();
@@ -87,6 +89,25 @@ impl Named {
             image_encoder: ingredient(&self.encoder_name, hashes.image_encoder),
         })
     }
+}
+
+/// The commonest mistake, said before anything is looked for inside.
+fn require_folder(path: &Path) -> diffusion::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let what = if path.exists() {
+        "a checkpoint folder is needed, and this is a single file"
+    } else {
+        "there is no such folder"
+    };
+    Err(diffusion::Error::Missing {
+        path: path.to_owned(),
+        what: what.to_owned(),
+        remedy: "--model takes `mini` or a folder in diffusers' layout (model_index.json, unet/, vae/, text_encoder/, \
+                 tokenizer/, scheduler/)"
+            .to_owned(),
+    })
 }
 
 /// The last part of a path, also of `.` and `..`.

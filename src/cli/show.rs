@@ -37,7 +37,8 @@ impl Screen {
     /// line.
     pub fn pictures(&self, pictures: &[&RgbImage], captions: &[String]) -> io::Result<()> {
         if self.terminal.images == Images::Off {
-            return captions.iter().try_for_each(|caption| self.line(&format!("  {caption}")));
+            captions.iter().try_for_each(|caption| self.line(&format!("  {caption}")))?;
+            return self.line("");
         }
         let (columns, width) = self.layout(pictures.len());
         for (pictures, captions) in pictures.chunks(columns).zip(captions.chunks(columns)) {

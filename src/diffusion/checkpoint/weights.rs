@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, Metadata};
 use serde::Deserialize;
 
 use super::files::{Bytes, Files};
-use crate::diffusion::{Error, Result};
+use crate::diffusion::{Error, Result, ops};
 
 /// The header of the largest known checkpoints is below 1 MiB.
 const LARGEST_HEADER: u64 = 64 << 20;
@@ -59,9 +59,6 @@ impl Weights {
     pub fn open_file(path: &Path, dtype: DType, device: &Device) -> Result<Self> {
         let folder = Files::on_disk(path.parent().unwrap_or(Path::new("")));
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if is_pickle(&name) && path.is_file() {
-            return Err(Error::Pickle { path: path.to_owned() });
-        }
         if !path.is_file() {
             return Err(Error::Missing {
                 path: path.to_owned(),
@@ -167,11 +164,15 @@ impl Weights {
             }
         };
         let (begin, end) = info.data_offsets;
-        let bytes = file
-            .data
-            .read(file.start + begin, end - begin)
-            .map_err(|source| Error::Unreadable { path: file.path.clone(), source })?;
-        let tensor = Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?;
+        let unreadable = |source| Error::Unreadable { path: file.path.clone(), source };
+        let tensor = if dtype == DType::F32 && cfg!(target_endian = "little") {
+            let mut numbers = ops::zeros(info.shape.iter().product());
+            file.data.read_into(file.start + begin, bytes_of(&mut numbers)).map_err(unreadable)?;
+            Tensor::from_vec(numbers, info.shape.as_slice(), &Device::Cpu)?
+        } else {
+            let bytes = file.data.read(file.start + begin, end - begin).map_err(unreadable)?;
+            Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?
+        };
         Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
     }
 
@@ -190,6 +191,9 @@ impl File {
     /// Reads the header and holds it against the file's size; no tensor is read yet.
     fn open(folder: &Files, name: &str) -> Result<Self> {
         let path = folder.path_of(name);
+        if is_pickle(name) && folder.has(name) {
+            return Err(Error::Pickle { path });
+        }
         let unreadable = |source| Error::Unreadable { path: path.clone(), source };
         let broken = |reason: String| Error::BrokenWeights { path: path.clone(), reason };
         let (data, size) = match folder.bytes(name)? {
@@ -225,16 +229,31 @@ impl Data {
     fn read(&self, offset: usize, length: usize) -> io::Result<Cow<'_, [u8]>> {
         match self {
             Self::Embedded(bytes) => Ok(Cow::Borrowed(&bytes[offset..offset + length])),
-            Self::Disk(file) => {
-                // A panic while the lock was held leaves at worst another position, which the next seek sets anew.
-                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            Self::Disk(_) => {
                 let mut bytes = vec![0; length];
-                file.seek(SeekFrom::Start(offset as u64))?;
-                file.read_exact(&mut bytes)?;
+                self.read_into(offset, &mut bytes)?;
                 Ok(Cow::Owned(bytes))
             }
         }
     }
+
+    fn read_into(&self, offset: usize, target: &mut [u8]) -> io::Result<()> {
+        match self {
+            Self::Embedded(bytes) => target.copy_from_slice(&bytes[offset..offset + target.len()]),
+            Self::Disk(file) => {
+                // A panic while the lock was held leaves at worst another position, which the next seek sets anew.
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(offset as u64))?;
+                file.read_exact(target)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn bytes_of(numbers: &mut [f32]) -> &mut [u8] {
+    // SAFETY: the same memory for as long; every float is four bytes, and any four bytes are a float.
+    unsafe { std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers)) }
 }
 
 #[derive(Deserialize)]

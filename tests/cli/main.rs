@@ -1,0 +1,10 @@
+//! The real program, driven from outside: what it prints, what it writes, how it fails.
+
+mod checkpoints;
+mod demo;
+mod doctor;
+mod generate;
+mod outputs;
+mod pictures;
+mod signals;
+mod support;

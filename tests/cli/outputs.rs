@@ -1,0 +1,157 @@
+//! Wrong usage, and outputs that cannot be: told before anything is generated.
+
+use std::fs;
+
+use crate::support::{Bench, data, pentimento, run};
+
+#[test]
+fn sizes_that_are_no_multiple_of_eight() {
+    let bench = Bench::new();
+    run(bench.generate().args(["--width", "100"])).refused(2, &["--width", "100", "multiples of 8"]);
+    run(bench.generate().args(["--height", "0"])).refused(2, &["--height", "0", "multiples of 8"]);
+    assert!(bench.nothing_was_written());
+}
+
+#[test]
+fn an_unknown_sampler() {
+    let bench = Bench::new();
+    let words = ["\"heun\"", "ddim", "euler", "euler-a", "dpmpp-2m", "unipc", "lcm", "pndm"];
+    run(bench.generate().args(["--scheduler", "heun"])).refused(2, &words);
+}
+
+#[test]
+fn more_memory_than_there_is() {
+    let bench = Bench::new();
+    let mut command = bench.generate();
+    command.args(["--width", "400000", "--height", "400000"]);
+    run(&mut command).refused(1, &["not enough memory", "GiB", "smaller"]);
+    assert!(bench.nothing_was_written());
+}
+
+#[test]
+fn numbers_out_of_range() {
+    let bench = Bench::new();
+    for (flag, value) in [
+        ("--steps", "0"),
+        ("--count", "0"),
+        ("--guidance", "NaN"),
+        ("--guidance", "inf"),
+        ("--adapter-scale", "much"),
+        ("--adapter-end", "1.5"),
+        ("--seed", "-1"),
+        ("--seed", "18446744073709551616"),
+        ("--device", "tpu"),
+        ("--dtype", "f8"),
+        ("--adapter-block", "up_blocks.1"),
+    ] {
+        let mut command = pentimento();
+        command.args(["generate", "--prompt", "x", &format!("{flag}={value}"), "--model"]).arg(bench.path("model"));
+        run(command.arg("--output").arg(bench.path("out.png"))).refused(2, &[flag, value]);
+    }
+    let last = u64::MAX.to_string();
+    run(bench.generate().args(["--count", "2", "--seed", &last])).refused(2, &["--count", &last]);
+    assert!(bench.nothing_was_written());
+}
+
+#[test]
+fn a_device_that_is_not_there() {
+    let bench = Bench::new();
+    let mut command = pentimento();
+    command.args(["generate", "--prompt", "x", "--device", "cuda:77", "--model"]).arg(bench.path("model"));
+    run(command.arg("--output").arg(bench.path("out.png"))).refused(1, &["cuda:77"]);
+    run(bench.generate().args(["--dtype", "f16"])).refused(1, &["cpu", "f32"]);
+}
+
+#[test]
+fn an_output_that_cannot_be() {
+    let bench = Bench::new();
+    let generate = |output: &str| {
+        let mut command = pentimento();
+        command.args(["generate", "--prompt", "x", "--steps", "2", "--model"]).arg(bench.path("model"));
+        command.arg("--output").arg(bench.path(output));
+        command
+    };
+    run(&mut generate("nowhere/out.png")).refused(1, &["out.png", "cannot be written", "does not exist"]);
+    run(&mut generate("model")).refused(1, &["model", "cannot be written", "folder"]);
+    run(&mut generate("model/model_index.json/out.png")).refused(1, &["out.png", "not a folder"]);
+    run(&mut generate("out.jpg")).refused(2, &["out.jpg", ".png"]);
+    run(&mut generate("out")).refused(2, &["out", ".png"]);
+    assert!(bench.nothing_was_written());
+}
+
+/// The kernel lets nobody make files there, root neither.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_output_where_nobody_may_write() {
+    let bench = Bench::new();
+    let mut command = pentimento();
+    command.args(["generate", "--prompt", "x", "--output", "/proc/self/out.png", "--model"]).arg(bench.path("model"));
+    run(&mut command).refused(1, &["/proc/self/out.png", "cannot be written"]);
+}
+
+#[test]
+fn the_reference_is_never_overwritten() {
+    let bench = Bench::new();
+    let picture = bench.path("adapters/me.png");
+    fs::copy(data("pictures/landscape.png"), &picture).unwrap();
+    let before = fs::read(&picture).unwrap();
+    let mut command = pentimento();
+    command
+        .args(["generate", "--prompt", "x", "--steps", "2", "--model"])
+        .arg(bench.path("model"))
+        .arg("--adapter")
+        .arg(bench.path("adapters/ip-adapter_linear.safetensors"))
+        .arg("--reference")
+        .arg(&picture)
+        .arg("--output")
+        .arg(bench.path("adapters/../adapters/me.png"));
+    run(&mut command).refused(2, &["me.png", "overwrite the reference"]);
+    assert_eq!(fs::read(&picture).unwrap(), before);
+}
+
+#[test]
+fn a_picture_that_was_there_is_replaced_whole() {
+    let bench = Bench::new();
+    fs::write(bench.path("out.png"), "an older picture").unwrap();
+    assert_eq!(run(&mut bench.generate()).status, 0);
+    assert!(image::open(bench.path("out.png")).is_ok());
+}
+
+#[test]
+fn with_json_errors_are_still_sentences() {
+    let bench = Bench::new();
+    fs::remove_dir_all(bench.path("model/vae")).unwrap();
+    run(bench.generate().arg("--json")).refused(1, &["vae", "missing"]);
+}
+
+#[test]
+fn names_never_steer_the_terminal() {
+    let bench = Bench::new();
+    let hostile = "evil\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}name";
+    let mut command = pentimento();
+    command.args(["generate", "--prompt", "x", "--model", hostile, "--output"]).arg(bench.path("out.png"));
+    let ran = run(&mut command);
+    ran.refused(1, &["evil]0;owned", "no such folder"]);
+    assert!(!ran.stderr.contains(['\u{7}', '\u{9b}', '\u{202e}']), "{:?}", ran.stderr);
+    // In the parser's own messages too.
+    let ran = run(pentimento().args(["generate", "--prompt", "x", "--output", "o.png", "--scheduler", hostile]));
+    assert_eq!(ran.status, 2);
+    assert!(!ran.stderr.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{:?}", ran.stderr);
+    // And in what is printed when all goes well.
+    let mut command = pentimento();
+    command.args(["generate", "--prompt", "x", "--steps", "1", "--model"]).arg(bench.path("model"));
+    let ran = run(command.arg("--output").arg(bench.path(&format!("{hostile}.png"))));
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert!(!ran.stdout.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{:?}", ran.stdout);
+}
+
+#[test]
+fn help_is_there_for_every_subcommand() {
+    for words in [&["--help"][..], &["demo", "--help"], &["generate", "--help"], &["doctor", "--help"]] {
+        let ran = run(pentimento().args(words));
+        assert_eq!(ran.status, 0);
+        assert!(ran.stdout.contains("Usage: pentimento"), "{}", ran.stdout);
+    }
+    assert_eq!(run(&mut pentimento()).status, 2);
+    assert_eq!(run(pentimento().arg("paint")).status, 2);
+}
