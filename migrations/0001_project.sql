@@ -270,7 +270,7 @@ CREATE TABLE workers (
 -- of a deleted row out at once instead of crossing them out.
 CREATE VIRTUAL TABLE runs_text USING fts5 (
   prompt_subject, prompt_camera, prompt_lighting, prompt_style, prompt_constraints, negative, diagnosis,
-  content = 'runs', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+  content = 'runs', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3'
 );
 INSERT INTO runs_text (runs_text, rank) VALUES ('secure-delete', 1);
 
@@ -300,7 +300,7 @@ ON runs BEGIN
 END;
 
 CREATE VIRTUAL TABLE reviews_text USING fts5 (
-  note, content = 'reviews', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+  note, content = 'reviews', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3'
 );
 INSERT INTO reviews_text (reviews_text, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER reviews_text_new AFTER INSERT ON reviews BEGIN
@@ -315,7 +315,7 @@ CREATE TRIGGER reviews_text_changed AFTER UPDATE OF note ON reviews BEGIN
 END;
 
 CREATE VIRTUAL TABLE refs_text USING fts5 (
-  label, note, content = 'refs', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+  label, note, content = 'refs', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3'
 );
 INSERT INTO refs_text (refs_text, rank) VALUES ('secure-delete', 1);
 CREATE TRIGGER refs_text_new AFTER INSERT ON refs BEGIN

@@ -74,6 +74,9 @@ pub enum Error {
     #[error("{task} cannot be done yet: it has no picture for the seeds {missing:?}")]
     Unfinished { task: TaskId, missing: Vec<u64> },
 
+    #[error("{task} was not asked for the seed {seed}; its picture was not stored")]
+    ForeignSeed { task: TaskId, seed: u64 },
+
     #[error("the worker {owner} already serves {device} in this project; one worker for each device")]
     DeviceTaken { device: String, owner: String },
 

@@ -106,7 +106,8 @@ mod tests {
         name: "0001_first",
         sql: "CREATE TABLE a (x INTEGER PRIMARY KEY) STRICT; INSERT INTO a VALUES (1);",
     };
-    const SECOND: Migration<'static> = Migration { number: 2, name: "0002_second", sql: "ALTER TABLE a ADD COLUMN y;" };
+    const SECOND: Migration<'static> =
+        Migration { number: 2, name: "0002_second", sql: "ALTER TABLE a ADD COLUMN y TEXT;" };
 
     fn backups(folder: &Path) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(folder.join("backups")) else { return Vec::new() };

@@ -121,3 +121,28 @@ impl Reader {
         query(&self.connection).map_err(|error| error.at(&self.path))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_safeguard_is_on_and_stays_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::create(folder.path()).unwrap();
+        let pragmas = |connection: &Connection| {
+            ["foreign_keys", "synchronous", "secure_delete", "trusted_schema", "cell_size_check", "busy_timeout"]
+                .map(|name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap())
+        };
+        // A step that is written without waiting for the disk, and one that fails, leave the next ones as careful as ever.
+        store.write(Durability::Soon, |_| Ok(())).unwrap();
+        store.write(Durability::Soon, |_| Err::<(), _>(Error::BadValue(String::new()))).unwrap_err();
+        store.with_writer(|writer| Ok(assert_eq!(pragmas(writer), [1, 2, 1, 0, 1, 5000]))).unwrap();
+        let reader = store.reader().unwrap();
+        assert_eq!(pragmas(&reader.connection)[3..], [0, 1, 5000]);
+        assert!(reader.connection.execute("DELETE FROM subjects", []).is_err());
+        // Defensive mode: nobody writes to the search indexes' own tables.
+        let direct = store.with_writer(|writer| Ok(writer.execute("DELETE FROM runs_text_data", [])?));
+        assert!(direct.is_err());
+    }
+}

@@ -19,6 +19,9 @@ pub const APPLICATION_ID: i32 = 0x506d_746f;
 /// How long one program waits for another's write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What each connection may keep in memory, in KiB.
+const CACHE_KIB: i64 = 16 << 10;
+
 /// A database up to this size (bytes) is checked whole each time it is opened: some tens of milliseconds.
 const CHECKED_EACH_TIME: u64 = 16 << 20;
 
@@ -113,6 +116,7 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

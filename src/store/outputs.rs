@@ -11,7 +11,7 @@ use crate::studio::run::Output;
 use super::blobs::Content;
 use super::columns::{Hash, Id, Time, insert, json, named, to_json};
 use super::queue::{self, Claim};
-use super::{Durability, Error, Reader, Result, Store};
+use super::{Durability, Error, Reader, Result, Store, runs};
 
 /// A picture that a worker has made.
 #[derive(Clone, Debug)]
@@ -38,6 +38,9 @@ impl Store {
         let seed = new.seed.cast_signed();
         self.write_with_blobs(&contents, |transaction| {
             queue::held(transaction, claim)?;
+            if !runs::by_id(transaction, claim.run)?.seeds.as_slice().contains(&new.seed) {
+                return Err(Error::ForeignSeed { task: claim.task.clone(), seed: new.seed });
+            }
             let sql = "SELECT id FROM outputs WHERE run_id = ?1 AND seed = ?2";
             let stored =
                 transaction.prepare_cached(sql)?.query_row((claim.run.0, seed), |row| row.get(0)).optional()?;

@@ -331,7 +331,8 @@ impl Reader {
         self.read(|connection| {
             let mut found = Vec::new();
             for filter in [
-                "lease IS NOT NULL ORDER BY runs.id",
+                // The plus keeps SQLite from walking all runs in the order of their ids.
+                "lease > 0 ORDER BY +runs.id",
                 "state = 'queued' ORDER BY runs.priority DESC, runs.place, runs.id",
             ] {
                 let sql = format!("{} WHERE runs.{filter} LIMIT ?1", runs::SELECT);

@@ -31,7 +31,7 @@ pub const FOUND: char = '\u{1}';
 pub const END: char = '\u{2}';
 
 impl Reader {
-    /// Where all the words of a query occur, each as the beginning of a word: runs first, then reviews, then references,
+    /// Where all the words of a query occur, the last as the beginning of a word (it may still be being typed): runs first, then reviews, then references,
     /// the newest first. Every query is words: nothing in it has a special meaning.
     pub fn search(&self, query: &str, limit: u32) -> Result<Vec<Hit>> {
         let Some(words) = words(query) else { return Ok(Vec::new()) };
@@ -78,13 +78,14 @@ fn find(
     hits.collect()
 }
 
-/// The query in FTS5's language: each word quoted, as a prefix. None where it holds no word.
+/// The query in FTS5's language: each word quoted, the last as a prefix. None where it holds no word.
 fn words(query: &str) -> Option<String> {
-    let mut words = Vec::new();
-    for word in query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-        words.push(format!("\"{word}\" *"));
-    }
-    (!words.is_empty()).then(|| words.join(" "))
+    let words: Vec<_> = query
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| format!("\"{word}\""))
+        .collect();
+    (!words.is_empty()).then(|| format!("{} *", words.join(" ")))
 }
 
 #[cfg(test)]
@@ -93,11 +94,8 @@ mod tests {
 
     #[test]
     fn a_query_is_words_and_nothing_else() {
-        assert_eq!(words("soft light").as_deref(), Some("\"soft\" * \"light\" *"));
-        assert_eq!(
-            words("a\" OR (b* NEAR c:d").as_deref(),
-            Some("\"a\" * \"OR\" * \"b\" * \"NEAR\" * \"c\" * \"d\" *")
-        );
+        assert_eq!(words("soft light").as_deref(), Some("\"soft\" \"light\" *"));
+        assert_eq!(words("a\" OR (b* NEAR c:d").as_deref(), Some("\"a\" \"OR\" \"b\" \"NEAR\" \"c\" \"d\" *"));
         assert_eq!(words(" \"*(-^ "), None);
     }
 }

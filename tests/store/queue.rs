@@ -1,0 +1,274 @@
+//! The queue: every run is done once, whatever dies in between.
+
+use std::collections::HashSet;
+use std::thread;
+
+use pentimento::store::queue::{Beat, Finish, Next, ResumePoint};
+use pentimento::store::runs::NewRun;
+use pentimento::store::{Error, Store};
+use pentimento::studio::ids::RunId;
+use pentimento::studio::run::{ModelHashes, Priority, State, Timings};
+
+use crate::project::*;
+
+fn state(project: &Project, run: RunId) -> State {
+    project.reader().run_by_id(run).unwrap().state
+}
+
+#[test]
+fn a_run_goes_from_queued_to_done() {
+    let project = Project::new();
+    let run = project.queued(recipe(), "7,18446744073709551615");
+    let claimed = project.claim("w", 10).unwrap();
+    assert_eq!((claimed.claim.run, claimed.claim.attempt, claimed.done.len()), (run, 1, 0));
+    let beat = Beat { step: 3, steps: 50, preview: Some(b"png".to_vec()) };
+    assert!(!project.store.heartbeat(&claimed.claim, &beat, at(11)).unwrap().cancel_requested);
+    let reader = project.reader();
+    assert_eq!(reader.preview(run).unwrap(), Some((3, b"png".to_vec())));
+    let progress = reader.run_by_id(run).unwrap().progress;
+    assert_eq!((progress.step, progress.steps, progress.heartbeat), (3, 50, Some(at(11))));
+    let hashes = ModelHashes { checkpoint: Some(blake3::hash(b"m")), ..Default::default() };
+    project.store.set_model_hashes(&claimed.claim, &hashes).unwrap();
+
+    let unfinished = project.store.complete(&claimed.claim, &Finish::default(), at(12)).unwrap_err();
+    assert!(matches!(unfinished, Error::Unfinished { ref missing, .. } if *missing == [7, u64::MAX]), "{unfinished}");
+    for seed in [7, u64::MAX] {
+        project.store.add_output(&claimed.claim, &output(&claimed.claim, seed), at(12)).unwrap();
+    }
+    let timings = Timings { denoise_s: 1.5, ..Timings::default() };
+    let finish = Finish { timings: timings.clone(), peak_memory: Some(1 << 33) };
+    project.store.complete(&claimed.claim, &finish, at(13)).unwrap();
+
+    let done = reader.run_by_id(run).unwrap();
+    assert_eq!((done.state, done.timings, done.peak_memory), (State::Done, Some(timings), Some(1 << 33)));
+    assert_eq!((done.started, done.finished, done.hashes), (Some(at(10)), Some(at(13)), hashes));
+    assert_eq!(reader.preview(run).unwrap(), None);
+    let outputs = reader.outputs(run).unwrap();
+    assert_eq!(outputs.iter().map(|output| output.seed).collect::<Vec<_>>(), [7, u64::MAX]);
+    assert_eq!(reader.blobs().read(&outputs[0].picture.blob).unwrap(), b"picture of ada-0001 7");
+    assert!(project.claim("w", 14).is_none());
+    project.sound();
+}
+
+#[test]
+fn done_twice_is_stored_once() {
+    let project = Project::new();
+    project.queued(recipe(), "7");
+    let claimed = project.claim("w", 10).unwrap();
+    let first = project.store.add_output(&claimed.claim, &output(&claimed.claim, 7), at(11)).unwrap();
+    let second = project.store.add_output(&claimed.claim, &output(&claimed.claim, 7), at(12)).unwrap();
+    assert_eq!(first, second);
+    let foreign = project.store.add_output(&claimed.claim, &output(&claimed.claim, 8), at(12)).unwrap_err();
+    assert_eq!(foreign.to_string(), "ada-0001 was not asked for the seed 8; its picture was not stored");
+    let found = project.reader().output_with_key(&output(&claimed.claim, 7).key).unwrap().unwrap();
+    assert_eq!(found.id, first);
+}
+
+#[test]
+fn an_expired_lease_brings_the_run_back_and_shuts_the_old_worker_out() {
+    let project = Project::new();
+    let run = project.queued(recipe(), "1,2");
+    let old = project.claim("old", 10).unwrap();
+    project.store.add_output(&old.claim, &output(&old.claim, 1), at(11)).unwrap();
+    let point = ResumePoint { step: 4, data: vec![1, 2, 3] };
+    project.store.save_resume_point(&old.claim, &point, at(11)).unwrap();
+    assert!(project.claim("new", 39).is_none(), "the lease lasts 30 s");
+    project.store.heartbeat(&old.claim, &Beat::default(), at(39)).unwrap();
+    assert!(project.claim("new", 68).is_none(), "the heartbeat renewed it");
+
+    let new = project.claim("new", 69).unwrap();
+    assert_eq!((new.claim.run, new.claim.attempt, new.done.as_slice()), (run, 2, [1].as_slice()));
+    assert_eq!((new.resume.clone(), new.run.task.to_string().as_str()), (Some(point.clone()), "ada-0001"));
+    let lost = |result: Result<(), Error>| assert!(matches!(result, Err(Error::LostLease { .. })), "{result:?}");
+    lost(project.store.heartbeat(&old.claim, &Beat::default(), at(70)).map(drop));
+    let late = pentimento::store::outputs::NewOutput { picture: content("late"), ..output(&old.claim, 2) };
+    lost(project.store.add_output(&old.claim, &late, at(70)).map(drop));
+    lost(project.store.save_resume_point(&old.claim, &point, at(70)));
+    lost(project.store.set_model_hashes(&old.claim, &ModelHashes::default()));
+    lost(project.store.complete(&old.claim, &Finish::default(), at(70)));
+    lost(project.store.fail(&old.claim, "late", at(70)));
+    lost(project.store.cancelled(&old.claim, at(70)));
+    lost(project.store.interrupt(&old.claim, at(70)));
+    assert_eq!(state(&project, run), State::Running);
+    assert!(project.store.blobs().read(&blake3::hash(b"late")).is_err(), "what was refused is not kept");
+    project.store.add_output(&new.claim, &output(&new.claim, 2), at(71)).unwrap();
+    project.store.complete(&new.claim, &Finish::default(), at(72)).unwrap();
+    assert_eq!(project.reader().outputs(run).unwrap().len(), 2);
+    assert_eq!(project.store.verify().unwrap().orphans, [] as [std::path::PathBuf; 0]);
+    project.sound();
+}
+
+#[test]
+fn the_same_owner_with_an_old_attempt_is_shut_out_too() {
+    let project = Project::new();
+    project.queued(recipe(), "1");
+    let old = project.claim("w", 0).unwrap();
+    let new = project.claim("w", 100).unwrap();
+    assert!(matches!(project.store.fail(&old.claim, "x", at(101)), Err(Error::LostLease { .. })));
+    project.store.fail(&new.claim, "out of memory; use a smaller size", at(101)).unwrap();
+    assert_eq!(project.reader().run_by_id(new.claim.run).unwrap().error.unwrap(), "out of memory; use a smaller size");
+}
+
+#[test]
+fn attempts_without_progress_are_capped() {
+    let project = Project::new();
+    let new = NewRun { attempts: Some(3), ..NewRun::new(project.ada, recipe(), seeds("1,2")) };
+    let run = project.store.add_run(&new, at(0)).unwrap();
+    let claim = |second, attempt| {
+        let claimed = project.claim("w", second).unwrap();
+        assert_eq!(claimed.claim.attempt, attempt);
+        claimed.claim
+    };
+    claim(100, 1);
+    // A worker that stops by itself does not use an attempt up, and progress gives them all back.
+    let stopped = claim(200, 2);
+    project.store.interrupt(&stopped, at(201)).unwrap();
+    let lucky = claim(202, 3);
+    project.store.add_output(&lucky, &output(&lucky, 1), at(203)).unwrap();
+    claim(300, 4);
+    claim(400, 5);
+    claim(500, 6);
+    assert!(project.claim("w", 1000).is_none());
+    let failed = project.reader().run_by_id(run).unwrap();
+    assert_eq!(failed.state, State::Failed);
+    assert!(failed.error.unwrap().contains("6 attempts"));
+    project.store.requeue(run, at(1001)).unwrap();
+    assert_eq!(project.claim("w", 1002).unwrap().done, [1]);
+}
+
+#[test]
+fn an_interrupted_run_keeps_its_turn() {
+    let project = Project::new();
+    let first = project.queued(recipe(), "1");
+    let second = project.queued(recipe(), "2");
+    let claimed = project.claim("w", 1).unwrap();
+    project.store.interrupt(&claimed.claim, at(2)).unwrap();
+    assert_eq!(state(&project, first), State::Interrupted);
+    assert_eq!(project.store.release_expired(at(2)).unwrap(), (1, 0));
+    assert_eq!(state(&project, first), State::Queued);
+    assert_eq!(project.claim("w", 3).unwrap().claim.run, first);
+    assert_eq!(project.claim("w", 3).unwrap().claim.run, second);
+}
+
+#[test]
+fn order_is_priority_then_turn_and_can_be_changed() {
+    let project = Project::new();
+    let [a, b, c, d] = ["1", "2", "3", "4"].map(|seed| project.queued(recipe(), seed));
+    let high = NewRun { priority: Priority::High, ..NewRun::new(project.ada, recipe(), seeds("5")) };
+    let high = project.store.add_run(&high, at(4)).unwrap();
+    let queue = || project.reader().queue(9).unwrap().iter().map(|run| run.id).collect::<Vec<_>>();
+    assert_eq!(queue(), [high, a, b, c, d]);
+    project.store.set_priority(a, Priority::Low).unwrap();
+    project.store.move_before(d, b).unwrap();
+    assert_eq!(queue(), [high, d, b, c, a]);
+    project.store.move_before(c, high).unwrap();
+    project.store.move_before(b, a).unwrap();
+    let last = NewRun { priority: Priority::Low, ..NewRun::new(project.ada, recipe(), seeds("6")) };
+    let last = project.store.add_run(&last, at(5)).unwrap();
+    assert_eq!(queue(), [c, high, d, b, a, last]);
+    let expected = queue();
+    let taken: Vec<_> = std::iter::from_fn(|| project.claim("w", 6)).map(|claimed| claimed.claim.run).collect();
+    assert_eq!(taken, expected);
+    refused(project.store.set_priority(a, Priority::High), "run-state");
+    refused(project.store.move_before(a, b), "run-state");
+}
+
+#[test]
+fn a_paused_queue_hands_nothing_out() {
+    let project = Project::new();
+    project.queued(recipe(), "1");
+    project.store.pause("the disk is full", at(1)).unwrap();
+    let Next::Paused(reason) = project.store.claim("w", LEASE, at(2)).unwrap() else { panic!("not paused") };
+    assert_eq!(reason, "the disk is full");
+    assert_eq!(project.reader().paused().unwrap().as_deref(), Some("the disk is full"));
+    project.store.unpause().unwrap();
+    assert!(project.claim("w", 3).is_some());
+}
+
+#[test]
+fn cancelling_is_at_once_or_between_steps() {
+    let project = Project::new();
+    let [running, waiting] = ["1", "2"].map(|seed| project.queued(recipe(), seed));
+    let claimed = project.claim("w", 1).unwrap();
+    assert_eq!(project.store.cancel(waiting, at(2)).unwrap(), State::Cancelled);
+    assert_eq!(project.store.cancel(running, at(2)).unwrap(), State::Running);
+    assert!(project.store.heartbeat(&claimed.claim, &Beat::default(), at(3)).unwrap().cancel_requested);
+    project.store.cancelled(&claimed.claim, at(4)).unwrap();
+    assert_eq!(state(&project, running), State::Cancelled);
+    refused(project.store.cancel(running, at(5)), "run-state");
+    project.store.requeue(running, at(6)).unwrap();
+    let again = project.claim("w", 7).unwrap();
+    assert!(!again.run.progress.cancel_requested);
+    // Its worker dies before it hears of the next wish: the wish is granted all the same.
+    project.store.cancel(running, at(8)).unwrap();
+    assert!(project.claim("w", 100).is_none());
+    assert_eq!(state(&project, running), State::Cancelled);
+}
+
+#[test]
+fn drafts_wait_for_a_person() {
+    let project = Project::new();
+    let draft = |seed| NewRun { draft: true, ..NewRun::new(project.ada, recipe(), seeds(seed)) };
+    let run = project.store.add_run(&draft("1"), at(1)).unwrap();
+    assert!(project.claim("w", 2).is_none());
+    project.store.enqueue(run, at(3)).unwrap();
+    refused(project.store.enqueue(run, at(3)), "run-state");
+    refused(project.store.discard_draft(run), "run-state");
+    assert_eq!(project.claim("w", 4).unwrap().claim.run, run);
+    let other = project.store.add_run(&draft("2"), at(5)).unwrap();
+    project.store.discard_draft(other).unwrap();
+    let third = project.queued(recipe(), "3");
+    assert_eq!(project.reader().run_by_id(third).unwrap().task.to_string(), "ada-0003", "numbers are not used again");
+}
+
+#[test]
+fn one_worker_for_each_device() {
+    let project = Project::new();
+    let hold = |device: &str, owner: &str, second| project.store.hold_device(device, owner, LEASE, at(second));
+    hold("cuda:0", "a", 0).unwrap();
+    hold("cuda:0", "a", 20).unwrap();
+    hold("cpu", "b", 20).unwrap();
+    let taken = hold("cuda:0", "b", 49).unwrap_err();
+    assert_eq!(taken.to_string(), "the worker a already serves cuda:0 in this project; one worker for each device");
+    hold("cuda:0", "b", 50).unwrap();
+    project.store.release_device("cuda:0", "a").unwrap();
+    assert!(hold("cuda:0", "a", 51).is_err());
+    project.store.release_device("cuda:0", "b").unwrap();
+    hold("cuda:0", "a", 52).unwrap();
+}
+
+#[test]
+fn threads_and_stores_never_take_one_run_twice() {
+    let project = Project::new();
+    for seed in 0..60 {
+        project.queued(recipe(), &seed.to_string());
+    }
+    let take = |owner: String| {
+        let store = Store::open(&project.path).unwrap();
+        std::iter::from_fn(move || claim(&store, &owner, 10)).map(|claimed| claimed.claim.run).collect::<Vec<_>>()
+    };
+    let taken: Vec<RunId> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..4)
+            .map(|n| {
+                scope.spawn({
+                    let take = &take;
+                    move || take(format!("w{n}"))
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert_eq!((taken.len(), taken.iter().collect::<HashSet<_>>().len()), (60, 60));
+}
+
+#[test]
+fn a_reader_sees_what_another_store_wrote() {
+    let project = Project::new();
+    let reader = project.reader();
+    let other = Store::open(&project.path).unwrap();
+    let run = other.add_run(&NewRun::new(project.ada, recipe(), seeds("1")), at(1)).unwrap();
+    assert_eq!(reader.queue(9).unwrap().len(), 1);
+    let claimed = project.claim("w", 2).unwrap();
+    other.cancel(run, at(3)).unwrap();
+    assert!(project.store.heartbeat(&claimed.claim, &Beat::default(), at(4)).unwrap().cancel_requested);
+}

@@ -1,0 +1,96 @@
+//! Verifying and backing up.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use pentimento::store::verify::Problem;
+use pentimento::store::{Error, Store};
+
+use crate::project::*;
+
+#[test]
+fn a_blob_removed_or_changed_by_hand_is_reported() {
+    let project = Project::new();
+    let reference = project.approved("face");
+    let (_, outputs) = project.done(recipe(), "1");
+    project.sound();
+    let reader = project.reader();
+    let picture = reader.reference_by_id(reference).unwrap().picture.unwrap().blob;
+    let made = reader.output(outputs[0]).unwrap().picture.blob;
+    fs::remove_file(project.store.blobs().path(&picture)).unwrap();
+    fs::write(project.store.blobs().path(&made), "something else").unwrap();
+    let mut problems = project.store.verify().unwrap().problems;
+    problems.sort_by_key(|problem| problem.to_string());
+    let [
+        Problem::BlobChanged { hash: changed, used_by: run, .. },
+        Problem::BlobMissing { hash: missing, used_by: of, .. },
+    ] = problems.as_slice()
+    else {
+        panic!("{problems:?}")
+    };
+    assert_eq!((*changed, run.as_slice()), (made, ["ada-0001".to_owned()].as_slice()));
+    assert_eq!((*missing, of.as_slice()), (picture, ["ada-r1".to_owned()].as_slice()));
+    assert!(matches!(reader.blobs().read(&picture), Err(Error::BlobMissing { .. })));
+}
+
+#[test]
+fn rows_that_do_not_fit_are_reported() {
+    let project = Project::new();
+    let run = project.queued(recipe(), "1");
+    let connection = rusqlite::Connection::open(project.path.join("project.db")).unwrap();
+    connection
+        .execute_batch(&format!(
+            "PRAGMA foreign_keys = OFF; UPDATE runs SET ref_id = 77 WHERE id = {};
+             INSERT INTO blobs VALUES (zeroblob(32), 1, 'image/png', 0);
+             INSERT INTO runs_text (rowid, negative) VALUES (99, 'ghost');",
+            run.0
+        ))
+        .unwrap();
+    let problems = project.store.verify().unwrap().problems;
+    let has = |wanted: fn(&Problem) -> bool| assert!(problems.iter().any(wanted), "{problems:?}");
+    has(|problem| matches!(problem, Problem::ForeignKey { table, .. } if table == "runs"));
+    has(|problem| matches!(problem, Problem::BlobUnused { .. }));
+    has(|problem| matches!(problem, Problem::BlobMissing { .. }));
+    has(|problem| matches!(problem, Problem::SearchIndex("runs_text")));
+}
+
+#[test]
+fn open_doors_and_stray_files_are_reported() {
+    let project = Project::new();
+    let stray = project.store.blobs().folder().join("stray");
+    fs::write(&stray, "x").unwrap();
+    fs::set_permissions(&project.path, fs::Permissions::from_mode(0o755)).unwrap();
+    let report = project.store.verify().unwrap();
+    assert_eq!(report.orphans, [stray]);
+    assert_eq!(report.problems, [Problem::Permissions { path: project.path.clone(), mode: 0o755 }]);
+}
+
+#[test]
+fn a_backup_is_a_project() {
+    let project = Project::new();
+    let reference = project.approved("face");
+    project.done(with_reference(reference), "1,2");
+    let to = project.folder.path().join("copy");
+    let backup = project.store.backup(&to).unwrap();
+    assert_eq!((backup.blobs, backup.missing.len()), (6, 0));
+    let copy = Store::open(&to).unwrap();
+    assert_eq!(copy.verify().unwrap().problems, []);
+    assert_eq!(copy.reader().unwrap().newest_runs(9).unwrap().len(), 1);
+    for file in files(&to) {
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());
+    }
+    // A second backup overwrites nothing.
+    let before = fs::read(to.join("project.db")).unwrap();
+    assert!(project.store.backup(&to).is_err());
+    assert_eq!(fs::read(to.join("project.db")).unwrap(), before);
+}
+
+#[test]
+fn a_backup_tells_what_it_could_not_copy() {
+    let project = Project::new();
+    let reference = project.approved("face");
+    let picture = project.reader().reference_by_id(reference).unwrap().picture.unwrap().blob;
+    fs::remove_file(project.store.blobs().path(&picture)).unwrap();
+    let backup = project.store.backup(&project.folder.path().join("copy")).unwrap();
+    assert_eq!((backup.blobs, backup.missing), (1, vec![picture]));
+}
