@@ -11,6 +11,7 @@ mod norm;
 pub use activation::{Activation, geglu, silu};
 pub use attention::attention;
 pub use conv::Conv2d;
+pub use cpu::memory::zeros;
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
 

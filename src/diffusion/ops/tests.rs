@@ -1,8 +1,9 @@
 //! Each operation against candle's own, on shapes that do not divide evenly.
 
-use candle_core::{D, DType, Device, Module, Result, Tensor};
+use candle_core::{D, DType, Device, Module, Tensor};
 
 use super::*;
+use crate::diffusion::Result;
 
 /// Numbers that look random and are the same every time.
 fn numbers(shape: &[usize], seed: u64) -> Tensor {

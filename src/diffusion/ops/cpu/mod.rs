@@ -5,11 +5,12 @@
 //! - [`pack`]: weights in the order in which tiles read them, made once at load
 //! - [`direct`], [`winograd`]: convolutions; [`product`]: linear layers; [`flash`]: attention
 //! - [`rows`]: normalisations and activations; [`math`]: exp and erf on vectors
-//! - [`threads`]: how work is spread
+//! - [`threads`]: how work is spread; [`memory`]: where large buffers lie
 
 pub mod direct;
 pub mod flash;
 pub mod math;
+pub mod memory;
 pub mod pack;
 pub mod product;
 pub mod rows;
@@ -37,7 +38,7 @@ pub fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> 
 /// # Safety
 /// `fill` must write all `len` numbers behind the pointer before it returns, and nothing else.
 pub unsafe fn filled(len: usize, fill: impl FnOnce(threads::Shared)) -> Vec<f32> {
-    let mut numbers = Vec::with_capacity(len);
+    let mut numbers = memory::with_room(len);
     fill(threads::Shared::new(numbers.as_mut_ptr()));
     // SAFETY: the capacity is `len`, and the caller promises that all of it was written.
     unsafe { numbers.set_len(len) };

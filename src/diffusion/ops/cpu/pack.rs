@@ -1,8 +1,9 @@
 //! Weights in the order in which tiles read them: made once at load, so that no call rearranges them.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Storage, Tensor};
 use rayon::prelude::*;
 
+use super::memory;
 use super::tile::{COLUMNS, PADDED, ROWS};
 
 /// A matrix [rows, depth] as the left-hand side of tiles: blocks of 8 rows, in each the 8 numbers of one column side
@@ -16,25 +17,20 @@ pub struct Left {
 impl Left {
     /// `weight` [rows, …], of which everything after the first dimension is the depth.
     pub fn new(weight: &Tensor) -> Result<Self> {
-        let weight = weight.flatten_from(1)?;
-        let (rows, depth) = weight.dims2()?;
-        let from = weight.flatten_all()?.to_vec1::<f32>()?;
-        let mut numbers = vec![0.0; rows * depth];
-        Self::fill(&mut numbers, rows, depth, |row, column| from[row * depth + column]);
-        Ok(Self { rows, depth, numbers })
-    }
-
-    /// Writes the matrix whose numbers `at(row, column)` gives.
-    pub fn fill(numbers: &mut [f32], rows: usize, depth: usize, at: impl Fn(usize, usize) -> f32 + Sync) {
-        numbers.par_chunks_mut(ROWS * depth).enumerate().for_each(|(block, numbers)| {
-            let first = block * ROWS;
-            let high = ROWS.min(rows - first);
-            for row in 0..high {
-                for column in 0..depth {
-                    numbers[column * high + row] = at(first + row, column);
+        let rows = weight.dim(0)?;
+        let depth = weight.elem_count() / rows.max(1);
+        let mut numbers = memory::zeros(rows * depth);
+        read(weight, |from| {
+            numbers.par_chunks_mut(ROWS * depth).zip(from.par_chunks(ROWS * depth)).for_each(|(numbers, from)| {
+                let high = from.len() / depth;
+                for (column, numbers) in numbers.chunks_exact_mut(high).enumerate() {
+                    for (row, number) in numbers.iter_mut().enumerate() {
+                        *number = from[row * depth + column];
+                    }
                 }
-            }
-        });
+            });
+        })?;
+        Ok(Self { rows, depth, numbers })
     }
 
     /// The block of rows that begins at `row` (a multiple of 8), from column `column` on; and how many rows it has,
@@ -59,18 +55,23 @@ impl Right {
     /// `weight` [columns, depth] and `bias` [columns].
     pub fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
         let (columns, depth) = weight.dims2()?;
-        let from = weight.flatten_all()?.to_vec1::<f32>()?;
         let padded = columns.next_multiple_of(PADDED);
-        let mut numbers = vec![0.0; padded * depth];
-        numbers.par_chunks_mut(COLUMNS * depth).enumerate().for_each(|(panel, numbers)| {
-            let first = panel * COLUMNS;
-            let wide = COLUMNS.min(padded - first);
-            for column in first..columns.min(first + wide) {
-                for (step, number) in from[column * depth..][..depth].iter().enumerate() {
-                    numbers[step * wide + column - first] = *number;
-                }
-            }
-        });
+        let mut numbers = memory::zeros(padded * depth);
+        read(weight, |from| {
+            numbers.par_chunks_mut(COLUMNS * depth).zip(from.par_chunks(COLUMNS * depth)).for_each(
+                |(numbers, from)| {
+                    let wide = numbers.len() / depth;
+                    // A few steps of all columns at a time, so that what is written stays in the first-level cache.
+                    for step in (0..depth).step_by(PADDED) {
+                        for (column, from) in from.chunks_exact(depth).enumerate() {
+                            for (i, number) in from[step..depth.min(step + PADDED)].iter().enumerate() {
+                                numbers[(step + i) * wide + column] = *number;
+                            }
+                        }
+                    }
+                },
+            );
+        })?;
         let mut padded_bias = match bias {
             Some(bias) => bias.to_vec1::<f32>()?,
             None => vec![],
@@ -83,5 +84,15 @@ impl Right {
     pub fn panel(&self, column: usize) -> (&[f32], usize) {
         let wide = COLUMNS.min(self.bias.len() - column);
         (&self.numbers[column * self.depth..][..wide * self.depth], wide)
+    }
+}
+
+/// Lends the numbers of a tensor of float32 on the CPU, which are copied only if they do not lie in order.
+pub fn read<T>(x: &Tensor, with: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    let x = x.contiguous()?;
+    let (storage, layout) = x.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => Ok(with(super::slice(storage, layout)?)),
+        _ => candle_core::bail!("weights to be packed for the CPU are on another device"),
     }
 }

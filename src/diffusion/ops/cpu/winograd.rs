@@ -6,11 +6,12 @@
 
 use candle_core::{Result, Tensor};
 use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::direct::Geometry;
-use super::pack::Left;
 use super::threads::{self, Shared};
 use super::tile::{COLUMNS, PADDED, ROWS, Start, Tile, load, store};
+use super::{memory, pack};
 
 /// Places of a transformed patch.
 const PLACES: usize = 16;
@@ -21,7 +22,7 @@ const OUTPUTS: usize = 64;
 /// Row of a buffer that vectors of up to 16 are written to from any of 48 places.
 const LONG: usize = COLUMNS + PADDED;
 
-/// Kernels as G g Gᵀ, one matrix [out, in] for each place, packed as the left-hand side of tiles.
+/// Kernels as G g Gᵀ: blocks of 8 outputs (fewer in the last), in each for every place a matrix [in, 8].
 pub struct Kernels {
     pub inputs: usize,
     pub outputs: usize,
@@ -32,21 +33,40 @@ impl Kernels {
     /// `weight` [out, in, 3, 3].
     pub fn new(weight: &Tensor) -> Result<Self> {
         let (outputs, inputs, _, _) = weight.dims4()?;
-        let from = weight.flatten_all()?.to_vec1::<f32>()?;
-        let mut numbers = vec![0.0; PLACES * outputs * inputs];
-        for (place, numbers) in numbers.chunks_exact_mut(outputs * inputs).enumerate() {
-            let (down, right) = (G[place / 4], G[place % 4]);
-            Left::fill(numbers, outputs, inputs, |output, input| {
-                let kernel = &from[(output * inputs + input) * 9..][..9];
-                let row = |i: usize| right[0] * kernel[i] + right[1] * kernel[i + 1] + right[2] * kernel[i + 2];
-                down[0] * row(0) + down[1] * row(3) + down[2] * row(6)
+        let mut numbers = memory::zeros(PLACES * outputs * inputs);
+        pack::read(weight, |from| {
+            let blocks = numbers.par_chunks_mut(PLACES * ROWS * inputs).zip(from.par_chunks(9 * ROWS * inputs));
+            blocks.for_each(|(numbers, from)| {
+                let high = from.len() / (9 * inputs);
+                for input in 0..inputs {
+                    for row in 0..high {
+                        let kernel = from[(row * inputs + input) * 9..].first_chunk().expect("nine numbers each");
+                        for (place, number) in transformed(kernel).as_flattened().iter().enumerate() {
+                            numbers[(place * inputs + input) * high + row] = *number;
+                        }
+                    }
+                }
             });
-        }
+        })?;
         Ok(Self { inputs, outputs, numbers })
+    }
+
+    /// The block of outputs that begins at `row` (a multiple of 8), at one place, from input `first` on; and how many
+    /// outputs it has.
+    fn block(&self, row: usize, place: usize, first: usize) -> (&[f32], usize) {
+        let high = ROWS.min(self.outputs - row);
+        let at = PLACES * row * self.inputs + place * high * self.inputs;
+        (&self.numbers[at..][first * high..self.inputs * high], high)
     }
 }
 
-const G: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+/// G g Gᵀ of one kernel.
+fn transformed(kernel: &[f32; 9]) -> [[f32; 4]; 4] {
+    let line = |a: f32, b: f32, c: f32| [a, 0.5 * (a + b + c), 0.5 * (a - b + c), c];
+    let rows = [0, 3, 6].map(|row| line(kernel[row], kernel[row + 1], kernel[row + 2]));
+    let columns = [0, 1, 2, 3].map(|i| line(rows[0][i], rows[1][i], rows[2][i]));
+    [0, 1, 2, 3].map(|down| columns.map(|column| column[down]))
+}
 
 /// x [batch, in, h, w] → [batch, out, h, w], plus the bias [out].
 pub fn convolve(x: &[f32], kernels: &Kernels, bias: &[f32], geometry: Geometry) -> Vec<f32> {
@@ -120,7 +140,7 @@ impl WithSimd for Panel<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let Kernels { inputs, outputs, .. } = *self.kernels;
+        let inputs = self.kernels.inputs;
         let columns = self.columns;
         for first in (0..inputs).step_by(CHANNELS) {
             let channels = CHANNELS.min(inputs - first);
@@ -131,9 +151,7 @@ impl WithSimd for Panel<'_> {
                 let count = OUTPUTS.min(self.outputs.end - output);
                 for place in 0..PLACES {
                     for row in (output..output + count).step_by(ROWS) {
-                        let high = ROWS.min(outputs - row);
-                        let block = &self.kernels.numbers[place * outputs * inputs + row * inputs + first * high..];
-                        assert!(block.len() >= channels * high);
+                        let (block, high) = self.kernels.block(row, place, first);
                         let tile = Tile {
                             rows: high.min(output + count - row),
                             columns,
@@ -147,7 +165,7 @@ impl WithSimd for Panel<'_> {
                             c_row: columns,
                             start: Start::Zero,
                         };
-                        // SAFETY: the block's length was just checked, and the others were made as long as this.
+                        // SAFETY: the block is that deep, and the others were made as long as this.
                         unsafe { tile.run(simd) };
                     }
                 }
