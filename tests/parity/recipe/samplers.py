@@ -82,6 +82,37 @@ def stand_in(sample: torch.Tensor, timestep: float, prediction: str) -> torch.Te
     return gain * sample + wave.to(torch.float32).reshape(sample.shape)
 
 
+def solver_options():
+    """The keys of the multistep solvers, each with few steps and with many."""
+    keys = [
+        ("dpmpp-2m", {"solver_order": 1}),
+        ("dpmpp-2m", {"solver_order": 3}),
+        ("dpmpp-2m", {"solver_order": 3, "lower_order_final": False, "final_sigmas_type": "sigma_min"}),
+        ("dpmpp-2m", {"solver_type": "heun"}),
+        ("dpmpp-2m", {"solver_type": "bh2"}),
+        ("dpmpp-2m", {"lower_order_final": False}),
+        ("dpmpp-2m", {"euler_at_final": True}),
+        ("dpmpp-2m", {"final_sigmas_type": "sigma_min"}),
+        ("dpmpp-2m", {"lambda_min_clipped": -5.1}),
+        ("unipc", {"solver_order": 1}),
+        ("unipc", {"solver_order": 3}),
+        ("unipc", {"solver_order": 3, "lower_order_final": False, "final_sigmas_type": "sigma_min"}),
+        ("unipc", {"solver_type": "bh1", "final_sigmas_type": "sigma_min"}),
+        ("unipc", {"solver_type": "midpoint"}),
+        ("unipc", {"predict_x0": False, "final_sigmas_type": "sigma_min"}),
+        ("unipc", {"disable_corrector": [0, 2]}),
+        ("euler", {"final_sigmas_type": "sigma_min"}),
+        ("euler", {"timestep_type": "continuous"}),
+    ]
+    for name, key in keys:
+        for prediction in ("epsilon", "v_prediction"):
+            if (prediction, key.get("timestep_type")) == ("v_prediction", "continuous"):
+                continue  # times the model was not trained on
+            for steps in (5, 16):
+                config = {**PNDM_AS_IN_V1_5, "prediction_type": prediction, **key}
+                yield ", ".join(f"{k}={v}" for k, v in key.items()), config, name, steps, None
+
+
 def trajectory(scheduler, prediction: str, shape, seed: int, nudge: float = 0.0) -> torch.Tensor:
     """The samples after each step, [steps, ...shape]; `nudge` moves the first noise by a share of itself."""
     generator = torch.Generator("cpu").manual_seed(seed)
@@ -152,7 +183,12 @@ def options():
             yield "long", PNDM_AS_IN_V1_5, name, steps, None
     for original, steps in ((100, 4), (40, 8), (50, 50)):
         yield "original steps", {**LCM, "original_inference_steps": original}, "lcm", steps, None
-    yield "timestep scaling", {**LCM, "timestep_scaling": 5.0}, "lcm", 4, None
+    for scaling in (5.0, 0.05):  # at the usual 10 the skipped share can hardly be seen
+        yield "timestep scaling", {**LCM, "timestep_scaling": scaling}, "lcm", 4, None
+    yield from solver_options()
+    for name in CLASSES:
+        if name not in ("euler-a", "pndm"):  # these two know epsilon and v only
+            yield "sample", {**PNDM_AS_IN_V1_5, "prediction_type": "sample"}, name, 6, None
     betas = [0.0005 + 0.01 * (i / 99) ** 2 for i in range(100)]
     for name in ("ddim", "euler"):
         yield "trained betas", {**SDXL, "num_train_timesteps": 100, "trained_betas": betas}, name, 5, None
