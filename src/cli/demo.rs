@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use super::interrupt;
 use super::making::{Maker, Written};
-use super::model::{self, MINI, MINI_GUIDANCE};
+use super::model::{self, MINI, MINI_GUIDANCE, MINI_STEPS};
 use super::progress::Progress;
 use super::show::Screen;
 use crate::diffusion::checkpoint::Files;
-use crate::diffusion::compute::Compute;
+use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute};
 use crate::diffusion::pipeline::{Pipeline, Request};
 use crate::diffusion::{self, memory};
 use crate::imaging::sheet::{self, Captioned, Row};
@@ -38,8 +38,6 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Denoising steps of each picture: few, so that all of them are there before one gets tired of waiting.
-const STEPS: usize = 16;
 /// How many of the model's prompts are shown.
 const MOST: usize = 6;
 /// What the adapter is turned through; the last is the first row's first picture once more.
@@ -164,7 +162,7 @@ impl Demo<'_> {
             seeds: vec![self.seed],
             batch: 1,
             settings: Settings {
-                steps: STEPS,
+                steps: MINI_STEPS,
                 guidance_scale: MINI_GUIDANCE,
                 adapter_scale: AdapterScale::Uniform(scale),
                 ..Settings::default()
@@ -264,9 +262,13 @@ impl Demo<'_> {
             add("--negative", made.prompt.negative.clone());
         }
         add("--seed", made.written.seed.to_string());
-        add("--steps", STEPS.to_string());
-        add("--adapter-scale", made.scale.to_string());
-        add("--device", "cpu".to_owned());
+        // What is not said here has the same default there.
+        if made.scale != 1.0 {
+            add("--adapter-scale", made.scale.to_string());
+        }
+        if BUILT_WITH_CUDA {
+            add("--device", "cpu".to_owned());
+        }
         add("--output", path(&made.written.path));
         words
     }

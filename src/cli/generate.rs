@@ -65,9 +65,9 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000), help_heading = "Settings")]
     batch: u64,
 
-    /// Denoising steps
-    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u64).range(1..=1_000), help_heading = "Settings")]
-    steps: u64,
+    /// Denoising steps [default: 16 for mini, 25 otherwise]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000), help_heading = "Settings")]
+    steps: Option<u64>,
 
     /// How strongly the prompt counts; too much makes brittle, overcooked pictures [default: 3 for mini, 5.5 otherwise]
     #[arg(long, value_name = "F", value_parser = number, help_heading = "Settings")]
@@ -178,14 +178,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 impl Arguments {
     fn settings(&self) -> Settings {
-        let guidance = if self.model == MINI { model::MINI_GUIDANCE } else { 5.5 };
+        let (steps, guidance) = if self.model == MINI { (model::MINI_STEPS, model::MINI_GUIDANCE) } else { (25, 5.5) };
         let adapter_scale = if self.adapter_block.is_empty() {
             AdapterScale::Uniform(self.adapter_scale)
         } else {
             AdapterScale::PerBlock(self.adapter_block.iter().cloned().collect::<BTreeMap<_, _>>())
         };
         Settings {
-            steps: self.steps as usize,
+            steps: self.steps.map_or(steps, |steps| steps as usize),
             guidance_scale: self.guidance.unwrap_or(guidance),
             adapter_scale,
             adapter_start: self.adapter_start,

@@ -15,6 +15,8 @@ pub const MINI: &str = "mini";
 
 /// Where the embedded model keeps to the prompt without overcooking (its card has the figures).
 pub const MINI_GUIDANCE: f64 = 3.0;
+/// More steps than this change little in its pictures.
+pub const MINI_STEPS: usize = 16;
 
 /// A model with the names of its parts.
 pub struct Named {

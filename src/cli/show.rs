@@ -53,7 +53,10 @@ impl Screen {
     fn layout(&self, count: usize) -> (usize, u32) {
         let least = if self.terminal.images == Images::HalfBlocks { 36 } else { 18 };
         let available = u32::from(self.terminal.columns).max(least);
-        let columns = ((available + GAP) / (least + GAP)).clamp(1, count.max(1) as u32);
+        let count = count.max(1) as u32;
+        let fitting = ((available + GAP) / (least + GAP)).clamp(1, count);
+        // As many in the last row as in the others, or nearly.
+        let columns = count.div_ceil(count.div_ceil(fitting));
         let width = (available - (columns - 1) * GAP) / columns;
         // An even number of cells, because a cell is twice as high as it is wide.
         (columns as usize, width.min(WIDEST) & !1)
