@@ -90,17 +90,18 @@ impl Layer {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = (x + self.attention.forward(&self.norm1.forward(x)?)?)?;
+        let x = self.attention.forward_onto(&self.norm1.forward(x)?, x)?;
         let h = self.activation.forward(&self.fc1.forward(&self.norm2.forward(&x)?)?)?; // [batch, tokens, inner]
-        Ok((x + self.fc2.forward(&h)?)?)
+        Ok(self.fc2.forward_onto(&h, &x)?)
     }
 }
 
 impl Attention {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// What is seen from x, plus `onto`.
+    fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> Result<Tensor> {
         let (q, k, v) = (self.q.forward(x)?, self.k.forward(x)?, self.v.forward(x)?);
         let seen = ops::attention(&q, &k, &v, self.heads, self.causal)?; // [batch, tokens, width]
-        Ok(self.out.forward(&seen)?)
+        Ok(self.out.forward_onto(&seen, onto)?)
     }
 }
 

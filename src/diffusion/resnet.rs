@@ -49,18 +49,15 @@ impl ResnetBlock {
 
     /// x [batch, inputs, h, w] → [batch, outputs, h, w]; `time` is silu(embedding) [1, width], the same for all rows.
     pub fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> TensorResult<Tensor> {
-        let h = self.conv1.forward(&self.norm1.forward_silu(x)?)?;
+        let h = self.norm1.forward_silu(x)?;
         let h = match (&self.time, time) {
-            (Some(project), Some(time)) => {
-                let shift = project.forward(time)?; // [1, outputs]
-                h.broadcast_add(&shift.unsqueeze(2)?.unsqueeze(3)?)?
-            }
-            _ => h,
+            (Some(project), Some(time)) => self.conv1.forward_shifted(&h, &project.forward(time)?)?,
+            _ => self.conv1.forward(&h)?,
         };
-        let h = self.conv2.forward(&self.norm2.forward_silu(&h)?)?;
+        let h = self.norm2.forward_silu(&h)?;
         let sum = match &self.shortcut {
-            Some(conv) => (conv.forward(x)? + h)?,
-            None => (x + h)?,
+            Some(conv) => self.conv2.forward_onto(&h, &conv.forward(x)?)?,
+            None => self.conv2.forward_onto(&h, x)?,
         };
         if self.output_scale == 1.0 { Ok(sum) } else { sum / self.output_scale }
     }

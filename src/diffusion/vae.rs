@@ -5,7 +5,7 @@ use image::RgbImage;
 
 use super::checkpoint::{VaeConfig, Weights};
 use super::layers;
-use super::ops::{Activation, Conv2d, GroupNorm, Linear, attention};
+use super::ops::{Activation, Conv2d, GroupNorm, Linear, add_scaled, attention};
 use super::resnet::{ResnetBlock, ResnetShape, Upsample};
 use super::{Error, Result};
 
@@ -177,7 +177,7 @@ impl MidAttention {
         let h = self.norm.forward(x)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?; // [batch, h·w, channels]
         let (q, k, v) = (self.to_q.forward(&h)?, self.to_k.forward(&h)?, self.to_v.forward(&h)?);
         let h = self.to_out.forward(&attention(&q, &k, &v, 1, false)?)?;
-        h.transpose(1, 2)?.contiguous()?.reshape((batch, channels, height, width))? + x
+        add_scaled(x, &h.transpose(1, 2)?.reshape((batch, channels, height, width))?, 1.0)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result as TensorResult, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result as TensorResult, Shape, Tensor};
 
-use super::cpu::direct::{self, Geometry};
+use super::cpu::direct::{self, Geometry, Plus};
 use super::cpu::pack::Left;
-use super::cpu::winograd;
+use super::cpu::{slice, takes, winograd};
 use crate::diffusion::Result;
 
 /// Kernels with more numbers than this are not kept transformed, which makes them 16/9 as large: those are the deepest
@@ -34,7 +34,7 @@ impl Conv2d {
     /// `weight` [out, in, kernel, kernel], `bias` [out].
     pub fn new(weight: Tensor, bias: Option<Tensor>, stride: usize, padding: usize) -> Result<Self> {
         let (outputs, inputs, kernel, _) = weight.dims4()?;
-        let kernels = if super::cpu::takes(&weight) {
+        let kernels = if takes(&weight) {
             let bias = match bias {
                 Some(bias) => bias.to_vec1::<f32>()?.into(),
                 None => vec![0.0; outputs].into(),
@@ -60,7 +60,26 @@ impl Conv2d {
                     None => Ok(y),
                 }
             }
-            _ => x.contiguous()?.apply_op1_no_bwd(self),
+            _ => x.contiguous()?.apply_op1_no_bwd(&Run { conv: self, shift: None }),
+        }
+    }
+
+    /// The convolution of x, plus `onto`, which is shaped as the result.
+    pub fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> TensorResult<Tensor> {
+        match &self.kernels {
+            Kernels::Plain(..) => self.forward(x)? + onto,
+            _ => x.contiguous()?.apply_op2_no_bwd(&onto.contiguous()?, &Run { conv: self, shift: None }),
+        }
+    }
+
+    /// The convolution of x, plus a number for each channel: `shift` [1, out].
+    pub fn forward_shifted(&self, x: &Tensor, shift: &Tensor) -> TensorResult<Tensor> {
+        match &self.kernels {
+            Kernels::Plain(..) => self.forward(x)?.broadcast_add(&shift.unsqueeze(2)?.unsqueeze(3)?),
+            _ => {
+                let shift = Some(shift.squeeze(0)?.to_vec1::<f32>()?);
+                x.contiguous()?.apply_op1_no_bwd(&Run { conv: self, shift })
+            }
         }
     }
 }
@@ -72,32 +91,73 @@ impl std::fmt::Debug for Conv2d {
     }
 }
 
-impl CustomOp1 for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
+/// A convolution by our kernels, its bias shifted.
+struct Run<'a> {
+    conv: &'a Conv2d,
+    shift: Option<Vec<f32>>,
+}
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> TensorResult<(CpuStorage, Shape)> {
-        let x = super::cpu::slice(storage, layout)?;
-        let (batch, inputs, height, width) = layout.shape().dims4()?;
-        let Self { kernel, stride, padding, .. } = *self;
+impl Run<'_> {
+    fn run(&self, x: &[f32], shape: &Shape, onto: Option<(&[f32], &Shape)>) -> TensorResult<(CpuStorage, Shape)> {
+        let (batch, inputs, height, width) = shape.dims4()?;
+        let Conv2d { kernel, stride, padding, .. } = *self.conv;
         let geometry = Geometry { batch, inputs, height, width, kernel, stride, padding };
         let Some((high, wide)) = geometry.output() else {
             candle_core::bail!("a picture of {width}×{height} is smaller than the convolution's kernel of {kernel}");
         };
-        let (expected, outputs) = match &self.kernels {
-            Kernels::Direct(kernels, _) => (kernels.depth / (kernel * kernel), kernels.rows),
-            Kernels::Winograd(kernels, _) => (kernels.inputs, kernels.outputs),
+        let (expected, bias) = match &self.conv.kernels {
+            Kernels::Direct(kernels, bias) => (kernels.depth / (kernel * kernel), bias),
+            Kernels::Winograd(kernels, bias) => (kernels.inputs, bias),
             Kernels::Plain(..) => candle_core::bail!("this convolution was made for another device"),
         };
         if inputs != expected {
             candle_core::bail!("the convolution is for {expected} channels and was given {inputs}");
         }
-        let y = match &self.kernels {
-            Kernels::Winograd(kernels, bias) => winograd::convolve(x, kernels, bias, geometry),
-            Kernels::Direct(kernels, bias) => direct::convolve(x, kernels, bias, geometry, (high, wide)),
+        let result = Shape::from((batch, bias.len(), high, wide));
+        if let Some((_, onto)) = onto.filter(|onto| *onto.1 != result) {
+            candle_core::bail!("the convolution gives {result:?} and was to be added to {onto:?}");
+        }
+        let shifted: Vec<f32>;
+        let bias = match &self.shift {
+            None => &bias[..],
+            Some(shift) if shift.len() == bias.len() => {
+                shifted = bias.iter().zip(shift).map(|(bias, shift)| bias + shift).collect();
+                &shifted
+            }
+            Some(shift) => candle_core::bail!("the convolution has {} channels, not {}", bias.len(), shift.len()),
+        };
+        let plus = Plus { bias, onto: onto.map(|onto| onto.0) };
+        let y = match &self.conv.kernels {
+            Kernels::Winograd(kernels, _) => winograd::convolve(x, kernels, plus, geometry),
+            Kernels::Direct(kernels, _) => direct::convolve(x, kernels, plus, geometry, (high, wide)),
             Kernels::Plain(..) => vec![],
         };
-        Ok((CpuStorage::F32(y), (batch, outputs, high, wide).into()))
+        Ok((CpuStorage::F32(y), result))
+    }
+}
+
+impl CustomOp1 for Run<'_> {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> TensorResult<(CpuStorage, Shape)> {
+        self.run(slice(x, layout)?, layout.shape(), None)
+    }
+}
+
+impl CustomOp2 for Run<'_> {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        onto: &CpuStorage,
+        onto_layout: &Layout,
+    ) -> TensorResult<(CpuStorage, Shape)> {
+        self.run(slice(x, layout)?, layout.shape(), Some((slice(onto, onto_layout)?, onto_layout.shape())))
     }
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Module, Result as TensorResult, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Module, Result as TensorResult, Shape, Tensor};
 
 use super::cpu::pack::Right;
-use super::cpu::product;
+use super::cpu::{product, slice, takes};
 use crate::diffusion::Result;
 
 /// [.., in] → [.., out]: x·wᵀ + b.
@@ -23,7 +23,7 @@ enum Weight {
 impl Linear {
     /// `weight` [out, in], `bias` [out].
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
-        let weight = if super::cpu::takes(&weight) {
+        let weight = if takes(&weight) {
             Weight::Packed(Arc::new(Right::new(&weight, bias.as_ref())?))
         } else {
             Weight::Plain(candle_nn::Linear::new(weight, bias))
@@ -36,6 +36,30 @@ impl Linear {
             Weight::Plain(linear) => linear.forward(x),
             Weight::Packed(_) => x.contiguous()?.apply_op1_no_bwd(self),
         }
+    }
+
+    /// x·wᵀ + b, plus `onto`, which is shaped as the result.
+    pub fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> TensorResult<Tensor> {
+        match &self.weight {
+            Weight::Plain(linear) => linear.forward(x)? + onto,
+            Weight::Packed(_) => x.contiguous()?.apply_op2_no_bwd(&onto.contiguous()?, self),
+        }
+    }
+
+    fn run(&self, x: &[f32], shape: &Shape, onto: Option<(&[f32], &Shape)>) -> TensorResult<(CpuStorage, Shape)> {
+        let Weight::Packed(weight) = &self.weight else {
+            candle_core::bail!("this linear layer was made for another device");
+        };
+        let size = shape.dim(D::Minus1)?;
+        if size != weight.depth {
+            candle_core::bail!("the linear layer is for {} numbers and was given {size}", weight.depth);
+        }
+        let mut dims = shape.dims().to_vec();
+        *dims.last_mut().expect("`dim` found a last dimension") = weight.columns;
+        if let Some((_, onto)) = onto.filter(|onto| onto.1.dims() != dims) {
+            candle_core::bail!("the linear layer gives {dims:?} and was to be added to {onto:?}");
+        }
+        Ok((CpuStorage::F32(product::linear(x, weight, onto.map(|onto| onto.0))), dims.into()))
     }
 }
 
@@ -59,17 +83,23 @@ impl CustomOp1 for Linear {
         "linear"
     }
 
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> TensorResult<(CpuStorage, Shape)> {
-        let Weight::Packed(weight) = &self.weight else {
-            candle_core::bail!("this linear layer was made for another device");
-        };
-        let x = super::cpu::slice(storage, layout)?;
-        let size = layout.shape().dim(D::Minus1)?;
-        if size != weight.depth {
-            candle_core::bail!("the linear layer is for {} numbers and was given {size}", weight.depth);
-        }
-        let mut dims = layout.dims().to_vec();
-        *dims.last_mut().expect("`dim` found a last dimension") = weight.columns;
-        Ok((CpuStorage::F32(product::linear(x, weight)), dims.into()))
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> TensorResult<(CpuStorage, Shape)> {
+        self.run(slice(x, layout)?, layout.shape(), None)
+    }
+}
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        onto: &CpuStorage,
+        onto_layout: &Layout,
+    ) -> TensorResult<(CpuStorage, Shape)> {
+        self.run(slice(x, layout)?, layout.shape(), Some((slice(onto, onto_layout)?, onto_layout.shape())))
     }
 }

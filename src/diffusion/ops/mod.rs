@@ -7,6 +7,7 @@ mod conv;
 mod cpu;
 mod linear;
 mod norm;
+mod sum;
 
 pub use activation::{Activation, geglu, silu};
 pub use attention::attention;
@@ -14,6 +15,7 @@ pub use conv::Conv2d;
 pub use cpu::memory::zeros;
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
+pub use sum::add_scaled;
 
 #[cfg(test)]
 mod tests;

@@ -67,10 +67,18 @@ fn convolutions_agree() {
         let found = Conv2d::new(weight.clone(), None, stride, padding).unwrap().forward(&x).unwrap();
         let away = difference(&found, &expected);
         assert!(away < 2e-6, "{shape:?} without bias: {away}");
-        let expected = expected.broadcast_add(&double(&bias).reshape((1, outputs, 1, 1)).unwrap()).unwrap();
-        let found = Conv2d::new(weight, Some(bias), stride, padding).unwrap().forward(&x).unwrap();
-        let away = difference(&found, &expected);
+        let column = |x: &Tensor| double(x).reshape((1, outputs, 1, 1)).unwrap();
+        let expected = expected.broadcast_add(&column(&bias)).unwrap();
+        let conv = Conv2d::new(weight, Some(bias), stride, padding).unwrap();
+        let away = difference(&conv.forward(&x).unwrap(), &expected);
         assert!(away < 2e-6, "{shape:?}: {away}");
+        let onto = numbers(expected.dims(), 4);
+        let away = difference(&conv.forward_onto(&x, &onto).unwrap(), &(&expected + double(&onto)).unwrap());
+        assert!(away < 2e-6, "{shape:?} onto: {away}");
+        let shift = numbers(&[1, outputs], 5);
+        let expected = expected.broadcast_add(&column(&shift)).unwrap();
+        let away = difference(&conv.forward_shifted(&x, &shift).unwrap(), &expected);
+        assert!(away < 2e-6, "{shape:?} shifted: {away}");
     }
 }
 
@@ -107,9 +115,13 @@ fn wrong_shapes_are_refused() {
     assert!(conv.forward(&numbers(&[1, 17, 8, 8], 1)).is_err());
     let conv = Conv2d::new(numbers(&[16, 18, 3, 3], 2), None, 2, 0).unwrap();
     assert!(conv.forward(&numbers(&[1, 18, 2, 8], 1)).is_err());
+    let x = numbers(&[1, 4, 10], 1);
     let linear = Linear::new(numbers(&[9, 24], 4), None).unwrap();
     assert!(linear.forward(&numbers(&[3, 23], 1)).is_err());
-    let x = numbers(&[1, 4, 10], 1);
+    assert!(linear.forward_onto(&numbers(&[3, 24], 1), &numbers(&[3, 8], 1)).is_err());
+    assert!(conv.forward_onto(&numbers(&[1, 18, 9, 9], 1), &numbers(&[1, 16, 9, 9], 1)).is_err());
+    assert!(conv.forward_shifted(&numbers(&[1, 18, 9, 9], 1), &numbers(&[1, 15], 1)).is_err());
+    assert!(add_scaled(&x, &x.t().unwrap(), 1.0).is_err());
     assert!(attention(&x, &x, &x, 3, false).is_err());
     assert!(attention(&x, &x, &numbers(&[1, 5, 10], 1), 2, false).is_err());
     assert!(geglu(&numbers(&[2, 5], 1)).is_err());
@@ -130,8 +142,12 @@ fn linear_layers_agree() {
         let (x, weight, bias) = (numbers(&shape, 1), numbers(&[outputs, size], 2), numbers(&[outputs], 3));
         let plain = candle_nn::Linear::new(double(&weight), Some(double(&bias)));
         let expected = plain.forward(&double(&x)).unwrap();
-        let away = difference(&Linear::new(weight, Some(bias)).unwrap().forward(&x).unwrap(), &expected);
+        let linear = Linear::new(weight, Some(bias)).unwrap();
+        let away = difference(&linear.forward(&x).unwrap(), &expected);
         assert!(away < 5e-6, "{shape:?}: {away}");
+        let onto = numbers(expected.dims(), 4);
+        let away = difference(&linear.forward_onto(&x, &onto).unwrap(), &(expected + double(&onto)).unwrap());
+        assert!(away < 5e-6, "{shape:?} onto: {away}");
     }
 }
 
@@ -219,5 +235,12 @@ fn activations_agree_everywhere() -> Result<()> {
     let expected = geglu(&double(&x))?;
     assert_eq!(expected.dim(D::Minus1)?, 37);
     assert!(difference(&geglu(&x)?, &expected) < 1e-6);
+    Ok(())
+}
+
+#[test]
+fn sums_agree() -> Result<()> {
+    let (x, y) = (numbers(&[3, 70, 333], 1), numbers(&[3, 333, 70], 2).transpose(1, 2)?);
+    assert!(difference(&add_scaled(&x, &y, -0.3)?, &(double(&x) - (double(&y) * 0.3)?)?) < 1e-6);
     Ok(())
 }

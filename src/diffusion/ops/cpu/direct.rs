@@ -29,13 +29,29 @@ impl Geometry {
     }
 }
 
-/// x [batch, in, h, w] under the kernels [out, in · kernel²] → [batch, out, h', w'], plus the bias [out].
-pub fn convolve(x: &[f32], kernels: &Left, bias: &[f32], geometry: Geometry, (high, wide): (usize, usize)) -> Vec<f32> {
+/// What is added to a convolution.
+#[derive(Clone, Copy)]
+pub struct Plus<'a> {
+    /// [out]
+    pub bias: &'a [f32],
+    /// Shaped as the result.
+    pub onto: Option<&'a [f32]>,
+}
+
+/// x [batch, in, h, w] under the kernels [out, in · kernel²] → [batch, out, h', w'].
+pub fn convolve(
+    x: &[f32],
+    kernels: &Left,
+    plus: Plus<'_>,
+    geometry: Geometry,
+    (high, wide): (usize, usize),
+) -> Vec<f32> {
     let Geometry { batch, inputs, height, width, kernel, .. } = geometry;
     assert_eq!(x.len(), batch * inputs * height * width, "an input as large as its shape");
     assert_eq!(kernels.depth, inputs * kernel * kernel, "kernels for this many inputs");
-    assert_eq!(kernels.rows, bias.len(), "one bias for each output");
+    assert_eq!(kernels.rows, plus.bias.len(), "one bias for each output");
     let (pixels, outputs) = (high * wide, kernels.rows);
+    assert!(plus.onto.is_none_or(|onto| onto.len() == batch * outputs * pixels), "something of the result's size");
     // Panels of one width for all, lest the last be a sliver.
     let panels = pixels.div_ceil(COLUMNS);
     let panel = pixels.div_ceil(panels).next_multiple_of(PADDED);
@@ -51,7 +67,7 @@ pub fn convolve(x: &[f32], kernels: &Left, bias: &[f32], geometry: Geometry, (hi
                 Arch::new().dispatch(Panel {
                     x: &x[image * inputs * height * width..][..inputs * height * width],
                     kernels,
-                    bias,
+                    plus: Plus { onto: plus.onto.map(|onto| &onto[image * outputs * pixels..]), ..plus },
                     geometry,
                     width: wide,
                     pixels: first..first + columns,
@@ -71,7 +87,7 @@ pub fn convolve(x: &[f32], kernels: &Left, bias: &[f32], geometry: Geometry, (hi
 struct Panel<'a> {
     x: &'a [f32],
     kernels: &'a Left,
-    bias: &'a [f32],
+    plus: Plus<'a>,
     geometry: Geometry,
     /// Of the output.
     width: usize,
@@ -98,7 +114,7 @@ impl WithSimd for Panel<'_> {
             }
             for output in self.outputs.clone().step_by(ROWS) {
                 let (block, high) = self.kernels.block(output, channel * area);
-                let start = if channel == 0 { Start::PerRow(self.bias[output..].as_ptr()) } else { Start::Output };
+                let start = if channel == 0 { Start::PerRow(self.plus.bias[output..].as_ptr()) } else { Start::Output };
                 let tile = Tile {
                     rows: high.min(self.outputs.end - output),
                     columns,
@@ -115,6 +131,16 @@ impl WithSimd for Panel<'_> {
                 // SAFETY: block and copied inputs hold `depth` rows, the latter padded; this part of the output is
                 // this task's alone, and was written before it is read as a start.
                 unsafe { tile.run(simd) };
+                if let Some(onto) = self.plus.onto
+                    && channel + channels == self.geometry.inputs
+                {
+                    for row in 0..tile.rows {
+                        let onto = &onto[(output + row) * self.out_row + self.pixels.start..][..columns];
+                        // SAFETY: a row of what the tile just wrote.
+                        let out = unsafe { std::slice::from_raw_parts_mut(tile.c.add(row * tile.c_row), columns) };
+                        out.iter_mut().zip(onto).for_each(|(number, onto)| *number += onto);
+                    }
+                }
             }
         }
     }

@@ -11,12 +11,13 @@ const DEPTH: usize = 1536;
 /// Rows of activations that one task takes at most.
 const TALL: usize = 256;
 
-/// x [rows, depth] · w → [rows, columns], plus the bias.
-pub fn linear(x: &[f32], weight: &Right) -> Vec<f32> {
+/// x [rows, depth] · w → [rows, columns], plus the bias, plus `onto`.
+pub fn linear(x: &[f32], weight: &Right, onto: Option<&[f32]>) -> Vec<f32> {
     let depth = weight.depth;
     let rows = x.len() / depth;
     assert_eq!(x.len(), rows * depth, "whole rows of activations");
     let columns = weight.columns;
+    assert!(onto.is_none_or(|onto| onto.len() == rows * columns), "something of the result's size");
     let heights = rows.div_ceil(TALL).max(1);
     let tall = rows.div_ceil(heights).next_multiple_of(ROWS);
     let heights = rows.div_ceil(tall);
@@ -28,6 +29,7 @@ pub fn linear(x: &[f32], weight: &Right) -> Vec<f32> {
             Arch::new().dispatch(Block {
                 x,
                 weight,
+                onto,
                 rows: first_row..rows.min(first_row + tall),
                 columns: first_column..columns.min(first_column + wide),
                 out,
@@ -42,6 +44,7 @@ pub fn linear(x: &[f32], weight: &Right) -> Vec<f32> {
 struct Block<'a> {
     x: &'a [f32],
     weight: &'a Right,
+    onto: Option<&'a [f32]>,
     rows: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,
     out: Shared,
@@ -76,6 +79,14 @@ impl WithSimd for Block<'_> {
                     // SAFETY: the rows are within `x`, the panel is padded, and this part of the output is this
                     // task's alone; it was written before it is read as a start.
                     unsafe { tile.run(simd) };
+                }
+            }
+            if let Some(onto) = self.onto {
+                for row in self.rows.clone() {
+                    let at = row * self.weight.columns + column;
+                    // SAFETY: a run of what the tiles just wrote.
+                    let out = unsafe { std::slice::from_raw_parts_mut(self.out.get().add(at), columns) };
+                    out.iter_mut().zip(&onto[at..]).for_each(|(number, onto)| *number += onto);
                 }
             }
         }

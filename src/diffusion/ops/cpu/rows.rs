@@ -35,6 +35,21 @@ pub fn map(x: &[f32], map: Map) -> Vec<f32> {
     unsafe { super::filled(x.len(), fill) }
 }
 
+/// x + scale · y.
+pub fn add_scaled(x: &[f32], y: &[f32], scale: f32) -> Vec<f32> {
+    assert_eq!(x.len(), y.len(), "two of one size");
+    let fill = |out: Shared| {
+        threads::for_each(x.len().div_ceil(CHUNK), x.len(), |task| {
+            let run = task * CHUNK..x.len().min((task + 1) * CHUNK);
+            // SAFETY: each task has its own part of the output.
+            let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(run.start), run.len()) };
+            Arch::new().dispatch(Sum { x: &x[run.clone()], y: &y[run], out, scale });
+        });
+    };
+    // SAFETY: the chunks cover the output.
+    unsafe { super::filled(x.len(), fill) }
+}
+
 /// Rows of 2·n numbers → rows of n: the first half times the GELU of the second.
 pub fn geglu(x: &[f32], n: usize) -> Vec<f32> {
     let rows = x.len() / (2 * n);
@@ -131,6 +146,23 @@ impl WithSimd for Scaled<'_> {
     }
 }
 
+/// x + scale · y.
+struct Sum<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    out: &'a mut [f32],
+    scale: f32,
+}
+
+impl WithSimd for Sum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        vectors(simd, [self.x, self.y], self.out, Added(simd.splat_f32s(self.scale)));
+    }
+}
+
 /// x · gelu(gate).
 struct Gated<'a> {
     x: &'a [f32],
@@ -188,6 +220,7 @@ struct Gelu<V>(Line<V>);
 struct Swish<V>(Line<V>, f32);
 struct Weighed<V>(Line<V>);
 struct Gate;
+struct Added<V>(V);
 
 impl<S: Simd> Function<S, 1> for Line<S::f32s> {
     #[inline(always)]
@@ -214,6 +247,13 @@ impl<S: Simd> Function<S, 3> for Weighed<S::f32s> {
     #[inline(always)]
     fn of(&self, simd: S, [x, weight, bias]: [S::f32s; 3]) -> S::f32s {
         simd.mul_add_e_f32s(self.0.of(simd, [x]), weight, bias)
+    }
+}
+
+impl<S: Simd> Function<S, 2> for Added<S::f32s> {
+    #[inline(always)]
+    fn of(&self, simd: S, [x, y]: [S::f32s; 2]) -> S::f32s {
+        simd.mul_add_e_f32s(y, self.0, x)
     }
 }
 

@@ -4,6 +4,8 @@
 //! anywhere: that fits packed weights against pixels, activations as they lie against packed weights, and the heads
 //! of an attention without a transposed copy.
 
+use std::mem::MaybeUninit;
+
 use pulp::{Simd, WithSimd};
 
 /// Most rows of a tile.
@@ -129,7 +131,9 @@ impl Part<'_> {
             let mut a = self.tile.a.add(self.row * a_row);
             let mut b = self.tile.b.add(self.column);
             let c = self.tile.c.add(self.row * c_row + self.column);
-            let mut edge = [0f32; ROWS * COLUMNS];
+            // Only as much of it is read as was written before.
+            let mut edge = [const { MaybeUninit::<f32>::uninit() }; ROWS * COLUMNS];
+            let edge = edge.as_mut_ptr().cast::<f32>();
             let mut sums = [[simd.splat_f32s(0.0); VECTORS]; HIGH];
             match start {
                 Start::Zero => {}
@@ -150,8 +154,9 @@ impl Part<'_> {
                     for (i, sums) in sums.iter_mut().enumerate() {
                         let mut from = c.add(i * c_row).cast_const();
                         if !whole {
-                            let to = edge.as_mut_ptr().add(i * COLUMNS);
+                            let to = edge.add(i * COLUMNS);
                             std::ptr::copy_nonoverlapping(from, to, self.columns);
+                            to.add(self.columns).write_bytes(0, VECTORS * lanes - self.columns);
                             from = to;
                         }
                         for (j, sum) in sums.iter_mut().enumerate() {
@@ -181,7 +186,7 @@ impl Part<'_> {
                         store::<S>(to.add(j * lanes), *sum);
                     }
                 } else {
-                    let from = edge.as_mut_ptr().add(i * COLUMNS);
+                    let from = edge.add(i * COLUMNS);
                     for (j, sum) in sums.iter().enumerate() {
                         store::<S>(from.add(j * lanes), *sum);
                     }

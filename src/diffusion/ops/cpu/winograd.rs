@@ -8,7 +8,7 @@ use candle_core::{Result, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::direct::Geometry;
+use super::direct::{Geometry, Plus};
 use super::threads::{self, Shared};
 use super::tile::{COLUMNS, PADDED, ROWS, Start, Tile, load, store};
 use super::{memory, pack};
@@ -68,12 +68,15 @@ fn transformed(kernel: &[f32; 9]) -> [[f32; 4]; 4] {
     [0, 1, 2, 3].map(|down| columns.map(|column| column[down]))
 }
 
-/// x [batch, in, h, w] → [batch, out, h, w], plus the bias [out].
-pub fn convolve(x: &[f32], kernels: &Kernels, bias: &[f32], geometry: Geometry) -> Vec<f32> {
+/// x [batch, in, h, w] → [batch, out, h, w].
+pub fn convolve(x: &[f32], kernels: &Kernels, plus: Plus<'_>, geometry: Geometry) -> Vec<f32> {
     let Geometry { batch, inputs, height, width, .. } = geometry;
     let outputs = kernels.outputs;
     assert_eq!(x.len(), batch * inputs * height * width, "an input as large as its shape");
-    assert_eq!((kernels.inputs, outputs), (inputs, bias.len()), "kernels for this many inputs, a bias for each output");
+    assert_eq!(kernels.inputs, inputs, "kernels for this many inputs");
+    assert_eq!(outputs, plus.bias.len(), "one bias for each output");
+    let size = batch * outputs * height * width;
+    assert!(plus.onto.is_none_or(|onto| onto.len() == size), "something of the result's size");
     let (high, wide) = (height.div_ceil(2), width.div_ceil(2));
     let tiles = batch * high * wide;
     // Panels of one width for all, lest the last be a sliver.
@@ -90,7 +93,7 @@ pub fn convolve(x: &[f32], kernels: &Kernels, bias: &[f32], geometry: Geometry) 
                 Arch::new().dispatch(Panel {
                     x,
                     kernels,
-                    bias,
+                    plus,
                     geometry,
                     tiles: first..tiles.min(first + panel),
                     columns,
@@ -103,14 +106,14 @@ pub fn convolve(x: &[f32], kernels: &Kernels, bias: &[f32], geometry: Geometry) 
         });
     };
     // SAFETY: panels × runs of outputs cover the output without overlap, and each task writes all of its own.
-    unsafe { super::filled(batch * outputs * height * width, fill) }
+    unsafe { super::filled(size, fill) }
 }
 
 /// Some tiles under some of the kernels.
 struct Panel<'a> {
     x: &'a [f32],
     kernels: &'a Kernels,
-    bias: &'a [f32],
+    plus: Plus<'a>,
     geometry: Geometry,
     /// Numbered through all rows of all images.
     tiles: std::ops::Range<usize>,
@@ -142,10 +145,12 @@ impl WithSimd for Panel<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let inputs = self.kernels.inputs;
         let columns = self.columns;
+        // d B of one channel: rows of patches × places in a row × tiles.
+        let mut half = [[[0f32; LONG]; 4]; 4];
         for first in (0..inputs).step_by(CHANNELS) {
             let channels = CHANNELS.min(inputs - first);
             for channel in 0..channels {
-                self.transform(simd, first + channel, channel, channels);
+                self.transform(simd, first + channel, channel, channels, &mut half);
             }
             for output in self.outputs.clone().step_by(OUTPUTS) {
                 let count = OUTPUTS.min(self.outputs.end - output);
@@ -197,10 +202,17 @@ impl Panel<'_> {
 
     /// Bᵀ d B of one channel's patches.
     #[inline(always)]
-    fn transform<S: Simd>(&mut self, simd: S, input: usize, channel: usize, channels: usize) {
+    fn transform<S: Simd>(
+        &mut self,
+        simd: S,
+        input: usize,
+        channel: usize,
+        channels: usize,
+        half: &mut [[[f32; LONG]; 4]; 4],
+    ) {
         let Geometry { inputs, height, width, .. } = self.geometry;
-        // d B: rows of patches × places in a row × tiles.
-        let mut half = [[[0f32; LONG]; 4]; 4];
+        // A line of the picture under the tiles, from one before the first to one after the last.
+        let mut numbers = [0f32; 2 * LONG + 2];
         for Segment { image, down, right, count, at } in self.segments() {
             let plane = &self.x[(image * inputs + input) * height * width..][..height * width];
             for (row, half) in half.iter_mut().enumerate() {
@@ -209,11 +221,12 @@ impl Panel<'_> {
                     half.iter_mut().for_each(|half| half[at..at + count].fill(0.0));
                     continue;
                 };
-                // The line from one before the first tile to one after the last, zeros outside of the picture.
-                let mut numbers = [0f32; 2 * LONG + 2];
                 let skip = usize::from(right == 0);
                 let from = &line[2 * right + skip - 1..width.min(2 * (right + count) + 1)];
+                // Zeros outside of the picture.
+                numbers[0] = 0.0;
                 numbers[skip..][..from.len()].copy_from_slice(from);
+                numbers[skip + from.len()..2 * count + 2].fill(0.0);
                 for tile in (0..count).step_by(PADDED) {
                     let numbers: &[f32; 2 * PADDED + 2] =
                         numbers[2 * tile..].first_chunk().expect("the buffer is that much longer");
@@ -277,7 +290,7 @@ impl Panel<'_> {
                 }
             }
         }
-        let bias = if first { self.bias[output] } else { 0.0 };
+        let bias = if first { self.plus.bias[output] } else { 0.0 };
         for (below, [left, right]) in places.iter().enumerate() {
             let mut line = [0f32; 2 * COLUMNS];
             for i in 0..COLUMNS {
@@ -291,15 +304,22 @@ impl Panel<'_> {
                 }
                 let line = &line[2 * segment.at..][..(2 * segment.count).min(width - 2 * segment.right)];
                 let plane = segment.image * self.kernels.outputs + output;
-                let to = self.out.get().wrapping_add((plane * height + at) * width + 2 * segment.right);
+                let place = (plane * height + at) * width + 2 * segment.right;
+                let to = self.out.get().wrapping_add(place);
                 // SAFETY: this run of this row of this output is this task's alone, and is inside the output: the
                 // row is below the height, and the run was cut at the width. It was written before it is added to.
                 unsafe {
-                    if first {
-                        std::ptr::copy_nonoverlapping(line.as_ptr(), to, line.len());
-                    } else {
-                        for (i, number) in line.iter().enumerate() {
-                            *to.add(i) += number;
+                    match self.plus.onto {
+                        Some(onto) if first => {
+                            for (i, (number, onto)) in line.iter().zip(&onto[place..]).enumerate() {
+                                *to.add(i) = number + onto;
+                            }
+                        }
+                        None if first => std::ptr::copy_nonoverlapping(line.as_ptr(), to, line.len()),
+                        _ => {
+                            for (i, number) in line.iter().enumerate() {
+                                *to.add(i) += number;
+                            }
                         }
                     }
                 }
