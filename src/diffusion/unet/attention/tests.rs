@@ -1,0 +1,108 @@
+//! One cross-attention alone, against what diffusers makes of the same weights: a joint that `tests/parity`, which
+//! sees whole UNets, cannot reach. The goldens are its.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use candle_core::{DType, Device, Tensor};
+use serde::Deserialize;
+
+use super::super::super::adapter::Adapter;
+use super::super::super::checkpoint::{Files, UNetConfig};
+use super::super::{Conditioning, LayerScales, UNet};
+use super::*;
+use crate::studio::settings::AdapterScale;
+
+const TOLERANCE: f64 = 1e-4;
+
+#[derive(Deserialize)]
+struct Facts {
+    adapters: Vec<AdapterCase>,
+}
+
+#[derive(Deserialize)]
+struct AdapterCase {
+    kind: String,
+    attentions: Vec<AttentionCase>,
+}
+
+#[derive(Deserialize)]
+struct AttentionCase {
+    name: String,
+    heads: usize,
+    scales: Vec<f64>,
+}
+
+#[test]
+fn a_cross_attention_of_sd1_gives_what_it_gives_in_diffusers() {
+    compare("sd1");
+}
+
+#[test]
+fn a_cross_attention_of_vpred_gives_what_it_gives_in_diffusers() {
+    compare("vpred");
+}
+
+fn compare(checkpoint: &str) {
+    let data = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/parity/data");
+    let goldens = data.join("goldens");
+    let facts = std::fs::read(goldens.join(format!("{checkpoint}-joints.json"))).unwrap();
+    let facts: Facts = serde_json::from_slice(&facts).unwrap();
+    let file = goldens.join(format!("{checkpoint}-joints.safetensors"));
+    let golden: HashMap<String, Tensor> = candle_core::safetensors::load(file, &Device::Cpu).unwrap();
+
+    let folder = Files::on_disk(data.join(checkpoint)).folder("unet");
+    let weights = Weights::open(&folder, "diffusion_pytorch_model", DType::F32, &Device::Cpu).unwrap();
+    let config: UNetConfig = folder.json("config.json").unwrap();
+    let unet = UNet::load(&weights, &config).unwrap();
+    let text = Tensor::cat(&[&golden["text.0"], &golden["text.1"]], 0).unwrap();
+    for case in &facts.adapters {
+        let file = data.join(format!("{checkpoint}-adapters/ip-adapter_{}.safetensors", case.kind));
+        let adapter = Adapter::load(&Weights::open_file(&file, DType::F32, &Device::Cpu).unwrap()).unwrap();
+        let tokens = &golden[&format!("{}.tokens", case.kind)];
+        let conditioning = Conditioning::new(unet.sites(), &text, Some((&adapter, tokens))).unwrap();
+        for attention in &case.attentions {
+            let layer = load(&weights, &unet, attention);
+            let input = &golden[&format!("{}.{}.input", case.kind, attention.name)];
+            for &scale in &attention.scales {
+                let scales = LayerScales::new(unet.sites(), &AdapterScale::Uniform(scale));
+                let nothing = input.zeros_like().unwrap();
+                let output = layer.forward_onto(input, &conditioning.seen_with(&scales), &nothing).unwrap();
+                let expected = &golden[&format!("{}.{}.{scale:.1}", case.kind, attention.name)];
+                let error = relative_error(&output, expected);
+                let case = format!("{checkpoint}, {}, {} at scale {scale}", case.kind, attention.name);
+                assert!(error <= TOLERANCE, "{case}: relative error {error:.2e}");
+            }
+        }
+    }
+}
+
+/// The cross-attention of this name, which looks at what its namesake in the UNet looks at.
+fn load(weights: &Weights, unet: &UNet, case: &AttentionCase) -> CrossAttention {
+    let place = unet.sites().iter().position(|site| site.name == case.name).unwrap();
+    let site = unet.sites().iter().nth(place).unwrap();
+    let shape = TransformerShape {
+        channels: site.width,
+        heads: case.heads,
+        layers: 1,
+        context: site.context,
+        groups: 1,
+        linear_projection: false,
+    };
+    let alone = CrossAttention::load(weights, &case.name, shape, &mut Sites::default()).unwrap();
+    CrossAttention { site: SiteIndex(place), ..alone }
+}
+
+/// The larger of ‖a−b‖/‖b‖ and max|a−b|/max|b|.
+fn relative_error(found: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(found.dims(), expected.dims());
+    let flat = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let (found, expected) = (flat(found), flat(expected));
+    let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+    let largest = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x.abs())).fold(0.0, f64::max);
+    let mut difference = found.iter().zip(&expected).map(|(a, b)| a - b);
+    let mut size = expected.iter().copied();
+    let by_norm = norm(&mut difference.clone()) / norm(&mut size.clone());
+    let error = by_norm.max(largest(&mut difference) / largest(&mut size));
+    if by_norm.is_nan() { f64::INFINITY } else { error }
+}
