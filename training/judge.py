@@ -55,7 +55,7 @@ class Judge:
         pictures = pictures.clamp(-1, 1)
         features = self.eye(pictures)
         half = slice(COUNT // 2, COUNT)
-        scene = self.eye.heads.accuracy(features, self.scene, torch.zeros(0, len(IDENTITY_LABELS)))
+        scene = self.eye.heads.accuracy(features, self.scene, self.identity)
         scene = {k: scene[k] for k in SCENE_LABELS}
         who = {name: float((head(features[half]).argmax(1) == self.identity[half, k]).float().mean())
                for k, (name, head) in enumerate(zip(IDENTITY_LABELS, self.eye.heads.identity))}
