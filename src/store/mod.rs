@@ -137,7 +137,8 @@ mod tests {
         // A step that is written without waiting for the disk, and one that fails, leave the next ones as careful as ever.
         store.write(Durability::Soon, |_| Ok(())).unwrap();
         store.write(Durability::Soon, |_| Err::<(), _>(Error::BadValue(String::new()))).unwrap_err();
-        store.with_writer(|writer| Ok(assert_eq!(pragmas(writer), [1, 2, 1, 0, 1, 5000]))).unwrap();
+        let found = store.with_writer(|writer| Ok(pragmas(writer))).unwrap();
+        assert_eq!(found, [1, 2, 1, 0, 1, 5000]);
         let reader = store.reader().unwrap();
         assert_eq!(pragmas(&reader.connection)[3..], [0, 1, 5000]);
         assert!(reader.connection.execute("DELETE FROM subjects", []).is_err());

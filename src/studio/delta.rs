@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn each_variable_is_seen_and_counts_once() {
-        let edits: [(Variable, fn(&mut Recipe)); 16] = [
+        type Edit = fn(&mut Recipe);
+        let edits: [(Variable, Edit); 16] = [
             (Variable::Subject, |r| r.prompt.set(Block::Subject, "a woman")),
             (Variable::Camera, |r| r.prompt.set(Block::Camera, "85 mm")),
             (Variable::Lighting, |r| r.prompt.set(Block::Lighting, "soft")),
