@@ -64,9 +64,17 @@ impl Screen {
 
     /// One row of pictures. They are scaled here, so that no more travels than is seen.
     fn strip(&self, pictures: &[&RgbImage], width: u32) -> Result<(), ViuError> {
-        // Pixels a cell: a half-block is one wide and two high; other terminals' cells are about ten wide.
-        let scale = if self.terminal.images == Images::HalfBlocks { 1 } else { 10 };
-        let strip = sheet::strip(pictures, width * scale, GAP * scale);
+        // A half-block is one pixel wide and two high. Other terminals' cells are about ten wide, and they enlarge by
+        // themselves: more than twice a picture's own size need not travel.
+        let side = match self.terminal.images {
+            Images::HalfBlocks => width,
+            _ => pictures
+                .iter()
+                .map(|picture| 2 * picture.width().max(picture.height()))
+                .fold(0, u32::max)
+                .min(10 * width),
+        };
+        let strip = sheet::strip(pictures, side, GAP * side / width);
         let count = pictures.len() as u32;
         let config = viuer::Config {
             transparent: true,
