@@ -5,7 +5,7 @@ use image::RgbImage;
 
 use super::checkpoint::{VaeConfig, Weights};
 use super::layers;
-use super::ops::{Activation, Conv2d, GroupNorm, Linear, add_scaled, attention};
+use super::ops::{self, Activation, Conv2d, GroupNorm, Linear, add_scaled, attention};
 use super::resnet::{ResnetBlock, ResnetShape, Upsample};
 use super::{Error, Result};
 
@@ -88,6 +88,10 @@ impl VaeDecoder {
 
     /// Latents as the sampler leaves them (scaled) → pictures [batch, 3, H, W], about −1 to 1, not clamped.
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        ops::on_workers(latents.device(), || self.compute(latents))
+    }
+
+    fn compute(&self, latents: &Tensor) -> Result<Tensor> {
         let mut x = (latents / self.config.scaling_factor)?;
         if let Some(shift) = self.config.shift_factor {
             x = (x + shift)?;

@@ -17,5 +17,14 @@ pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
 pub use sum::add_scaled;
 
+use candle_core::Device;
+
+/// Runs work of many operations where they are computed: from another thread each of them would first have to wake
+/// one of those that compute, and be woken by it.
+pub fn on_workers<T: Send>(device: &Device, work: impl FnOnce() -> T + Send) -> T {
+    // A GPU's library ties its state to the thread that called it.
+    if device.is_cpu() { rayon::scope(|_| work()) } else { work() }
+}
+
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use self::time::TimeEmbedding;
 use super::adapter::Adapter;
 use super::checkpoint::{UNetConfig, Weights};
 use super::layers;
-use super::ops::{Conv2d, GroupNorm};
+use super::ops::{self, Conv2d, GroupNorm};
 use super::{Error, Result};
 
 /// Predicts, from noisy latents, a diffusion time, text and image, what the sampler needs to take a step.
@@ -83,6 +83,16 @@ impl UNet {
 
     /// latents [rows, in, h, w] (already scaled for the sampler) → the model's output [rows, out, h, w].
     pub fn forward(
+        &self,
+        latents: &Tensor,
+        timestep: f64,
+        conditioning: &Conditioning,
+        scales: &LayerScales,
+    ) -> Result<Tensor> {
+        ops::on_workers(latents.device(), || self.compute(latents, timestep, conditioning, scales))
+    }
+
+    fn compute(
         &self,
         latents: &Tensor,
         timestep: f64,

@@ -52,14 +52,15 @@ pub fn convolve(
     assert_eq!(kernels.rows, plus.bias.len(), "one bias for each output");
     let (pixels, outputs) = (high * wide, kernels.rows);
     assert!(plus.onto.is_none_or(|onto| onto.len() == batch * outputs * pixels), "something of the result's size");
+    let work = batch * pixels * outputs * kernels.depth;
     // Panels of one width for all, lest the last be a sliver.
     let panels = pixels.div_ceil(COLUMNS);
     let panel = pixels.div_ceil(panels).next_multiple_of(PADDED);
     let panels = pixels.div_ceil(panel);
-    let run = threads::run_length(outputs, threads::splits(batch * panels).min(outputs.div_ceil(64)), ROWS);
+    let run = threads::run_length(outputs, threads::splits(batch * panels, work).min(outputs.div_ceil(64)), ROWS);
     let runs = outputs.div_ceil(run);
     let fill = |out: Shared| {
-        threads::for_each(batch * panels * runs, batch * pixels * outputs * kernels.depth, |task| {
+        threads::for_each(batch * panels * runs, work, |task| {
             let (image, first, outputs_from) = (task / runs / panels, task / runs % panels * panel, task % runs * run);
             let columns = panel.min(pixels - first);
             let rows = DEPTH.min(kernels.depth).next_multiple_of(kernel * kernel);

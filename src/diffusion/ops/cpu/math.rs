@@ -14,7 +14,7 @@ pub fn exp2<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     let part = simd.sub_f32s(x, whole);
     // The series of 2^part = e^(part · ln 2), |part| ≤ ½: the next term is below 6e-9.
     let mut sum = simd.splat_f32s(1.525_273_4e-5);
-    for term in [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265_1e-1, 6.931_472e-1, 1.0] {
+    for term in [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265e-1, 6.931_472e-1, 1.0] {
         sum = simd.mul_add_e_f32s(sum, part, simd.splat_f32s(term));
     }
     let exponent = simd.add_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(127));

@@ -21,7 +21,7 @@ pub fn linear(x: &[f32], weight: &Right, onto: Option<&[f32]>) -> Vec<f32> {
     let heights = rows.div_ceil(TALL).max(1);
     let tall = rows.div_ceil(heights).next_multiple_of(ROWS);
     let heights = rows.div_ceil(tall);
-    let wide = threads::run_length(columns, threads::splits(heights), COLUMNS);
+    let wide = threads::run_length(columns, threads::splits(heights, rows * depth * columns), COLUMNS);
     let widths = columns.div_ceil(wide);
     let fill = |out: Shared| {
         threads::for_each(heights * widths, rows * depth * columns, |task| {

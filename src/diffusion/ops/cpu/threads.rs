@@ -4,6 +4,8 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
+use super::tile::{COLUMNS, PADDED};
+
 /// Below this many multiplications waking another thread costs more than it saves (about 20 µs of one core).
 const WORTH_A_THREAD: usize = 1 << 20;
 
@@ -34,9 +36,18 @@ pub fn for_each(count: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
     }
 }
 
-/// Into how many parts each of `count` pieces of work should be split so that every thread has enough to do.
-pub fn splits(count: usize) -> usize {
-    (4 * rayon::current_num_threads()).div_ceil(count.max(1))
+/// Into how many parts each of `count` pieces of work should be split so that every thread has enough to do: several
+/// for each where there is much to do, since threads are rarely equally fast.
+pub fn splits(count: usize, work: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let each = (work / threads / (8 * WORTH_A_THREAD)).clamp(1, 4);
+    (each * threads).div_ceil(count.max(1))
+}
+
+/// Into how many panels to cut `total` columns, which take 48 each at most: at least one for every thread, but none
+/// narrower than a vector.
+pub fn panels(total: usize) -> usize {
+    total.div_ceil(COLUMNS).max(rayon::current_num_threads().min(total.div_ceil(PADDED)))
 }
 
 /// `total` in `parts` runs whose lengths are multiples of `unit` (the last may be shorter): the length of a run.

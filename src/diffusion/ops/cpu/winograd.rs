@@ -80,12 +80,13 @@ pub fn convolve(x: &[f32], kernels: &Kernels, plus: Plus<'_>, geometry: Geometry
     let (high, wide) = (height.div_ceil(2), width.div_ceil(2));
     let tiles = batch * high * wide;
     // Panels of one width for all, lest the last be a sliver.
-    let panel = tiles.div_ceil(tiles.div_ceil(COLUMNS)).next_multiple_of(PADDED);
+    let work = PLACES * tiles * outputs * inputs;
+    let panel = tiles.div_ceil(threads::panels(tiles)).next_multiple_of(PADDED);
     let panels = tiles.div_ceil(panel);
-    let run = threads::run_length(outputs, threads::splits(panels).min(outputs.div_ceil(OUTPUTS)), ROWS);
+    let run = threads::run_length(outputs, threads::splits(panels, work).min(outputs.div_ceil(OUTPUTS)), ROWS);
     let runs = outputs.div_ceil(run);
     let fill = |out: Shared| {
-        threads::for_each(panels * runs, PLACES * tiles * outputs * inputs, |task| {
+        threads::for_each(panels * runs, work, |task| {
             let (first, outputs_from) = (task / runs * panel, task % runs * run);
             let columns = panel.min(tiles - first).next_multiple_of(PADDED);
             threads::with_scratch(PLACES * columns * (CHANNELS.min(inputs) + OUTPUTS), |scratch| {
@@ -127,7 +128,36 @@ struct Panel<'a> {
     sums: &'a mut [f32],
 }
 
+/// What lies under up to 16 tiles in a line of a plane, from one before the first to one after the last; zeros outside
+/// of the line, and anything beyond its last tile.
+#[inline(always)]
+fn under(plane: &[f32], line: usize, width: usize, tile: usize) -> [f32; 2 * PADDED + 2] {
+    const ALL: usize = 2 * PADDED + 2;
+    let mut numbers = [0f32; ALL];
+    let first = 2 * tile;
+    // A copy of known length is a few vectors, one of unknown length a call; what it brings too much is overwritten.
+    match (first.checked_sub(1), plane.get(line + first..line + first + ALL - 1)) {
+        (None, Some(rest)) => numbers[1..].copy_from_slice(rest),
+        (Some(before), Some(_)) if line + before + ALL <= plane.len() => {
+            numbers.copy_from_slice(&plane[line + before..][..ALL]);
+        }
+        _ => {
+            let skip = usize::from(first == 0);
+            let from = line + first + skip - 1;
+            let rest = &plane[from..plane.len().min(from + ALL - skip)];
+            numbers[skip..][..rest.len()].copy_from_slice(rest);
+        }
+    }
+    // The two places after the line's end, where they are among these.
+    let end = width + 1 - first;
+    for number in numbers.iter_mut().skip(end).take(2) {
+        *number = 0.0;
+    }
+    numbers
+}
+
 /// Tiles side by side in one image.
+#[derive(Clone, Copy, Default)]
 struct Segment {
     image: usize,
     /// Row and first column, counted in tiles.
@@ -138,6 +168,33 @@ struct Segment {
     at: usize,
 }
 
+/// The segments of a panel: no more than it has tiles.
+struct Segments {
+    all: [Segment; COLUMNS],
+    count: usize,
+}
+
+impl Segments {
+    fn new(tiles: std::ops::Range<usize>, geometry: &Geometry) -> Self {
+        let (high, wide) = (geometry.height.div_ceil(2), geometry.width.div_ceil(2));
+        let mut segments = Self { all: [Segment::default(); COLUMNS], count: 0 };
+        let mut tile = tiles.start;
+        while tile < tiles.end {
+            let (row, right) = (tile / wide, tile % wide);
+            let count = (wide - right).min(tiles.end - tile);
+            segments.all[segments.count] =
+                Segment { image: row / high, down: row % high, right, count, at: tile - tiles.start };
+            segments.count += 1;
+            tile += count;
+        }
+        segments
+    }
+
+    fn all(&self) -> &[Segment] {
+        &self.all[..self.count]
+    }
+}
+
 impl WithSimd for Panel<'_> {
     type Output = ();
 
@@ -145,12 +202,13 @@ impl WithSimd for Panel<'_> {
     fn with_simd<S: Simd>(mut self, simd: S) {
         let inputs = self.kernels.inputs;
         let columns = self.columns;
+        let segments = Segments::new(self.tiles.clone(), &self.geometry);
         // d B of one channel: rows of patches × places in a row × tiles.
         let mut half = [[[0f32; LONG]; 4]; 4];
         for first in (0..inputs).step_by(CHANNELS) {
             let channels = CHANNELS.min(inputs - first);
             for channel in 0..channels {
-                self.transform(simd, first + channel, channel, channels, &mut half);
+                self.transform(simd, &segments, first + channel, channel, channels, &mut half);
             }
             for output in self.outputs.clone().step_by(OUTPUTS) {
                 let count = OUTPUTS.min(self.outputs.end - output);
@@ -175,7 +233,7 @@ impl WithSimd for Panel<'_> {
                     }
                 }
                 for row in 0..count {
-                    self.gather(simd, row, output + row, first == 0);
+                    self.gather(simd, &segments, row, output + row, first == 0);
                 }
             }
         }
@@ -183,53 +241,28 @@ impl WithSimd for Panel<'_> {
 }
 
 impl Panel<'_> {
-    /// Runs of tiles that stand side by side.
-    #[inline(always)]
-    fn segments(&self) -> impl Iterator<Item = Segment> + use<> {
-        let (high, wide) = (self.geometry.height.div_ceil(2), self.geometry.width.div_ceil(2));
-        let std::ops::Range { start, end } = self.tiles;
-        let mut tile = start;
-        std::iter::from_fn(move || {
-            (tile < end).then(|| {
-                let (row, right) = (tile / wide, tile % wide);
-                let count = (wide - right).min(end - tile);
-                let at = tile - start;
-                tile += count;
-                Segment { image: row / high, down: row % high, right, count, at }
-            })
-        })
-    }
-
     /// Bᵀ d B of one channel's patches.
     #[inline(always)]
     fn transform<S: Simd>(
         &mut self,
         simd: S,
+        segments: &Segments,
         input: usize,
         channel: usize,
         channels: usize,
         half: &mut [[[f32; LONG]; 4]; 4],
     ) {
         let Geometry { inputs, height, width, .. } = self.geometry;
-        // A line of the picture under the tiles, from one before the first to one after the last.
-        let mut numbers = [0f32; 2 * LONG + 2];
-        for Segment { image, down, right, count, at } in self.segments() {
+        for &Segment { image, down, right, count, at } in segments.all() {
             let plane = &self.x[(image * inputs + input) * height * width..][..height * width];
             for (row, half) in half.iter_mut().enumerate() {
                 let line = (2 * down + row).checked_sub(1).filter(|line| *line < height);
-                let Some(line) = line.map(|line| &plane[line * width..][..width]) else {
+                let Some(line) = line else {
                     half.iter_mut().for_each(|half| half[at..at + count].fill(0.0));
                     continue;
                 };
-                let skip = usize::from(right == 0);
-                let from = &line[2 * right + skip - 1..width.min(2 * (right + count) + 1)];
-                // Zeros outside of the picture.
-                numbers[0] = 0.0;
-                numbers[skip..][..from.len()].copy_from_slice(from);
-                numbers[skip + from.len()..2 * count + 2].fill(0.0);
                 for tile in (0..count).step_by(PADDED) {
-                    let numbers: &[f32; 2 * PADDED + 2] =
-                        numbers[2 * tile..].first_chunk().expect("the buffer is that much longer");
+                    let numbers = under(plane, line * width, width, right + tile);
                     for i in 0..PADDED {
                         let [a, b, c, d] = [numbers[2 * i], numbers[2 * i + 1], numbers[2 * i + 2], numbers[2 * i + 3]];
                         half[0][at + tile + i] = a - c;
@@ -263,7 +296,7 @@ impl Panel<'_> {
     /// Aᵀ m A of one output channel's tiles, to where they belong in the picture; set with the bias the first time,
     /// added later.
     #[inline(always)]
-    fn gather<S: Simd>(&self, simd: S, row: usize, output: usize, first: bool) {
+    fn gather<S: Simd>(&self, simd: S, segments: &Segments, row: usize, output: usize, first: bool) {
         let Geometry { height, width, .. } = self.geometry;
         let columns = self.columns;
         assert!(self.sums.len() >= PLACES * OUTPUTS * columns && row < OUTPUTS);
@@ -297,7 +330,7 @@ impl Panel<'_> {
                 line[2 * i] = left[i] + bias;
                 line[2 * i + 1] = right[i] + bias;
             }
-            for segment in self.segments() {
+            for segment in segments.all() {
                 let at = 2 * segment.down + below;
                 if at >= height {
                     continue;
