@@ -89,8 +89,7 @@ impl Model {
     fn with_own_adapter(files: Files) -> Self {
         let encoder = files.folder("image_encoder");
         let own = files.has(OWN_ADAPTER) && encoder.exists();
-        let adapter =
-            own.then(|| AdapterFiles { folder: files.clone(), name: OWN_ADAPTER.to_owned(), encoder });
+        let adapter = own.then(|| AdapterFiles { folder: files.clone(), name: OWN_ADAPTER.to_owned(), encoder });
         Self { files, adapter }
     }
 }

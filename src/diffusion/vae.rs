@@ -42,13 +42,12 @@ const EPS: f64 = 1e-6;
 
 impl VaeDecoder {
     pub fn load(weights: &Weights, config: &VaeConfig) -> Result<Self> {
-        check(config).map_err(|reason| Error::BadConfig {
-            path: weights.path().with_file_name("config.json"),
-            reason,
-        })?;
+        check(config)
+            .map_err(|reason| Error::BadConfig { path: weights.path().with_file_name("config.json"), reason })?;
         let shape = ResnetShape { groups: config.norm_num_groups, eps: EPS, time: None, output_scale: 1.0 };
         let latent = config.latent_channels;
-        let (first, last) = (config.block_out_channels[0], config.block_out_channels[config.block_out_channels.len() - 1]);
+        let (first, last) =
+            (config.block_out_channels[0], config.block_out_channels[config.block_out_channels.len() - 1]);
         let decoder = weights.pp("decoder");
         let mid = decoder.pp("mid_block");
         let mid_resnet = |i: usize| ResnetBlock::load(&mid.pp(format!("resnets.{i}")), last, last, shape);

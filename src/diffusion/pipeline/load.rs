@@ -4,9 +4,7 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use super::super::adapter::Adapter;
-use super::super::checkpoint::{
-    Files, ProjectedImageEncoderConfig, TextEncoderConfig, UNetConfig, VaeConfig, Weights,
-};
+use super::super::checkpoint::{Files, ProjectedImageEncoderConfig, TextEncoderConfig, UNetConfig, VaeConfig, Weights};
 use super::super::compute::Compute;
 use super::super::image_encoder::ImageEncoder;
 use super::super::model::Model;

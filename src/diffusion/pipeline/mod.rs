@@ -98,8 +98,7 @@ impl Pipeline {
         let (width, height) = self.size(settings)?;
         check_ranges(settings)?;
         let batch = request.batch.clamp(1, request.seeds.len().max(1));
-        let maps =
-            memory::activations(&self.unet_config, &self.vae_config, self.compute.dtype, width, height, batch);
+        let maps = memory::activations(&self.unet_config, &self.vae_config, self.compute.dtype, width, height, batch);
         memory::require(maps, &self.compute)?;
         let sampler = match settings.sampler {
             Some(sampler) => sampler,
@@ -130,12 +129,7 @@ impl Pipeline {
     }
 
     /// Text states of prompts, [prompts, 77·chunks, C], all with as many chunks as the longest needs.
-    pub fn encode_text(
-        &self,
-        prompts: &[&str],
-        long: LongPrompt,
-        observer: &mut dyn Observer,
-    ) -> Result<Tensor> {
+    pub fn encode_text(&self, prompts: &[&str], long: LongPrompt, observer: &mut dyn Observer) -> Result<Tensor> {
         let mut chunks = Vec::with_capacity(prompts.len());
         for prompt in prompts {
             chunks.push(match long {

@@ -36,7 +36,8 @@ impl Preview {
     /// Latents [rows, channels, h, w] → one picture of w × h pixels a row.
     pub fn pictures(&self, latents: &Tensor) -> Result<Vec<RgbImage>> {
         let (rows, channels, height, width) = latents.dims4()?;
-        let values = latents.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.reshape((rows, channels, height * width))?;
+        let values =
+            latents.to_dtype(DType::F32)?.to_device(&Device::Cpu)?.reshape((rows, channels, height * width))?;
         let values = values.to_vec3::<f32>()?;
         let picture = |row: &Vec<Vec<f32>>| {
             RgbImage::from_fn(width as u32, height as u32, |x, y| {
@@ -65,7 +66,9 @@ fn least_squares(inputs: &[Vec<f32>], targets: &[Vec<f32>]) -> Vec<[f64; 3]> {
             let left = (0..size).map(|j| (0..samples).map(|s| input(i, s) * input(j, s)).sum::<f64>());
             let mut row: Vec<f64> = left.collect();
             row[i] += 1e-3 * samples as f64;
-            row.extend(targets.iter().map(|target| (0..samples).map(|s| input(i, s) * f64::from(target[s])).sum::<f64>()));
+            row.extend(
+                targets.iter().map(|target| (0..samples).map(|s| input(i, s) * f64::from(target[s])).sum::<f64>()),
+            );
             row
         })
         .collect();

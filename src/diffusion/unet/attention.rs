@@ -6,7 +6,7 @@ use candle_core::{Result as TensorResult, Tensor};
 use super::super::Result;
 use super::super::checkpoint::Weights;
 use super::super::layers;
-use super::super::ops::{Conv2d, GroupNorm, LayerNorm, Linear, attention, geglu};
+use super::super::ops::{Conv2d, GroupNorm, LayerNorm, Linear, add_scaled, attention, geglu};
 use super::conditioning::{Seen, SeenAt};
 use super::plan::TransformerShape;
 use super::sites::{Site, SiteIndex, Sites};
@@ -73,11 +73,11 @@ impl SpatialTransformer {
     /// [batch, channels, h, w] → the same.
     pub fn forward(&self, x: &Tensor, seen: &Seen<'_>) -> TensorResult<Tensor> {
         let (_, _, height, width) = x.dims4()?;
-        let mut h = self.proj_in.into_tokens(&self.norm.forward(x)?)?; // [batch, h·w, channels]
+        let mut h = self.proj_in.tokens_from(&self.norm.forward(x)?)?; // [batch, h·w, channels]
         for layer in &self.layers {
             h = layer.forward(&h, seen)?;
         }
-        self.proj_out.into_map(&h, height, width)? + x
+        self.proj_out.map_onto(&h, height, width, x)
     }
 }
 
@@ -91,7 +91,7 @@ impl Projection {
     }
 
     /// [batch, channels, h, w] → [batch, h·w, channels].
-    fn into_tokens(&self, x: &Tensor) -> TensorResult<Tensor> {
+    fn tokens_from(&self, x: &Tensor) -> TensorResult<Tensor> {
         let tokens = |x: &Tensor| x.flatten_from(2)?.transpose(1, 2)?.contiguous();
         match self {
             Self::Convolution(conv) => tokens(&conv.forward(x)?),
@@ -99,15 +99,15 @@ impl Projection {
         }
     }
 
-    /// [batch, h·w, channels] → [batch, channels, h, w].
-    fn into_map(&self, x: &Tensor, height: usize, width: usize) -> TensorResult<Tensor> {
+    /// [batch, h·w, channels] → [batch, channels, h, w], plus `onto`.
+    fn map_onto(&self, x: &Tensor, height: usize, width: usize, onto: &Tensor) -> TensorResult<Tensor> {
         let map = |x: &Tensor| {
             let (batch, _, channels) = x.dims3()?;
             x.transpose(1, 2)?.contiguous()?.reshape((batch, channels, height, width))
         };
         match self {
-            Self::Convolution(conv) => conv.forward(&map(x)?),
-            Self::Linear(linear) => map(&linear.forward(x)?),
+            Self::Convolution(conv) => conv.forward_onto(&map(x)?, onto),
+            Self::Linear(linear) => add_scaled(onto, &map(&linear.forward(x)?)?, 1.0),
         }
     }
 }
@@ -128,9 +128,9 @@ impl Layer {
 
     /// [batch, tokens, channels] → the same.
     fn forward(&self, x: &Tensor, seen: &Seen<'_>) -> TensorResult<Tensor> {
-        let x = (self.attn1.forward(&self.norm1.forward(x)?)? + x)?;
-        let x = (self.attn2.forward(&self.norm2.forward(&x)?, seen)? + x)?;
-        self.ff.forward(&self.norm3.forward(&x)?)? + x
+        let x = self.attn1.forward_onto(&self.norm1.forward(x)?, x)?;
+        let x = self.attn2.forward_onto(&self.norm2.forward(&x)?, seen, &x)?;
+        self.ff.forward_onto(&self.norm3.forward(&x)?, &x)
     }
 }
 
@@ -145,9 +145,10 @@ impl SelfAttention {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
+    /// What x sees of itself, plus `onto`.
+    fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> TensorResult<Tensor> {
         let (q, k, v) = (self.to_q.forward(x)?, self.to_k.forward(x)?, self.to_v.forward(x)?);
-        self.to_out.forward(&attention(&q, &k, &v, self.heads, false)?)
+        self.to_out.forward_onto(&attention(&q, &k, &v, self.heads, false)?, onto)
     }
 }
 
@@ -170,14 +171,15 @@ impl CrossAttention {
         })
     }
 
-    fn forward(&self, x: &Tensor, seen: &Seen<'_>) -> TensorResult<Tensor> {
+    /// What x sees of text and image, plus `onto`.
+    fn forward_onto(&self, x: &Tensor, seen: &Seen<'_>, onto: &Tensor) -> TensorResult<Tensor> {
         let q = self.to_q.forward(x)?;
         let SeenAt { text: (k, v), image } = seen.at(self.site);
         let mut attended = attention(&q, k, v, self.heads, false)?;
         if let Some((k, v, scale)) = image {
-            attended = (attended + (attention(&q, k, v, self.heads, false)? * scale)?)?;
+            attended = add_scaled(&attended, &attention(&q, k, v, self.heads, false)?, scale)?;
         }
-        self.to_out.forward(&attended)
+        self.to_out.forward_onto(&attended, onto)
     }
 }
 
@@ -189,7 +191,11 @@ impl FeedForward {
         })
     }
 
-    fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
-        self.out.forward(&geglu(&self.proj.forward(x)?)?)
+    /// The feed-forward of x, plus `onto`.
+    fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> TensorResult<Tensor> {
+        self.out.forward_onto(&geglu(&self.proj.forward(x)?)?, onto)
     }
 }
+
+#[cfg(test)]
+mod tests;

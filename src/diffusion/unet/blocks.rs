@@ -65,8 +65,9 @@ impl MidBlock {
             let (inputs, outputs) = plan.resnets[i];
             ResnetBlock::load(&here.pp(format!("resnets.{i}")), inputs, outputs, plan.resnet)
         };
-        let transformer =
-            plan.transformer.map(|shape| SpatialTransformer::load(weights, &format!("{name}.attentions.0"), shape, sites));
+        let transformer = plan
+            .transformer
+            .map(|shape| SpatialTransformer::load(weights, &format!("{name}.attentions.0"), shape, sites));
         Ok(Self { first: resnet(0)?, transformer: transformer.transpose()?, last: resnet(1)? })
     }
 

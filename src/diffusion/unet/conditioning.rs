@@ -52,10 +52,7 @@ impl Conditioning {
                 })?;
                 Ok::<_, Error>((project(tokens, to_k)?, project(tokens, to_v)?))
             });
-            Ok(KeysAndValues {
-                text: (site.to_k.forward(text)?, site.to_v.forward(text)?),
-                image: image.transpose()?,
-            })
+            Ok(KeysAndValues { text: (site.to_k.forward(text)?, site.to_v.forward(text)?), image: image.transpose()? })
         });
         Ok(Self { sites: all.collect::<Result<_>>()? })
     }

@@ -39,10 +39,8 @@ impl UNet {
     /// Loads the weights that `config` calls for; each is checked for its shape, and kinds of UNet that this program
     /// does not compute are refused by name.
     pub fn load(weights: &Weights, config: &UNetConfig) -> Result<Self> {
-        let plan = Plan::new(config).map_err(|reason| Error::BadConfig {
-            path: weights.path().with_file_name("config.json"),
-            reason,
-        })?;
+        let plan = Plan::new(config)
+            .map_err(|reason| Error::BadConfig { path: weights.path().with_file_name("config.json"), reason })?;
         let first = plan.channels;
         let mut sites = Sites::default();
         // In the order in which the adapter numbers the cross-attentions, which is not that of the work.

@@ -275,6 +275,10 @@ impl Panel<'_> {
         }
         let columns = self.columns;
         let patches = &mut self.patches[..PLACES * channels * columns];
+        #[expect(
+            clippy::needless_range_loop,
+            reason = "four rows are read side by side, and it is a place in the patch"
+        )]
         for right in 0..4 {
             for tile in (0..columns).step_by(S::F32_LANES) {
                 // SAFETY: both are rows of at least `columns` numbers, a multiple of the lanes.
