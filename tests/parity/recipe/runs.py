@@ -22,19 +22,18 @@ SIZES = {
 def plan(checkpoint: Checkpoint):
     """All runs of a checkpoint: every adapter × sampler × size, then one change at a time."""
     sizes = SIZES[checkpoint.name]
-    samplers = [(name, None) for name in CLASSES if name != "pndm"] + [("dpmpp-2m", True)]
+    # `vpred` does not say skip_prk_steps, without which PNDM is another sampler.
+    known = [name for name in CLASSES if name != "pndm" or checkpoint.scheduler.get("skip_prk_steps")]
+    samplers = [*((name, None) for name in known), ("dpmpp-2m", True)]
     for kind in adapters.KINDS:
         for sampler, karras in samplers:
             for width, height, seed in sizes:
                 yield run(kind, sampler, width, height, seed, karras=karras)
     width, height, seed = sizes[1]
-    for sampler in CLASSES:
-        if sampler != "pndm" or checkpoint.name == "sd1":
-            yield run(None, sampler, width, height, seed, label="no adapter")
+    for sampler in known:
+        yield run(None, sampler, width, height, seed, label="no adapter")
     for sampler in KARRAS:
         yield run("linear", sampler, width, height, seed, karras=True, label="karras")
-    if checkpoint.name == "sd1":
-        yield run("plus", "pndm", width, height, seed, label="the checkpoint's own sampler")
     for scale in (0.0, 0.5):
         yield run("linear", "euler", width, height, seed, scale=scale, label=f"scale {scale}")
     for kind in adapters.KINDS:
