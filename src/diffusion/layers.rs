@@ -5,13 +5,18 @@ use candle_nn::Embedding;
 
 use super::Result;
 use super::checkpoint::Weights;
-use super::ops::{Conv2d, GroupNorm, LayerNorm, Linear};
+use super::ops::{Conv2d, GatedLinear, GroupNorm, LayerNorm, Linear};
 
 /// `weight` [out, in] and `bias` [out].
 pub fn linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
     let weight = weights.get((outputs, inputs), "weight")?;
     let bias = weights.get(outputs, "bias")?;
     Linear::new(weight, Some(bias))
+}
+
+/// A linear layer and the GEGLU of what it gives: `weight` [2·out, in] and `bias` [2·out].
+pub fn gated_linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<GatedLinear> {
+    GatedLinear::new(weights.get((2 * outputs, inputs), "weight")?, weights.get(2 * outputs, "bias")?)
 }
 
 /// `weight` [out, in] alone.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Module, Result as TensorResult, Shape, Tensor};
 
 use super::cpu::pack::Right;
-use super::cpu::{product, slice, takes};
+use super::cpu::product::{self, Then};
+use super::cpu::{slice, takes};
 use crate::diffusion::Result;
 
 /// [.., in] → [.., out]: x·wᵀ + b.
@@ -50,16 +51,14 @@ impl Linear {
         let Weight::Packed(weight) = &self.weight else {
             candle_core::bail!("this linear layer was made for another device");
         };
-        let size = shape.dim(D::Minus1)?;
-        if size != weight.depth {
-            candle_core::bail!("the linear layer is for {} numbers and was given {size}", weight.depth);
+        let result = result_shape(shape, weight)?;
+        if let Some((_, onto)) = onto.filter(|onto| *onto.1 != result) {
+            candle_core::bail!("the linear layer gives {result:?} and was to be added to {onto:?}");
         }
-        let mut dims = shape.dims().to_vec();
-        *dims.last_mut().expect("`dim` found a last dimension") = weight.columns;
-        if let Some((_, onto)) = onto.filter(|onto| onto.1.dims() != dims) {
-            candle_core::bail!("the linear layer gives {dims:?} and was to be added to {onto:?}");
-        }
-        Ok((CpuStorage::F32(product::linear(x, weight, onto.map(|onto| onto.0))), dims.into()))
+        Ok((
+            CpuStorage::F32(product::linear(x, weight, onto.map_or(Then::Nothing, |onto| Then::Onto(onto.0)))),
+            result,
+        ))
     }
 }
 
@@ -102,4 +101,64 @@ impl CustomOp2 for Linear {
     ) -> TensorResult<(CpuStorage, Shape)> {
         self.run(slice(x, layout)?, layout.shape(), Some((slice(onto, onto_layout)?, onto_layout.shape())))
     }
+}
+
+/// [.., in] → [.., n] through a weight of 2·n rows: the first half of what it gives, times the GELU of the second.
+#[derive(Clone)]
+pub struct GatedLinear {
+    weight: GatedWeight,
+}
+
+#[derive(Clone)]
+enum GatedWeight {
+    Plain(candle_nn::Linear),
+    Packed { value: Arc<Right>, gate: Arc<Right> },
+}
+
+impl GatedLinear {
+    /// `weight` [2·n, in], `bias` [2·n].
+    pub fn new(weight: Tensor, bias: Tensor) -> Result<Self> {
+        let weight = if takes(&weight) {
+            let n = weight.dim(0)? / 2;
+            let half = |start: usize| -> Result<_> {
+                Ok(Arc::new(Right::new(&weight.narrow(0, start, n)?, Some(&bias.narrow(0, start, n)?))?))
+            };
+            GatedWeight::Packed { value: half(0)?, gate: half(n)? }
+        } else {
+            GatedWeight::Plain(candle_nn::Linear::new(weight, Some(bias)))
+        };
+        Ok(Self { weight })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
+        match &self.weight {
+            GatedWeight::Plain(linear) => super::geglu(&linear.forward(x)?),
+            GatedWeight::Packed { .. } => x.contiguous()?.apply_op1_no_bwd(self),
+        }
+    }
+}
+
+impl CustomOp1 for GatedLinear {
+    fn name(&self) -> &'static str {
+        "gated-linear"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> TensorResult<(CpuStorage, Shape)> {
+        let GatedWeight::Packed { value, gate } = &self.weight else {
+            candle_core::bail!("this linear layer was made for another device");
+        };
+        let shape = result_shape(layout.shape(), value)?;
+        Ok((CpuStorage::F32(product::linear(slice(x, layout)?, value, Then::GatedBy(gate))), shape))
+    }
+}
+
+/// The shape that x through the weight has.
+fn result_shape(x: &Shape, weight: &Right) -> TensorResult<Shape> {
+    let size = x.dim(D::Minus1)?;
+    if size != weight.depth {
+        candle_core::bail!("the linear layer is for {} numbers and was given {size}", weight.depth);
+    }
+    let mut dims = x.dims().to_vec();
+    *dims.last_mut().expect("`dim` found a last dimension") = weight.columns;
+    Ok(dims.into())
 }

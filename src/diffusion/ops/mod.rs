@@ -13,7 +13,7 @@ pub use activation::{Activation, geglu, silu};
 pub use attention::attention;
 pub use conv::Conv2d;
 pub use cpu::memory::zeros;
-pub use linear::Linear;
+pub use linear::{GatedLinear, Linear};
 pub use norm::{GroupNorm, LayerNorm};
 pub use sum::add_scaled;
 

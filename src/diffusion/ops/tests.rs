@@ -142,9 +142,14 @@ fn linear_layers_agree() {
         let (x, weight, bias) = (numbers(&shape, 1), numbers(&[outputs, size], 2), numbers(&[outputs], 3));
         let plain = candle_nn::Linear::new(double(&weight), Some(double(&bias)));
         let expected = plain.forward(&double(&x)).unwrap();
-        let linear = Linear::new(weight, Some(bias)).unwrap();
+        let linear = Linear::new(weight.clone(), Some(bias.clone())).unwrap();
         let away = difference(&linear.forward(&x).unwrap(), &expected);
         assert!(away < 5e-6, "{shape:?}: {away}");
+        if outputs.is_multiple_of(2) {
+            let gated = GatedLinear::new(weight, bias).unwrap();
+            let away = difference(&gated.forward(&x).unwrap(), &geglu(&expected).unwrap());
+            assert!(away < 5e-6, "{shape:?} gated: {away}");
+        }
         let onto = numbers(expected.dims(), 4);
         let away = difference(&linear.forward_onto(&x, &onto).unwrap(), &(expected + double(&onto)).unwrap());
         assert!(away < 5e-6, "{shape:?} onto: {away}");

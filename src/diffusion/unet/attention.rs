@@ -6,7 +6,7 @@ use candle_core::{Result as TensorResult, Tensor};
 use super::super::Result;
 use super::super::checkpoint::Weights;
 use super::super::layers;
-use super::super::ops::{Conv2d, GroupNorm, LayerNorm, Linear, add_scaled, attention, geglu};
+use super::super::ops::{Conv2d, GatedLinear, GroupNorm, LayerNorm, Linear, add_scaled, attention};
 use super::conditioning::{Seen, SeenAt};
 use super::plan::TransformerShape;
 use super::sites::{Site, SiteIndex, Sites};
@@ -53,7 +53,7 @@ struct CrossAttention {
 }
 
 struct FeedForward {
-    proj: Linear,
+    proj: GatedLinear,
     out: Linear,
 }
 
@@ -186,14 +186,14 @@ impl CrossAttention {
 impl FeedForward {
     fn load(weights: &Weights, channels: usize) -> Result<Self> {
         Ok(Self {
-            proj: layers::linear(&weights.pp("0.proj"), channels, 8 * channels)?,
+            proj: layers::gated_linear(&weights.pp("0.proj"), channels, 4 * channels)?,
             out: layers::linear(&weights.pp("2"), 4 * channels, channels)?,
         })
     }
 
     /// The feed-forward of x, plus `onto`.
     fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> TensorResult<Tensor> {
-        self.out.forward_onto(&geglu(&self.proj.forward(x)?)?, onto)
+        self.out.forward_onto(&self.proj.forward(x)?, onto)
     }
 }
 

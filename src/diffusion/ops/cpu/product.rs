@@ -3,6 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use super::pack::Right;
+use super::rows;
 use super::threads::{self, Shared};
 use super::tile::{COLUMNS, ROWS, Start, Tile};
 
@@ -11,25 +12,45 @@ const DEPTH: usize = 1536;
 /// Rows of activations that one task takes at most.
 const TALL: usize = 256;
 
-/// x [rows, depth] · w → [rows, columns], plus the bias, plus `onto`.
-pub fn linear(x: &[f32], weight: &Right, onto: Option<&[f32]>) -> Vec<f32> {
+/// What becomes of a product and its bias.
+#[derive(Clone, Copy)]
+pub enum Then<'a> {
+    Nothing,
+    /// This, shaped as the result, is added.
+    Onto(&'a [f32]),
+    /// It is multiplied with the GELU of x through this.
+    GatedBy(&'a Right),
+}
+
+/// x [rows, depth] · w → [rows, columns], plus the bias.
+pub fn linear(x: &[f32], weight: &Right, then: Then<'_>) -> Vec<f32> {
     let depth = weight.depth;
     let rows = x.len() / depth;
     assert_eq!(x.len(), rows * depth, "whole rows of activations");
     let columns = weight.columns;
-    assert!(onto.is_none_or(|onto| onto.len() == rows * columns), "something of the result's size");
+    let work = match then {
+        Then::Nothing => rows * depth * columns,
+        Then::Onto(onto) => {
+            assert_eq!(onto.len(), rows * columns, "something of the result's size");
+            rows * depth * columns
+        }
+        Then::GatedBy(gate) => {
+            assert_eq!((gate.depth, gate.columns), (depth, columns), "a gate for each number");
+            2 * rows * depth * columns
+        }
+    };
     let heights = rows.div_ceil(TALL).max(1);
     let tall = rows.div_ceil(heights).next_multiple_of(ROWS);
     let heights = rows.div_ceil(tall);
-    let wide = threads::run_length(columns, threads::splits(heights, rows * depth * columns), COLUMNS);
+    let wide = threads::run_length(columns, threads::splits(heights, work), COLUMNS);
     let widths = columns.div_ceil(wide);
     let fill = |out: Shared| {
-        threads::for_each(heights * widths, rows * depth * columns, |task| {
+        threads::for_each(heights * widths, work, |task| {
             let (first_row, first_column) = (task / widths * tall, task % widths * wide);
             Arch::new().dispatch(Block {
                 x,
                 weight,
-                onto,
+                then,
                 rows: first_row..rows.min(first_row + tall),
                 columns: first_column..columns.min(first_column + wide),
                 out,
@@ -44,7 +65,7 @@ pub fn linear(x: &[f32], weight: &Right, onto: Option<&[f32]>) -> Vec<f32> {
 struct Block<'a> {
     x: &'a [f32],
     weight: &'a Right,
-    onto: Option<&'a [f32]>,
+    then: Then<'a>,
     rows: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,
     out: Shared,
@@ -55,39 +76,74 @@ impl WithSimd for Block<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let depth = self.weight.depth;
+        let all = self.weight.columns;
         for column in self.columns.clone().step_by(COLUMNS) {
             let columns = COLUMNS.min(self.columns.end - column);
-            let (panel, wide) = self.weight.panel(column);
-            for step in (0..depth).step_by(DEPTH) {
-                let start =
-                    if step == 0 { Start::PerColumn(self.weight.bias[column..].as_ptr()) } else { Start::Output };
-                for row in self.rows.clone().step_by(ROWS) {
-                    let tile = Tile {
-                        rows: ROWS.min(self.rows.end - row),
-                        columns,
-                        depth: DEPTH.min(depth - step),
-                        a: self.x[row * depth + step..].as_ptr(),
-                        a_row: depth,
-                        a_step: 1,
-                        b: panel[step * wide..].as_ptr(),
-                        b_step: wide,
-                        c: self.out.get().wrapping_add(row * self.weight.columns + column),
-                        c_row: self.weight.columns,
-                        start,
-                    };
-                    // SAFETY: the rows are within `x`, the panel is padded, and this part of the output is this
-                    // task's alone; it was written before it is read as a start.
-                    unsafe { tile.run(simd) };
+            let first = self.rows.start * all + column;
+            let out = Shared::new(self.out.get().wrapping_add(first));
+            // SAFETY: this part of the output is this task's alone.
+            unsafe { self.panel(simd, self.weight, column, columns, out, all) };
+            match self.then {
+                Then::Nothing => {}
+                Then::Onto(onto) => {
+                    for row in 0..self.rows.len() {
+                        // SAFETY: a run of what was just written.
+                        let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(row * all), columns) };
+                        out.iter_mut().zip(&onto[first + row * all..]).for_each(|(number, onto)| *number += onto);
+                    }
+                }
+                Then::GatedBy(weight) => {
+                    let mut gates = [0f32; TALL * COLUMNS];
+                    let to = Shared::new(gates.as_mut_ptr());
+                    // SAFETY: a task has at most that many rows.
+                    unsafe { self.panel(simd, weight, column, columns, to, COLUMNS) };
+                    for (row, gates) in gates.chunks_exact(COLUMNS).take(self.rows.len()).enumerate() {
+                        // SAFETY: a run of what was just written.
+                        let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(row * all), columns) };
+                        rows::gate(simd, &gates[..columns], out);
+                    }
                 }
             }
-            if let Some(onto) = self.onto {
-                for row in self.rows.clone() {
-                    let at = row * self.weight.columns + column;
-                    // SAFETY: a run of what the tiles just wrote.
-                    let out = unsafe { std::slice::from_raw_parts_mut(self.out.get().add(at), columns) };
-                    out.iter_mut().zip(&onto[at..]).for_each(|(number, onto)| *number += onto);
-                }
+        }
+    }
+}
+
+impl Block<'_> {
+    /// All rows by one panel of a weight, to rows that lie `out_row` apart.
+    ///
+    /// # Safety
+    /// `out` must be writable for as many rows of `columns`, by nobody else.
+    #[inline(always)]
+    unsafe fn panel<S: Simd>(
+        &self,
+        simd: S,
+        weight: &Right,
+        column: usize,
+        columns: usize,
+        out: Shared,
+        out_row: usize,
+    ) {
+        let depth = weight.depth;
+        let (panel, wide) = weight.panel(column);
+        for step in (0..depth).step_by(DEPTH) {
+            let start = if step == 0 { Start::PerColumn(weight.bias[column..].as_ptr()) } else { Start::Output };
+            for row in self.rows.clone().step_by(ROWS) {
+                let tile = Tile {
+                    rows: ROWS.min(self.rows.end - row),
+                    columns,
+                    depth: DEPTH.min(depth - step),
+                    a: self.x[row * depth + step..].as_ptr(),
+                    a_row: depth,
+                    a_step: 1,
+                    b: panel[step * wide..].as_ptr(),
+                    b_step: wide,
+                    c: out.get().wrapping_add((row - self.rows.start) * out_row),
+                    c_row: out_row,
+                    start,
+                };
+                // SAFETY: the rows are within `x`, the panel is padded, and the caller answers for the output, which
+                // was written before it is read as a start.
+                unsafe { tile.run(simd) };
             }
         }
     }

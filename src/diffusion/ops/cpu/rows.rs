@@ -65,6 +65,17 @@ pub fn geglu(x: &[f32], n: usize) -> Vec<f32> {
     unsafe { super::filled(rows * n, fill) }
 }
 
+/// x = x · gelu(gate), within code that was compiled for the processor.
+#[inline(always)]
+pub fn gate<S: Simd>(simd: S, gate: &[f32], x: &mut [f32]) {
+    let lanes = S::F32_LANES;
+    assert_eq!(gate.len(), x.len());
+    for (x, gate) in x.chunks_mut(lanes).zip(gate.chunks(lanes)) {
+        let gated = Gate.of(simd, [simd.partial_load_f32s(x), simd.partial_load_f32s(gate)]);
+        simd.partial_store_f32s(x, gated);
+    }
+}
+
 /// Normalises runs of `channels / groups · plane` numbers, then scales and shifts each channel and maps what results.
 /// x [batch, channels, plane].
 pub fn group_norm(
