@@ -1,6 +1,5 @@
 //! Layers as checkpoints name them, made from [`Weights`].
 
-use candle_core::Tensor;
 use candle_nn::Embedding;
 
 use super::Result;
@@ -9,19 +8,26 @@ use super::ops::{Conv2d, GatedLinear, GroupNorm, LayerNorm, Linear};
 
 /// `weight` [out, in] and `bias` [out].
 pub fn linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
-    let weight = weights.get((outputs, inputs), "weight")?;
-    let bias = weights.get(outputs, "bias")?;
-    Linear::new(weight, Some(bias))
+    match (weights.numbers((outputs, inputs), "weight")?, weights.numbers(outputs, "bias")?) {
+        (Some(weight), bias @ Some(_)) => Ok(Linear::from_numbers(weight, outputs, bias)),
+        _ => Linear::new(weights.get((outputs, inputs), "weight")?, Some(weights.get(outputs, "bias")?)),
+    }
 }
 
 /// A linear layer and the GEGLU of what it gives: `weight` [2·out, in] and `bias` [2·out].
 pub fn gated_linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<GatedLinear> {
-    GatedLinear::new(weights.get((2 * outputs, inputs), "weight")?, weights.get(2 * outputs, "bias")?)
+    match (weights.numbers((2 * outputs, inputs), "weight")?, weights.numbers(2 * outputs, "bias")?) {
+        (Some(weight), Some(bias)) => Ok(GatedLinear::from_numbers(weight, outputs, bias)),
+        _ => GatedLinear::new(weights.get((2 * outputs, inputs), "weight")?, weights.get(2 * outputs, "bias")?),
+    }
 }
 
 /// `weight` [out, in] alone.
 pub fn linear_no_bias(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
-    Linear::new(weights.get((outputs, inputs), "weight")?, None)
+    match weights.numbers((outputs, inputs), "weight")? {
+        Some(weight) => Ok(Linear::from_numbers(weight, outputs, None)),
+        None => Linear::new(weights.get((outputs, inputs), "weight")?, None),
+    }
 }
 
 /// `weight` and `bias` [size].
@@ -48,7 +54,11 @@ pub fn conv2d(
     stride: usize,
     padding: usize,
 ) -> Result<Conv2d> {
-    let weight: Tensor = weights.get((outputs, inputs, kernel, kernel), "weight")?;
-    let bias = weights.get(outputs, "bias")?;
-    Conv2d::new(weight, Some(bias), stride, padding)
+    let shape = (outputs, inputs, kernel, kernel);
+    match (weights.numbers(shape, "weight")?, weights.numbers(outputs, "bias")?) {
+        (Some(weight), Some(bias)) => {
+            Ok(Conv2d::from_numbers(weight, [outputs, inputs, kernel], bias, stride, padding))
+        }
+        _ => Conv2d::new(weights.get(shape, "weight")?, Some(weights.get(outputs, "bias")?), stride, padding),
+    }
 }

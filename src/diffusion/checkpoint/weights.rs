@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor};
-use safetensors::tensor::{Dtype, Metadata};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
 use super::files::{Bytes, Files};
@@ -136,18 +136,23 @@ impl Weights {
 
     /// The tensor `name`, which must have exactly this shape.
     pub fn get(&self, shape: impl Into<Shape>, name: &str) -> Result<Tensor> {
-        let expected = shape.into();
+        self.has_shape(&shape.into(), name)?;
+        self.get_any(name)
+    }
+
+    /// The same as plain numbers, for layers that keep them in an order of their own; `None` where weights are not
+    /// float32 on the CPU.
+    pub fn numbers(&self, shape: impl Into<Shape>, name: &str) -> Result<Option<Vec<f32>>> {
+        self.has_shape(&shape.into(), name)?;
+        if !self.device.is_cpu() || self.dtype != DType::F32 {
+            return Ok(None);
+        }
         let full = self.full(name);
         let (file, info) = self.find(&full)?;
-        if info.shape != expected.dims() {
-            return Err(Error::WrongShape {
-                path: file.path.clone(),
-                name: full,
-                expected: expected.dims().to_vec(),
-                found: info.shape.clone(),
-            });
+        match file.floats(info)? {
+            Some(numbers) => Ok(Some(numbers)),
+            None => Ok(Some(self.get_any(name)?.flatten_all()?.to_vec1()?)),
         }
-        self.get_any(name)
     }
 
     /// The tensor `name`, whatever its shape.
@@ -163,24 +168,32 @@ impl Weights {
                 return Err(Error::WrongType { path: file.path.clone(), name: full, found: format!("{other:?}") });
             }
         };
-        let (begin, end) = info.data_offsets;
-        let unreadable = |source| Error::Unreadable { path: file.path.clone(), source };
-        let tensor = if dtype == DType::F32 && cfg!(target_endian = "little") {
-            let mut numbers = ops::zeros(info.shape.iter().product());
-            file.data.read_into(file.start + begin, bytes_of(&mut numbers)).map_err(unreadable)?;
-            Tensor::from_vec(numbers, info.shape.as_slice(), &Device::Cpu)?
-        } else {
-            let bytes = file.data.read(file.start + begin, end - begin).map_err(unreadable)?;
-            Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?
+        let tensor = match file.floats(info)? {
+            Some(numbers) => Tensor::from_vec(numbers, info.shape.as_slice(), &Device::Cpu)?,
+            None => Tensor::from_raw_buffer(&file.bytes(info)?, dtype, &info.shape, &Device::Cpu)?,
         };
         Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?)
+    }
+
+    fn has_shape(&self, expected: &Shape, name: &str) -> Result<()> {
+        let full = self.full(name);
+        let (file, info) = self.find(&full)?;
+        if info.shape == expected.dims() {
+            return Ok(());
+        }
+        Err(Error::WrongShape {
+            path: file.path.clone(),
+            name: full,
+            expected: expected.dims().to_vec(),
+            found: info.shape.clone(),
+        })
     }
 
     fn full(&self, name: &str) -> String {
         if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
     }
 
-    fn find(&self, full: &str) -> Result<(&File, &safetensors::tensor::TensorInfo)> {
+    fn find(&self, full: &str) -> Result<(&File, &TensorInfo)> {
         let missing = || Error::MissingTensor { path: self.path(), name: full.to_owned() };
         let file = &self.store.files[*self.store.index.get(full).ok_or_else(missing)?];
         Ok((file, file.metadata.info(full).ok_or_else(missing)?))
@@ -222,6 +235,26 @@ impl File {
             return Err(broken(format!("its header promises {expected} bytes and it has {size}")));
         }
         Ok(Self { path, data, start, metadata })
+    }
+
+    fn bytes(&self, info: &TensorInfo) -> Result<Cow<'_, [u8]>> {
+        let (begin, end) = info.data_offsets;
+        self.data.read(self.start + begin, end - begin).map_err(|source| self.unreadable(source))
+    }
+
+    /// The numbers of a tensor of float32, without a copy in between; `None` for other types.
+    fn floats(&self, info: &TensorInfo) -> Result<Option<Vec<f32>>> {
+        if info.dtype != Dtype::F32 || cfg!(target_endian = "big") {
+            return Ok(None);
+        }
+        let mut numbers = ops::zeros(info.shape.iter().product());
+        let read = self.data.read_into(self.start + info.data_offsets.0, bytes_of(&mut numbers));
+        read.map_err(|source| self.unreadable(source))?;
+        Ok(Some(numbers))
+    }
+
+    fn unreadable(&self, source: io::Error) -> Error {
+        Error::Unreadable { path: self.path.clone(), source }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result as TensorResult, Shape, Tensor};
 
 use super::cpu::direct::{self, Geometry, Plus};
-use super::cpu::pack::Left;
+use super::cpu::pack::{Left, numbers_of};
 use super::cpu::{slice, takes, winograd};
 use crate::diffusion::Result;
 
@@ -35,21 +35,30 @@ impl Conv2d {
     /// `weight` [out, in, kernel, kernel], `bias` [out].
     pub fn new(weight: Tensor, bias: Option<Tensor>, stride: usize, padding: usize) -> Result<Self> {
         let (outputs, inputs, kernel, _) = weight.dims4()?;
-        let kernels = if takes(&weight) {
-            let bias = match bias {
-                Some(bias) => bias.to_vec1::<f32>()?.into(),
-                None => vec![0.0; outputs].into(),
-            };
-            let small = outputs.min(inputs) < 16 || outputs * inputs > MOST_TRANSFORMED;
-            if (kernel, stride, padding) == (3, 1, 1) && !small {
-                Kernels::Winograd(Arc::new(winograd::Kernels::new(&weight)?), bias)
-            } else {
-                Kernels::Direct(Arc::new(Left::new(&weight)?), bias)
-            }
+        if takes(&weight) {
+            let bias = bias.as_ref().map_or_else(|| Ok(vec![0.0; outputs]), numbers_of)?;
+            return Ok(Self::from_numbers(numbers_of(&weight)?, [outputs, inputs, kernel], bias, stride, padding));
+        }
+        let bias = bias.map(|bias| bias.reshape((1, outputs, 1, 1))).transpose()?;
+        Ok(Self { kernels: Kernels::Plain(weight, bias), kernel, stride, padding })
+    }
+
+    /// The same for the CPU and float32, from numbers that need not be kept as they come.
+    pub fn from_numbers(
+        weight: Vec<f32>,
+        [outputs, inputs, kernel]: [usize; 3],
+        bias: Vec<f32>,
+        stride: usize,
+        padding: usize,
+    ) -> Self {
+        let bias = bias.into();
+        let small = outputs.min(inputs) < 16 || outputs * inputs > MOST_TRANSFORMED;
+        let kernels = if (kernel, stride, padding) == (3, 1, 1) && !small {
+            Kernels::Winograd(Arc::new(winograd::Kernels::new(&weight, outputs, inputs)), bias)
         } else {
-            Kernels::Plain(weight, bias.map(|bias| bias.reshape((1, outputs, 1, 1))).transpose()?)
+            Kernels::Direct(Arc::new(Left::new(weight, outputs)), bias)
         };
-        Ok(Self { kernels, kernel, stride, padding })
+        Self { kernels, kernel, stride, padding }
     }
 
     pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Module, Result as TensorResult, Shape, Tensor};
 
-use super::cpu::pack::Right;
+use super::cpu::pack::{Right, numbers_of};
 use super::cpu::product::{self, Then};
 use super::cpu::{slice, takes};
 use crate::diffusion::Result;
@@ -24,12 +24,16 @@ enum Weight {
 impl Linear {
     /// `weight` [out, in], `bias` [out].
     pub fn new(weight: Tensor, bias: Option<Tensor>) -> Result<Self> {
-        let weight = if takes(&weight) {
-            Weight::Packed(Arc::new(Right::new(&weight, bias.as_ref())?))
-        } else {
-            Weight::Plain(candle_nn::Linear::new(weight, bias))
-        };
-        Ok(Self { weight })
+        if takes(&weight) {
+            let bias = bias.as_ref().map(numbers_of).transpose()?;
+            return Ok(Self::from_numbers(numbers_of(&weight)?, weight.dim(0)?, bias));
+        }
+        Ok(Self { weight: Weight::Plain(candle_nn::Linear::new(weight, bias)) })
+    }
+
+    /// The same for the CPU and float32, from numbers that need not be kept as they come.
+    pub fn from_numbers(weight: Vec<f32>, outputs: usize, bias: Option<Vec<f32>>) -> Self {
+        Self { weight: Weight::Packed(Arc::new(Right::new(weight, outputs, bias))) }
     }
 
     pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
@@ -55,10 +59,7 @@ impl Linear {
         if let Some((_, onto)) = onto.filter(|onto| *onto.1 != result) {
             candle_core::bail!("the linear layer gives {result:?} and was to be added to {onto:?}");
         }
-        Ok((
-            CpuStorage::F32(product::linear(x, weight, onto.map_or(Then::Nothing, |onto| Then::Onto(onto.0)))),
-            result,
-        ))
+        Ok((CpuStorage::F32(product::linear(x, weight, onto.map_or(Then::Nothing, |onto| Then::Onto(onto.0)))), result))
     }
 }
 
@@ -118,16 +119,18 @@ enum GatedWeight {
 impl GatedLinear {
     /// `weight` [2·n, in], `bias` [2·n].
     pub fn new(weight: Tensor, bias: Tensor) -> Result<Self> {
-        let weight = if takes(&weight) {
-            let n = weight.dim(0)? / 2;
-            let half = |start: usize| -> Result<_> {
-                Ok(Arc::new(Right::new(&weight.narrow(0, start, n)?, Some(&bias.narrow(0, start, n)?))?))
-            };
-            GatedWeight::Packed { value: half(0)?, gate: half(n)? }
-        } else {
-            GatedWeight::Plain(candle_nn::Linear::new(weight, Some(bias)))
-        };
-        Ok(Self { weight })
+        if takes(&weight) {
+            return Ok(Self::from_numbers(numbers_of(&weight)?, weight.dim(0)? / 2, numbers_of(&bias)?));
+        }
+        Ok(Self { weight: GatedWeight::Plain(candle_nn::Linear::new(weight, Some(bias))) })
+    }
+
+    /// The same for the CPU and float32, from numbers that need not be kept as they come; `outputs` is n.
+    pub fn from_numbers(mut weight: Vec<f32>, outputs: usize, mut bias: Vec<f32>) -> Self {
+        let half = |numbers: Vec<f32>, bias| Arc::new(Right::new(numbers, outputs, Some(bias)));
+        let gate = half(weight.split_off(weight.len() / 2), bias.split_off(bias.len() / 2));
+        weight.shrink_to_fit();
+        Self { weight: GatedWeight::Packed { value: half(weight, bias), gate } }
     }
 
     pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {

@@ -1,9 +1,9 @@
 //! Weights in the order in which tiles read them: made once at load, so that no call rearranges them.
 
-use candle_core::{Result, Storage, Tensor};
+use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use super::memory;
+use super::threads;
 use super::tile::{COLUMNS, PADDED, ROWS};
 
 /// A matrix [rows, depth] as the left-hand side of tiles: blocks of 8 rows, in each the 8 numbers of one column side
@@ -15,22 +15,19 @@ pub struct Left {
 }
 
 impl Left {
-    /// `weight` [rows, …], of which everything after the first dimension is the depth.
-    pub fn new(weight: &Tensor) -> Result<Self> {
-        let rows = weight.dim(0)?;
-        let depth = weight.elem_count() / rows.max(1);
-        let mut numbers = memory::zeros(rows * depth);
-        read(weight, |from| {
-            numbers.par_chunks_mut(ROWS * depth).zip(from.par_chunks(ROWS * depth)).for_each(|(numbers, from)| {
-                let high = from.len() / depth;
-                for (column, numbers) in numbers.chunks_exact_mut(high).enumerate() {
-                    for (row, number) in numbers.iter_mut().enumerate() {
-                        *number = from[row * depth + column];
-                    }
+    /// The matrix as it comes, row after row.
+    pub fn new(mut numbers: Vec<f32>, rows: usize) -> Self {
+        let depth = numbers.len() / rows;
+        assert_eq!(numbers.len(), rows * depth, "whole rows");
+        rearrange(&mut numbers, ROWS * depth, |from, numbers| {
+            let high = numbers.len() / depth;
+            for (column, numbers) in numbers.chunks_exact_mut(high).enumerate() {
+                for (row, number) in numbers.iter_mut().enumerate() {
+                    *number = from[row * depth + column];
                 }
-            });
-        })?;
-        Ok(Self { rows, depth, numbers })
+            }
+        });
+        Self { rows, depth, numbers }
     }
 
     /// The block of rows that begins at `row` (a multiple of 8), from column `column` on; and how many rows it has,
@@ -52,32 +49,26 @@ pub struct Right {
 }
 
 impl Right {
-    /// `weight` [columns, depth] and `bias` [columns].
-    pub fn new(weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
-        let (columns, depth) = weight.dims2()?;
+    /// The matrix as it comes, column after column, and the bias, if there is one.
+    pub fn new(mut numbers: Vec<f32>, columns: usize, bias: Option<Vec<f32>>) -> Self {
+        let depth = numbers.len() / columns;
+        let mut bias = bias.unwrap_or_else(|| vec![0.0; columns]);
+        assert!(numbers.len() == columns * depth && bias.len() == columns, "whole columns, and a bias for each");
         let padded = columns.next_multiple_of(PADDED);
-        let mut numbers = memory::zeros(padded * depth);
-        read(weight, |from| {
-            numbers.par_chunks_mut(COLUMNS * depth).zip(from.par_chunks(COLUMNS * depth)).for_each(
-                |(numbers, from)| {
-                    let wide = numbers.len() / depth;
-                    // A few steps of all columns at a time, so that what is written stays in the first-level cache.
-                    for step in (0..depth).step_by(PADDED) {
-                        for (column, from) in from.chunks_exact(depth).enumerate() {
-                            for (i, number) in from[step..depth.min(step + PADDED)].iter().enumerate() {
-                                numbers[(step + i) * wide + column] = *number;
-                            }
-                        }
+        bias.resize(padded, 0.0);
+        numbers.resize(padded * depth, 0.0);
+        rearrange(&mut numbers, COLUMNS * depth, |from, numbers| {
+            let wide = numbers.len() / depth;
+            // A few steps of all columns at a time, so that what is written stays in the first-level cache.
+            for step in (0..depth).step_by(PADDED) {
+                for (column, from) in from.chunks_exact(depth).enumerate() {
+                    for (i, number) in from[step..depth.min(step + PADDED)].iter().enumerate() {
+                        numbers[(step + i) * wide + column] = *number;
                     }
-                },
-            );
-        })?;
-        let mut padded_bias = match bias {
-            Some(bias) => bias.to_vec1::<f32>()?,
-            None => vec![],
-        };
-        padded_bias.resize(padded, 0.0);
-        Ok(Self { columns, depth, numbers, bias: padded_bias })
+                }
+            }
+        });
+        Self { columns, depth, numbers, bias }
     }
 
     /// The panel that begins at `column` (a multiple of 48), and how wide it lies.
@@ -87,12 +78,18 @@ impl Right {
     }
 }
 
-/// Lends the numbers of a tensor of float32 on the CPU, which are copied only if they do not lie in order.
-pub fn read<T>(x: &Tensor, with: impl FnOnce(&[f32]) -> T) -> Result<T> {
-    let x = x.contiguous()?;
-    let (storage, layout) = x.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => Ok(with(super::slice(storage, layout)?)),
-        _ => candle_core::bail!("weights to be packed for the CPU are on another device"),
-    }
+/// Rearranges blocks of `size` numbers (the last may be shorter) where they are, since weights fill most of the memory:
+/// `order` gets a copy of each block and the block.
+fn rearrange(numbers: &mut [f32], size: usize, order: impl Fn(&[f32], &mut [f32]) + Sync) {
+    numbers.par_chunks_mut(size).for_each(|numbers| {
+        threads::with_scratch(numbers.len(), |copy| {
+            copy.copy_from_slice(numbers);
+            order(copy, numbers);
+        });
+    });
+}
+
+/// A copy of the numbers of a tensor of float32 on the CPU, row after row.
+pub fn numbers_of(x: &Tensor) -> Result<Vec<f32>> {
+    x.flatten_all()?.to_vec1()
 }

@@ -4,14 +4,13 @@
 //! For each 2×2 tile of the output, Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A, where d is the 4×4 patch of the input around it
 //! and g the kernel. Summed over the input channels the middle is one product for each of the 16 places.
 
-use candle_core::{Result, Tensor};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::direct::{Geometry, Plus};
+use super::memory;
 use super::threads::{self, Shared};
 use super::tile::{COLUMNS, PADDED, ROWS, Start, Tile, load, store};
-use super::{memory, pack};
 
 /// Places of a transformed patch.
 const PLACES: usize = 16;
@@ -30,25 +29,23 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// `weight` [out, in, 3, 3].
-    pub fn new(weight: &Tensor) -> Result<Self> {
-        let (outputs, inputs, _, _) = weight.dims4()?;
+    /// The kernels as they come, [out, in, 3, 3].
+    pub fn new(from: &[f32], outputs: usize, inputs: usize) -> Self {
+        assert_eq!(from.len(), 9 * outputs * inputs, "nine numbers for each pair of channels");
         let mut numbers = memory::zeros(PLACES * outputs * inputs);
-        pack::read(weight, |from| {
-            let blocks = numbers.par_chunks_mut(PLACES * ROWS * inputs).zip(from.par_chunks(9 * ROWS * inputs));
-            blocks.for_each(|(numbers, from)| {
-                let high = from.len() / (9 * inputs);
-                for input in 0..inputs {
-                    for row in 0..high {
-                        let kernel = from[(row * inputs + input) * 9..].first_chunk().expect("nine numbers each");
-                        for (place, number) in transformed(kernel).as_flattened().iter().enumerate() {
-                            numbers[(place * inputs + input) * high + row] = *number;
-                        }
+        let blocks = numbers.par_chunks_mut(PLACES * ROWS * inputs).zip(from.par_chunks(9 * ROWS * inputs));
+        blocks.for_each(|(numbers, from)| {
+            let high = from.len() / (9 * inputs);
+            for input in 0..inputs {
+                for row in 0..high {
+                    let kernel = from[(row * inputs + input) * 9..].first_chunk().expect("nine numbers each");
+                    for (place, number) in transformed(kernel).as_flattened().iter().enumerate() {
+                        numbers[(place * inputs + input) * high + row] = *number;
                     }
                 }
-            });
-        })?;
-        Ok(Self { inputs, outputs, numbers })
+            }
+        });
+        Self { inputs, outputs, numbers }
     }
 
     /// The block of outputs that begins at `row` (a multiple of 8), at one place, from input `first` on; and how many
