@@ -1,7 +1,8 @@
 //! Convolution as a product: for some output pixels at a time, the inputs under the kernel are copied side by side.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
+use super::arch;
 use super::pack::Left;
 use super::threads::{self, Shared};
 use super::tile::{COLUMNS, PADDED, ROWS, Start, Tile};
@@ -67,7 +68,7 @@ pub fn convolve(
             let columns = panel.min(pixels - first);
             let rows = DEPTH.min(kernels.depth).next_multiple_of(kernel * kernel);
             threads::with_scratch(rows * panel, |copied| {
-                Arch::new().dispatch(Panel {
+                arch().dispatch(Panel {
                     x: &x[image * inputs * height * width..][..inputs * height * width],
                     kernels,
                     plus: Plus { onto: plus.onto.map(|onto| &onto[image * outputs * pixels..]), ..plus },

@@ -4,8 +4,9 @@
 //! Scores lie with the queries side by side, so that the softmax of each is a lane of its own, keys and values are
 //! read from where they are, and the weights are the right-hand side of the second product as they come out.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
+use super::arch;
 use super::math::exp2;
 use super::threads::{self, Shared};
 use super::tile::{COLUMNS, PADDED, ROWS, Start, Tile, load, store};
@@ -41,7 +42,7 @@ pub fn attend(q: &[f32], k: &[f32], v: &[f32], heads: Heads) -> Vec<f32> {
             threads::with_scratch((2 * size + KEYS + 2) * COLUMNS, |scratch| {
                 let out = Shared::new(out.get().wrapping_add((image * queries + first) * inner + head * size));
                 let queries = first..queries.min(first + panel);
-                Arch::new().dispatch(Panel { q, k, v, heads, inner, queries, out, scratch });
+                arch().dispatch(Panel { q, k, v, heads, inner, queries, out, scratch });
             });
         });
     };

@@ -19,11 +19,28 @@ pub mod tile;
 pub mod winograd;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
+use pulp::Arch;
 
 /// Whether our kernels take this tensor; candle's take the others.
 pub fn takes(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
+
+/// The best instructions that this processor has.
+pub fn arch() -> Arch {
+    #[cfg(test)]
+    match TESTED.load(std::sync::atomic::Ordering::Relaxed) {
+        #[cfg(target_arch = "x86_64")]
+        1 => return pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
+        2 => return Arch::Scalar,
+        _ => {}
+    }
+    Arch::new()
+}
+
+/// What the tests want instead of the best: 1 for AVX2, 2 for no vectors at all.
+#[cfg(test)]
+pub static TESTED: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
 
 /// The numbers of a contiguous tensor.
 pub fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {

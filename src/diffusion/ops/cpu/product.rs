@@ -1,7 +1,8 @@
 //! Linear layers: rows of activations against weights packed once.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
+use super::arch;
 use super::pack::Right;
 use super::rows;
 use super::threads::{self, Shared};
@@ -47,7 +48,7 @@ pub fn linear(x: &[f32], weight: &Right, then: Then<'_>) -> Vec<f32> {
     let fill = |out: Shared| {
         threads::for_each(heights * widths, work, |task| {
             let (first_row, first_column) = (task / widths * tall, task % widths * wide);
-            Arch::new().dispatch(Block {
+            arch().dispatch(Block {
                 x,
                 weight,
                 then,

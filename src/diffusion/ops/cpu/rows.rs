@@ -1,7 +1,8 @@
 //! What is done number by number or row by row: normalisations and activations.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
+use super::arch;
 use super::math;
 use super::threads::{self, Shared};
 use super::tile::{load, store};
@@ -28,7 +29,7 @@ pub fn map(x: &[f32], map: Map) -> Vec<f32> {
             let x = &x[task * CHUNK..x.len().min((task + 1) * CHUNK)];
             // SAFETY: each task has its own part of the output.
             let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(task * CHUNK), x.len()) };
-            Arch::new().dispatch(Scaled { x, out, middle: 0.0, scale: 1.0, shift: 0.0, map });
+            arch().dispatch(Scaled { x, out, middle: 0.0, scale: 1.0, shift: 0.0, map });
         });
     };
     // SAFETY: the chunks cover the output.
@@ -43,7 +44,7 @@ pub fn add_scaled(x: &[f32], y: &[f32], scale: f32) -> Vec<f32> {
             let run = task * CHUNK..x.len().min((task + 1) * CHUNK);
             // SAFETY: each task has its own part of the output.
             let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(run.start), run.len()) };
-            Arch::new().dispatch(Sum { x: &x[run.clone()], y: &y[run], out, scale });
+            arch().dispatch(Sum { x: &x[run.clone()], y: &y[run], out, scale });
         });
     };
     // SAFETY: the chunks cover the output.
@@ -58,7 +59,7 @@ pub fn geglu(x: &[f32], n: usize) -> Vec<f32> {
             // SAFETY: each task has its own row of the output.
             let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(row * n), n) };
             let (x, gate) = x[row * 2 * n..][..2 * n].split_at(n);
-            Arch::new().dispatch(Gated { x, gate, out });
+            arch().dispatch(Gated { x, gate, out });
         });
     };
     // SAFETY: the rows cover the output.
@@ -95,13 +96,13 @@ pub fn group_norm(
             let x = &x[group * size..][..size];
             // SAFETY: each task has its own group of the output.
             let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(group * size), size) };
-            let (mean, scale) = Arch::new().dispatch(Moments { x, eps });
+            let (mean, scale) = arch().dispatch(Moments { x, eps });
             let middle = mean as f32;
             for (i, (x, out)) in x.chunks_exact(plane).zip(out.chunks_exact_mut(plane)).enumerate() {
                 let channel = group % groups * in_group + i;
                 let scale = scale * f64::from(weight[channel]);
                 let shift = f64::from(bias[channel]) - (mean - f64::from(middle)) * scale;
-                Arch::new().dispatch(Scaled { x, out, middle, scale: scale as f32, shift: shift as f32, map });
+                arch().dispatch(Scaled { x, out, middle, scale: scale as f32, shift: shift as f32, map });
             }
         });
     };
@@ -120,8 +121,8 @@ pub fn layer_norm(x: &[f32], (weight, bias): (&[f32], &[f32]), eps: f64) -> Vec<
             for (row, x) in x.chunks_exact(size).enumerate().skip(task * tall).take(tall) {
                 // SAFETY: each row is in one task.
                 let out = unsafe { std::slice::from_raw_parts_mut(out.get().add(row * size), size) };
-                let (mean, scale) = Arch::new().dispatch(Moments { x, eps });
-                Arch::new().dispatch(Columns { x, weight, bias, out, mean: mean as f32, scale: scale as f32 });
+                let (mean, scale) = arch().dispatch(Moments { x, eps });
+                arch().dispatch(Columns { x, weight, bias, out, mean: mean as f32, scale: scale as f32 });
             }
         });
     };

@@ -4,9 +4,10 @@
 //! For each 2×2 tile of the output, Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A, where d is the 4×4 patch of the input around it
 //! and g the kernel. Summed over the input channels the middle is one product for each of the 16 places.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::arch;
 use super::direct::{Geometry, Plus};
 use super::memory;
 use super::threads::{self, Shared};
@@ -88,7 +89,7 @@ pub fn convolve(x: &[f32], kernels: &Kernels, plus: Plus<'_>, geometry: Geometry
             let columns = panel.min(tiles - first).next_multiple_of(PADDED);
             threads::with_scratch(PLACES * columns * (CHANNELS.min(inputs) + OUTPUTS), |scratch| {
                 let (patches, sums) = scratch.split_at_mut(PLACES * columns * CHANNELS.min(inputs));
-                Arch::new().dispatch(Panel {
+                arch().dispatch(Panel {
                     x,
                     kernels,
                     plus,
