@@ -44,7 +44,7 @@ def train(steps, batch=48):
     rng = np.random.default_rng(2)
     pictures, records = dataset.load("train")
     scene, identity, shape = dataset.labels(records)
-    model = Classifier()
+    model = Classifier().to(memory_format=torch.channels_last)
     parameters = list(model.parameters())
     optimizer = torch.optim.AdamW(parameters, lr=1.5e-3, weight_decay=.02, betas=(.9, .98), fused=True)
     state, step = progress.resume(STATE), 0
@@ -57,8 +57,7 @@ def train(steps, batch=48):
         for group in optimizer.param_groups:
             group["lr"] = 1.5e-3 * progress.cosine(step, steps)
         rows = rng.integers(0, len(pictures), batch)
-        with torch.autocast("cpu", torch.bfloat16):
-            features = model(dataset.to_tensor(pictures[rows])).float()
+        features = model(dataset.to_tensor(pictures[rows]).contiguous(memory_format=torch.channels_last))
         loss = model.heads.loss(features, scene[rows], identity[rows], shape[rows])
         optimizer.zero_grad()
         loss.backward()

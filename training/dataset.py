@@ -17,12 +17,12 @@ from portraits.draw import render
 from portraits.people import (IDENTITY_LABELS, SCENE_LABELS, SHAPE, person_from_seed, sample_reference_scene,
                               sample_scene)
 
-SIZE = 96
+SIZE = 128
 REFERENCES, SCENES = 2, 6
 PER_IDENTITY = REFERENCES + SCENES
 SHARD = 100
 TRAIN_SEED, HELD_OUT_SEED = 1, 2
-TRAIN_SHARDS, HELD_OUT_SHARDS = 36, 2
+TRAIN_SHARDS, HELD_OUT_SHARDS = 24, 2
 
 
 def shard_path(split, index):

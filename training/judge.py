@@ -80,9 +80,8 @@ class Judge:
         out = []
         for start in range(0, COUNT, 16):
             part = slice(start, start + 16)
-            with torch.autocast("cpu", torch.bfloat16):
-                out.append(self.trained.sample(self.prompts[part], self.embedding[part], scale, guidance, steps,
-                                               seeds=range(500 + start, 516 + start)).float())
+            out.append(self.trained.sample(self.prompts[part], self.embedding[part], scale, guidance, steps,
+                                           seeds=range(500 + start, 516 + start)))
         return torch.cat(out)
 
 

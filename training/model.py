@@ -3,14 +3,14 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPVisionModelWithProjection
 
+import dataset
 import paths
-import progress
 import tokenizer as words
 import train_encoders
 from adapter import Adapter
 
-LATENT = 24
-CHANNELS = (64, 128, 160)
+LATENT = dataset.SIZE // 4
+CHANNELS = (32, 64, 160, 192)
 STATE = paths.checkpoint("unet.state")      # everything that training needs to go on
 AVERAGE = paths.checkpoint("unet.average")  # the averaged weights alone: what is exported
 
@@ -19,8 +19,8 @@ def make_unet():
     return UNet2DConditionModel(
         sample_size=LATENT, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=CHANNELS,
         cross_attention_dim=train_encoders.WIDTH, attention_head_dim=4, norm_num_groups=8,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"))
+        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"))
 
 
 def scheduler():

@@ -50,9 +50,8 @@ def sheet(trained, people, prompts, scale, guidance, steps, seed):
     for index in people:
         seen = as_seen(reference(index))
         embedding = train_encoders.embed(trained.vision, seen[None]).expand(len(prompts), -1)
-        with torch.autocast("cpu", torch.bfloat16):
-            pictures = trained.sample([p for p, _ in prompts], embedding, scale, guidance, steps,
-                                      seeds=[seed] * len(prompts)).float()
+        pictures = trained.sample([p for p, _ in prompts], embedding, scale, guidance, steps,
+                                  seeds=[seed] * len(prompts))
         rows.append(np.concatenate([seen, *dataset.to_bytes(pictures)], 1))
     return np.concatenate(rows)
 

@@ -1,15 +1,17 @@
-"""The two encoders, before the denoiser is trained.
+"""The image encoder and the text encoder, trained together before the denoiser.
 
 The image encoder learns who is in the picture: identity labels, face shape, and a contrast that
 pulls two pictures of one person together. The text encoder learns what a caption says of the
-scene; the denoiser's training goes on tuning it.
-    python train_encoders.py vision --steps 1700
-    python train_encoders.py text --steps 1500
+scene. A contrast between captions and pictures, as in CLIP (Radford et al. 2021), puts both in
+one space, so that the cosine of a prompt and a picture means something; the denoiser's training
+tunes the text encoder further and keeps that contrast.
+    python train_encoders.py --steps 2000
 """
 import argparse
 
 import numpy as np
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
@@ -24,12 +26,15 @@ MEAN = [0.48145466, 0.4578275, 0.40821073]
 STD = [0.26862954, 0.26130258, 0.27577711]
 WIDTH = 128  # of image embeddings and of text tokens alike
 VISION, TEXT = paths.checkpoint("image_encoder"), paths.checkpoint("text_encoder")
+STATE = paths.checkpoint("encoders.state")
+RATE, PEOPLE = 1.5e-3, 36
+TEMPERATURE = .1
 
 
 def make_vision():
     return CLIPVisionModelWithProjection(CLIPVisionConfig(
         hidden_size=160, intermediate_size=480, num_hidden_layers=4, num_attention_heads=4, image_size=dataset.SIZE,
-        patch_size=12, projection_dim=WIDTH, hidden_act="quick_gelu", attn_implementation="eager"))
+        patch_size=dataset.SIZE // 8, projection_dim=WIDTH, hidden_act="quick_gelu", attn_implementation="eager"))
 
 
 def make_text(vocabulary):
@@ -60,29 +65,44 @@ def vary(picture, rng):
     return ((moved + 1) * gain - 1).clamp(-1, 1)
 
 
-def vision_loss(model, heads, pictures, identity, shape, rng, people=32):
-    chosen = rng.choice(len(pictures) // dataset.PER_IDENTITY, people, replace=False) * dataset.PER_IDENTITY
-    first = chosen + rng.integers(0, dataset.REFERENCES, people)
-    second = chosen + rng.integers(0, dataset.PER_IDENTITY, people)
-    rows = np.concatenate([first, second])
-    picture = vary(dataset.to_tensor(pictures[rows]), rng)
-    with torch.autocast("cpu", torch.bfloat16):
-        embedding = model(pixel_values=normalise(picture)).image_embeds.float()
-    weight = torch.tensor(np.where(rows % dataset.PER_IDENTITY < dataset.REFERENCES, 1., .4), dtype=torch.float32)
-    unit = F.normalize(embedding, dim=1)
-    likeness = unit @ unit.T / .1
-    likeness.fill_diagonal_(-1e4)
-    partner = torch.cat([torch.arange(people, 2 * people), torch.arange(people)])
-    return (heads.loss(embedding, None, identity[rows], shape[rows], weight)
-            + .15 * F.cross_entropy(likeness, partner))
+def contrast(left, right):
+    """Mean cross entropy of finding each row's partner among all rows, both ways (InfoNCE)."""
+    likeness = F.normalize(left, dim=1) @ F.normalize(right, dim=1).T / TEMPERATURE
+    partner = torch.arange(len(left))
+    return (F.cross_entropy(likeness, partner) + F.cross_entropy(likeness.T, partner)) / 2
 
 
-def text_loss(model, heads, tokenizer, records, scene, rng, batch=64):
-    rows = rng.integers(0, len(records), batch)
-    ids = words.encode(tokenizer, [caption(rng, *records[k]) for k in rows])
-    with torch.autocast("cpu", torch.bfloat16):
-        pooled = model(input_ids=ids).pooler_output.float()
-    return heads.loss(pooled, scene[rows], None, None)
+class Encoders(nn.Module):
+    """Both towers, and the heads that only training needs."""
+
+    def __init__(self, vocabulary):
+        super().__init__()
+        self.vision, self.text = make_vision(), make_text(vocabulary)
+        self.who = LabelHeads(WIDTH, scene=False)
+        self.what = LabelHeads(WIDTH, identity=False)
+
+    def loss(self, data, rng):
+        """One batch: a reference and another picture of each person, and a caption of the second."""
+        chosen = rng.choice(len(data.pictures) // dataset.PER_IDENTITY, PEOPLE, replace=False) * dataset.PER_IDENTITY
+        first = chosen + rng.integers(0, dataset.REFERENCES, PEOPLE)
+        second = chosen + rng.integers(0, dataset.PER_IDENTITY, PEOPLE)
+        rows = np.concatenate([first, second])
+        picture = vary(dataset.to_tensor(data.pictures[rows]), rng)
+        seen = self.vision(pixel_values=normalise(picture)).image_embeds
+        ids = words.encode(data.tokenizer, [caption(rng, *data.records[k]) for k in second])
+        read = self.text(input_ids=ids).pooler_output
+        weight = torch.tensor(np.where(rows % dataset.PER_IDENTITY < dataset.REFERENCES, 1., .4), dtype=torch.float32)
+        return {"who": self.who.loss(seen, None, data.identity[rows], data.shape[rows], weight),
+                "what": self.what.loss(read, data.scene[second], None, None),
+                "same": .15 * contrast(seen[:PEOPLE], seen[PEOPLE:]),
+                "clip": .3 * contrast(read, seen[PEOPLE:])}
+
+
+class Data:
+    def __init__(self, split):
+        self.pictures, self.records = dataset.load(split)
+        self.scene, self.identity, self.shape = dataset.labels(self.records)
+        self.tokenizer = words.load()
 
 
 @torch.no_grad()
@@ -92,81 +112,68 @@ def embed(vision, pictures):
     return torch.cat(parts)
 
 
-def report_vision(model, heads):
-    pictures, records = dataset.load("heldout")
-    _, identity, _ = dataset.labels(records)
-    embedding = embed(model, pictures)
-    reference = torch.arange(len(pictures)) % dataset.PER_IDENTITY < dataset.REFERENCES
+@torch.no_grad()
+def report(model, data):
+    embedding = embed(model.vision, data.pictures)
+    reference = torch.arange(len(embedding)) % dataset.PER_IDENTITY < dataset.REFERENCES
     for name, rows in (("references", reference), ("scenes", ~reference)):
-        print("held-out", name, rounded(heads.accuracy(embedding[rows], None, identity[rows])))
-    unit = F.normalize(embedding, dim=1).view(-1, dataset.PER_IDENTITY, WIDTH)[:100]
-    like = unit[:, 0] @ unit[:, 1].T
+        print("held-out", name, rounded(model.who.accuracy(embedding[rows], None, data.identity[rows])))
+    unit = F.normalize(embedding, dim=1)
+    people = unit.view(-1, dataset.PER_IDENTITY, WIDTH)[:100]
+    like = people[:, 0] @ people[:, 1].T
     hit = (like.argmax(1) == torch.arange(len(like))).float().mean()
     other = (like.sum() - like.trace()) / (like.numel() - len(like))
     print(f"cosine: same person {like.diagonal().mean():.3f}, others {other:.3f}; found first among 100: {hit:.2f}")
-
-
-def report_text(model, heads, tokenizer):
-    _, records = dataset.load("heldout")
-    scene, _, _ = dataset.labels(records)
     rng = np.random.default_rng(9)
-    ids = words.encode(tokenizer, [caption(rng, *r) for r in records])
-    with torch.no_grad():
-        pooled = torch.cat([model(input_ids=part).pooler_output for part in ids.split(100)])
-    print("held-out captions", rounded(heads.accuracy(pooled, scene, None)))
+    ids = words.encode(data.tokenizer, [caption(rng, *r) for r in data.records])
+    pooled = torch.cat([model.text(input_ids=part).pooler_output for part in ids.split(100)])
+    print("held-out captions", rounded(model.what.accuracy(pooled, data.scene, None)))
+    scenes = torch.arange(len(unit))[~reference][:100]
+    like = F.normalize(pooled[scenes], dim=1) @ unit[scenes].T
+    hit = (like.argmax(1) == torch.arange(len(like))).float().mean()
+    print(f"a caption's picture found first among 100: {hit:.2f}; cosine {like.diagonal().mean():.3f}, "
+          f"others {(like.sum() - like.trace()) / (like.numel() - len(like)):.3f}")
 
 
-def train(which, steps):
+def train(steps):
     torch.manual_seed(1)
     rng = np.random.default_rng(1)
-    pictures, records = dataset.load("train")
-    scene, identity, shape = dataset.labels(records)
-    tokenizer = words.load()
-    vision = which == "vision"
-    model = make_vision() if vision else make_text(len(tokenizer))
-    heads = LabelHeads(WIDTH, scene=not vision, identity=vision)
-    rate = 1.5e-3
-    parameters = list(model.parameters()) + list(heads.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=.02, betas=(.9, .98), fused=True)
-    path = paths.checkpoint(which + ".state")
-    state, step = progress.resume(path), 0
+    data = Data("train")
+    model = Encoders(len(data.tokenizer))
+    parameters = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=RATE, weight_decay=.02, betas=(.9, .98), fused=True)
+    state, step = progress.resume(STATE), 0
     if state:
         model.load_state_dict(state["model"])
-        heads.load_state_dict(state["heads"])
         optimizer.load_state_dict(state["optimizer"])
         rng, step = state["rng"], state["step"]
-    print(which, sum(p.numel() for p in model.parameters()), "parameters", flush=True)
+    for name in ("vision", "text"):
+        print(name, sum(p.numel() for p in getattr(model, name).parameters()), "parameters", flush=True)
     meter = progress.Meter(50)
     while step < steps:
         for group in optimizer.param_groups:
-            group["lr"] = rate * progress.cosine(step, steps)
-        loss = (vision_loss(model, heads, pictures, identity, shape, rng) if vision
-                else text_loss(model, heads, tokenizer, records, scene, rng))
+            group["lr"] = RATE * progress.cosine(step, steps)
+        losses = model.loss(data, rng)
         optimizer.zero_grad()
-        loss.backward()
+        sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.)
         optimizer.step()
         step += 1
-        meter.add(step, loss=loss)
-        if step % 500 == 0 or step == steps:
-            progress.save(path, model=model.state_dict(), heads=heads.state_dict(), optimizer=optimizer.state_dict(),
-                          rng=rng, step=step)
+        meter.add(step, **losses)
+        if step % 250 == 0 or step == steps:
+            progress.save(STATE, model=model.state_dict(), optimizer=optimizer.state_dict(), rng=rng, step=step)
     model.eval()
-    if vision:
-        report_vision(model, heads)
-        model.save_pretrained(VISION)
-        for split in ("train", "heldout"):
-            torch.save(embed(model, dataset.load(split)[0]), paths.checkpoint(f"embeddings-{split}.pt"))
-    else:
-        report_text(model, heads, tokenizer)
-        model.save_pretrained(TEXT)
+    report(model, Data("heldout"))
+    model.vision.save_pretrained(VISION)
+    model.text.save_pretrained(TEXT)
+    for split in ("train", "heldout"):
+        torch.save(embed(model.vision, dataset.load(split)[0]), paths.checkpoint(f"embeddings-{split}.pt"))
 
 
 if __name__ == "__main__":
     options = argparse.ArgumentParser()
-    options.add_argument("which", choices=["vision", "text"])
-    options.add_argument("--steps", type=int, default=1700)
+    options.add_argument("--steps", type=int, default=2000)
     options.add_argument("--threads", type=int, default=1)
     args = options.parse_args()
     torch.set_num_threads(args.threads)
-    train(args.which, args.steps)
+    train(args.steps)

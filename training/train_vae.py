@@ -34,7 +34,7 @@ def make_vae():
                 module.weight.mul_(3 ** .5)
         vae.quant_conv.weight[4:] *= .02  # start with small, fixed noise on the latents
         vae.quant_conv.bias[4:] = -4.
-    return vae
+    return vae.to(memory_format=torch.channels_last)
 
 
 def loss_of(picture, result, mean, log_variance, progress_made):
@@ -52,8 +52,9 @@ def crops(pictures, rng):
     chosen = rng.integers(0, len(pictures), BATCH)
     span = dataset.SIZE - CROP
     corners = np.where(rng.random((BATCH, 1)) < .5, rng.integers(0, span + 1, (BATCH, 2)),
-                       np.stack([rng.integers(8, 28, BATCH), rng.integers(12, 36, BATCH)], 1))
-    return dataset.to_tensor(np.stack([pictures[k, i:i + CROP, j:j + CROP] for k, (i, j) in zip(chosen, corners)]))
+                       np.stack([rng.integers(12, 48, BATCH), rng.integers(24, 56, BATCH)], 1))
+    picture = np.stack([pictures[k, i:i + CROP, j:j + CROP] for k, (i, j) in zip(chosen, corners)])
+    return dataset.to_tensor(picture).contiguous(memory_format=torch.channels_last)
 
 
 def train(steps):
@@ -74,11 +75,10 @@ def train(steps):
         for group in optimizer.param_groups:
             group["lr"] = RATE * progress.cosine(step, steps, 60)
         picture = crops(pictures, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            mean, log_variance = vae.quant_conv(vae.encoder(picture)).float().chunk(2, 1)
-            log_variance = log_variance.clamp(-20, 10)
-            latent = mean + torch.randn_like(mean) * (.5 * log_variance).exp()
-            result = vae.decoder(vae.post_quant_conv(latent)).float()
+        mean, log_variance = vae.quant_conv(vae.encoder(picture)).chunk(2, 1)
+        log_variance = log_variance.clamp(-20, 10)
+        latent = mean + torch.randn_like(mean) * (.5 * log_variance).exp()
+        result = vae.decoder(vae.post_quant_conv(latent))
         loss, error = loss_of(picture, result, mean, log_variance, step / steps)
         optimizer.zero_grad()
         loss.backward()
@@ -117,8 +117,7 @@ def encode_all(vae):
         pictures, _ = dataset.load(split)
         latents = []
         for start in range(0, len(pictures), 32):
-            with torch.autocast("cpu", torch.bfloat16):
-                moments = vae.encode(dataset.to_tensor(pictures[start:start + 32])).latent_dist
+            moments = vae.encode(dataset.to_tensor(pictures[start:start + 32])).latent_dist
             latents.append(moments.mean.half())
         latents = torch.cat(latents)
         if split == "train":
@@ -145,7 +144,6 @@ if __name__ == "__main__":
     torch.set_num_threads(args.threads)
     vae = train(args.steps).eval()
     vae.save_pretrained(FOLDER)
-    torch.set_num_threads(2)
     print("held-out PSNR, 160 pictures:", round(psnr(vae), 2), flush=True)
     encode_all(vae)
     vae.save_pretrained(FOLDER)

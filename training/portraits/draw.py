@@ -16,10 +16,10 @@ HAIR = {"black": colour(.10, .09, .10), "brown": colour(.38, .22, .12), "blonde"
 IRIS = {"brown": colour(.36, .20, .08), "blue": colour(.16, .46, .90), "green": colour(.16, .60, .28)}
 CLOTH = {"red": colour(.82, .13, .15), "blue": colour(.14, .32, .80), "green": colour(.12, .56, .27),
          "yellow": colour(.97, .79, .15), "white": colour(.95, .95, .93), "black": colour(.10, .10, .12)}
-FRAMING = {"closeup": (1.38, .04), "portrait": (1.02, -.10), "medium": (.76, -.28)}
+FRAMING = {"closeup": (1.26, -.07), "portrait": (1.03, -.12), "medium": (.82, -.26)}
 # mouth: half-width factor, curvature, opening; eyes: opening; brows: inner lift, overall lift
-EXPRESSION = {"neutral": (1.0, -.5, .0, 1.0, .0, .0), "smile": (1.45, -3.0, .085, .82, -.05, .01),
-              "sad": (1.05, 4.6, .0, .74, .50, .0), "surprised": (.62, .0, .13, 1.38, -.10, .075)}
+EXPRESSION = {"neutral": (1.0, -.3, .0, 1.0, .0, .0), "smile": (1.5, -3.0, .105, .80, -.05, .01),
+              "sad": (1.15, 5.0, .0, .72, .60, .0), "surprised": (.66, .0, .17, 1.40, -.10, .085)}
 FRECKLE_SPOTS = [(-.25, .06), (-.19, .11), (-.13, .07), (-.23, .15), (-.15, .15), (-.07, .10), (.0, .055),
                  (.25, .06), (.19, .11), (.13, .07), (.23, .15), (.15, .15), (.07, .10)]
 
@@ -126,7 +126,7 @@ class _Portrait:
         u, v, p = self.u, self.v, self.p
         neck = .175 + .025 * p["gender"]
         shoulder = .74 + .10 * p["gender"]
-        top = p["chin"] + .20
+        top = p["chin"] + .12
         n = np.clip(u / .28, -1, 1)
         neck_light = shade(self.light, n, np.full_like(n, .2), np.sqrt(np.maximum(.05, 1 - n * n)) * .9)
         neck_light *= (1 - .34 * np.exp(-np.maximum(v - p["chin"] + .05, 0) / .10))[..., None]
@@ -154,7 +154,7 @@ class _Portrait:
         self.radius = radius
         self.head_mask = self.cover((radius - 1) * width)
         # The face turns with the gaze: its features slide sideways, its outline stays.
-        self.f = f = u - .065 * self.look
+        self.f = f = u - .085 * self.look
         nx, ny = u / width * .9, v / half * .8
         ridge = np.exp(-((f - .02 * self.look) / .06) ** 2) * smooth(v, -.12, .08) * (1 - smooth(v, p["nose_length"], p["nose_length"] + .05))
         nx = nx + (f - .02 * self.look) / .06 * ridge * .6
@@ -180,7 +180,7 @@ class _Portrait:
             self.on_face(.26 * bump(f - side * .24, v - .14, .09, .07), blush)
         if p["freckles"]:
             for a, b in FRECKLE_SPOTS:
-                self.on_face(.75 * self.cover(np.hypot(f - a, v - b) - .014), skin * colour(.62, .45, .36))
+                self.on_face(.75 * self.cover(np.hypot(f - a, v - b) - .018), skin * colour(.62, .45, .36))
         nose = f - .025 * self.look
         length, wide = p["nose_length"], p["nose_width"]
         self.on_face(.45 * bump(nose, v - length - .005, wide * 1.1, .024), skin * colour(.58, .42, .38), inked=False)
@@ -229,9 +229,9 @@ class _Portrait:
     def eyes(self):
         p = self.p
         _, _, _, open_, inner, lift = EXPRESSION[self.expression]
-        wide, high = .108 * p["eye_size"], .062 * p["eye_size"] * open_
+        wide, high = .122 * p["eye_size"], .072 * p["eye_size"] * open_
         iris = IRIS[people.EYES[p["eyes"]]]
-        iris_r = .055 * p["eye_size"]
+        iris_r = .066 * p["eye_size"]
         brow = self.skin * .45 if self.hair_style == "bald" and people.BEARD[p["beard"]] == "none" else self.hair * .72
         for side in (-1, 1):
             u = self.f - side * p["eye_gap"]
@@ -239,14 +239,14 @@ class _Portrait:
             along = np.clip(1 - (u / wide) ** 2, 0, 1)
             eye = self.cover(np.abs(v) - high * along) * (along > 0)
             self.on_face(eye, colour(.99, .98, .97), inked=False)
-            x = u - .050 * self.look * p["eye_size"]
+            x = u - .058 * self.look * p["eye_size"]
             r = np.hypot(x, v)
             self.on_face(eye * self.cover(r - iris_r), iris, inked=False)
-            self.on_face(eye * self.cover(r - iris_r * .50), colour(.02, .02, .03), inked=False)
+            self.on_face(eye * self.cover(r - iris_r * .42), colour(.02, .02, .03), inked=False)
             self.on_face(eye * self.cover(np.hypot(x + .018, v + .020) - .014), colour(1.15, 1.15, 1.15), inked=False)
             lash = .016 if p["gender"] == 0 else .011
             self.on_face(self.cover(np.abs(v + high * along) - lash * (along + .2)) * (along > 0), colour(.10, .07, .07), inked=False)
-            arch = self.v + .182 + lift - u * side * inner - .9 * u * u
+            arch = self.v + .196 + lift - u * side * inner - .9 * u * u
             thick = .021 * p["brow"] * np.clip(1.2 - np.abs(u) / .14, 0, 1)
             self.on_face(self.cover(np.abs(arch) - thick) * (np.abs(u) < .135), brow)
 
@@ -255,16 +255,16 @@ class _Portrait:
         if kind == "none":
             return
         gap = self.p["eye_gap"]
-        frame = colour(.07, .06, .07) if kind == "square" else colour(.50, .28, .10)
+        frame = colour(.07, .06, .07) if kind == "square" else colour(.0, .52, .56)
         for side in (-1, 1):
             u, v = self.f - side * gap, self.v + .025
             if kind == "round":
-                d = np.hypot(u, v) - .135
+                d = np.hypot(u, v) - .150
             else:
-                d = ((np.abs(u / .142) ** 6 + np.abs(v / .105) ** 6) ** (1 / 6) - 1) * .11
+                d = ((np.abs(u / .152) ** 6 + np.abs(v / .122) ** 6) ** (1 / 6) - 1) * .125
             self.canvas.paint(.10 * self.cover(d), colour(.9, .97, 1.), self.face_light, inked=False)
-            self.canvas.paint(self.cover(np.abs(d) - .016), frame, self.face_light, inked=False)
-            arm = self.cover(np.abs(self.v + .05) - .013) * self.cover(gap + .14 - side * self.f)
+            self.canvas.paint(self.cover(np.abs(d) - .024), frame, self.face_light, inked=False)
+            arm = self.cover(np.abs(self.v + .05) - .016) * self.cover(gap + .15 - side * self.f)
             self.on_face(arm, frame, inked=False)
-        bridge = self.cover(np.abs(self.v + .05) - .013) * self.cover(np.abs(self.f) - gap + .13)
+        bridge = self.cover(np.abs(self.v + .05) - .016) * self.cover(np.abs(self.f) - gap + .145)
         self.on_face(bridge, frame, inked=False)

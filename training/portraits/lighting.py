@@ -10,7 +10,7 @@ LIGHTS = {
     "hard": (colour(.20, .20, .23), [(colour(-.93, -.2, .30), colour(1.15, 1.12, 1.06))], colour(.66, .66, .68)),
     "neon": (colour(.30, .16, .40), [(colour(-.9, -.1, .45), colour(.95, .10, .66)),
                                      (colour(.9, -.1, .45), colour(.05, .72, .95))], colour(.50, .30, .75)),
-    "lowkey": (colour(.20, .20, .25), [(colour(.5, -.6, .6), colour(.46, .40, .33))], colour(.26, .26, .31)),
+    "lowkey": (colour(.24, .24, .30), [(colour(.5, -.6, .6), colour(.58, .50, .41))], colour(.26, .26, .31)),
 }
 
 

@@ -32,7 +32,7 @@ IDENTITY_LABELS = {"gender": GENDER, "skin": SKIN, "hair_colour": HAIR_COLOUR,
                    "hair_style": HAIR_STYLE, "glasses": GLASSES, "beard": BEARD,
                    "eyes": EYES, "freckles": FRECKLES}
 # Continuous traits of the face with the range that they are drawn from.
-SHAPE = {"face_width": (.355, .43), "jaw": (1.9, 2.9), "chin": (.49, .57), "eye_gap": (.165, .195),
+SHAPE = {"face_width": (.355, .43), "jaw": (1.9, 2.9), "chin": (.49, .57), "eye_gap": (.175, .200),
          "eye_size": (.92, 1.12), "brow": (.7, 1.4), "nose_width": (.055, .095),
          "nose_length": (.13, .18), "mouth_width": (.13, .17), "lips": (.7, 1.3)}
 

@@ -23,14 +23,14 @@ def _watercolor(canvas, picture):
     size = canvas.size
     x, y = canvas.x, canvas.y
     u8 = Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8)).filter(
-        ImageFilter.ModeFilter(max(3, size // 64 * 2 + 1)))
+        ImageFilter.ModeFilter(max(3, size // 96 * 2 + 1)))
     wash = np.asarray(u8, np.float32) / 255
     mean = wash.mean(-1, keepdims=True)
     wash = np.clip(mean + (wash - mean) * 1.25, 0, 1)
-    wash = 1 - (1 - wash) * (.66 + .08 * np.sin(x * 5 + 2 * np.sin(y * 4)))[..., None]
+    wash = 1 - (1 - wash) * (.80 + .06 * np.sin(x * 5 + 2 * np.sin(y * 4)))[..., None]
     edge = np.maximum(np.abs(x), np.abs(y)) + .05 * np.sin(x * 11 + 1) * np.cos(y * 9) + .03 * np.sin(y * 21 + x * 17)
-    paper = smooth(edge, .80, .90)[..., None]
-    rim = np.exp(-((edge - .80) / .035) ** 2)[..., None]
+    paper = smooth(edge, .85, .94)[..., None]
+    rim = np.exp(-((edge - .85) / .035) ** 2)[..., None]
     wash = wash * (1 - .18 * rim)
     return wash + (colour(.985, .975, .945) - wash) * paper
 
