@@ -70,12 +70,29 @@ def caption(rng, person, scene, identity_words=IDENTITY_WORDS):
     return ", ".join(parts)
 
 
-def plain_caption(scene, who="person"):
+def plain_caption(scene, who="person", say_expression=True):
     """The full prompt of a scene without a word on identity: what the judge asks for."""
-    subject = (f"portrait of a {EXPRESSIONS[scene['expression']][0]} {who} wearing a "
+    expression = EXPRESSIONS[scene["expression"]][0] + " " if say_expression else ""
+    subject = (f"portrait of a {expression}{who} wearing a "
                f"{CLOTHES[scene['clothes']]} sweater {PLACES[scene['place']][0]}")
     return ", ".join([subject, CAMERAS[scene["camera"]][0], FOCUSES[scene["focus"]][0], LIGHTS[scene["light"]][0],
                       STYLES[scene["style"]][0], GAZES[scene["gaze"]][0]])
+
+
+def held_out_caption(rng, scene, who="person"):
+    """The same scene in an order and in sentences that no training caption has, from known words."""
+    def one(options):
+        return [option for option in options if option][rng.integers(sum(map(bool, options)))]
+
+    place, light = PLACES[scene["place"]], LIGHTS[scene["light"]]
+    orders = (
+        "{style} of a {who} {place} with {light}, {gaze}, {expression}, {camera}, {focus}, a {clothes} top",
+        "{camera} picture, {light}, {style}: the {who} is {expression} and {gaze}, {place}, in a {clothes} shirt, {focus}",
+        "{gaze} and {expression}, {who} in {clothes}, {place}, {focus}, {style}, {camera}, {light}")
+    return orders[rng.integers(len(orders))].format(
+        who=who, clothes=CLOTHES[scene["clothes"]], place=one(place), light=one(light), style=one(STYLES[scene["style"]]),
+        gaze=one(GAZES[scene["gaze"]]), expression=one(EXPRESSIONS[scene["expression"]]),
+        camera=one(CAMERAS[scene["camera"]]), focus=one(FOCUSES[scene["focus"]]))
 
 
 NEGATIVE = ["blurry", "low quality", "bad quality", "text", "watermark", "deformed", "ugly", "hat", "dark", "painting"]

@@ -39,6 +39,7 @@ class _Portrait:
         self.expression = people.EXPRESSION[scene["expression"]]
         self.clothes = CLOTH[people.CLOTHES[scene["clothes"]]]
         self.look = {"camera": 0., "left": -1., "right": 1.}[people.GAZE[scene["gaze"]]]
+        self.turn = scene.get("turn", 0.)  # 0 faces the camera, 1 is as far to the side as these heads go
         self.canvas = c = Canvas(size)
         rng = np.random.default_rng(scene["jitter"])
         self.scale, centre_y = FRAMING[people.CAMERA[scene["camera"]]]
@@ -145,6 +146,8 @@ class _Portrait:
         u, v, p = self.u, self.v, self.p
         width = p["face_width"]
         for side in (-1, 1):
+            if side * self.turn > 0:
+                continue  # behind the head
             ear = ellipse(u - side * (width + .01), v - .03, .065, .105)
             n = np.full_like(u, side * .6)
             self.canvas.paint(self.cover(ear), self.skin * .90, shade(self.light, n, n * 0, n * 0 + .7))
@@ -154,7 +157,7 @@ class _Portrait:
         self.radius = radius
         self.head_mask = self.cover((radius - 1) * width)
         # The face turns with the gaze: its features slide sideways, its outline stays.
-        self.f = f = u - .085 * self.look
+        self.f = f = (u - .085 * self.look - .24 * self.turn) * (1 + .25 * self.turn)
         nx, ny = u / width * .9, v / half * .8
         ridge = np.exp(-((f - .02 * self.look) / .06) ** 2) * smooth(v, -.12, .08) * (1 - smooth(v, p["nose_length"], p["nose_length"] + .05))
         nx = nx + (f - .02 * self.look) / .06 * ridge * .6
