@@ -3,7 +3,7 @@
 //! - `demo`, `generate`, `doctor`, `completions` (and `man`): the subcommands
 //! - `making`: pictures made and written, with their provenance
 //! - `project`: which project a command works on
-//! - `model`: from what was typed to a checkpoint, an adapter and their hashes
+//! - `model`: models as they are named here, and what suits the embedded one
 //! - `progress`, `interrupt`: what is seen while it works, and stopping it
 //! - `terminal`, `show`: what the terminal can do, and pictures in it
 //! - `failure`: from an error to a sentence and an exit status
