@@ -6,6 +6,7 @@
 //! - [`diffusion`]: the pipeline on candle: text, reference, UNet, samplers, pictures
 //! - [`imaging`]: pictures in and out of files: limits, orientation, colour, provenance, contact sheets
 //! - [`store`]: a project on disk: SQLite and blobs, the only place that knows SQL
+//! - [`worker`]: claims queued runs, drives diffusion, stores what comes out; the one place where these meet
 //! - [`cli`]: one file per subcommand, thin
 
 pub mod cli;
@@ -13,3 +14,4 @@ pub mod diffusion;
 pub mod imaging;
 pub mod store;
 pub mod studio;
+pub mod worker;

@@ -152,7 +152,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(sampler) => sampler,
         None => named.own_sampler()?,
     };
-    require_memory(&named.model, &compute, &settings, arguments.batch.min(arguments.count) as usize)?;
+    named.require_memory(&compute, &settings, arguments.batch.min(arguments.count) as usize)?;
 
     let hashing = named.hash();
     let pipeline = Pipeline::load(&named.model, &compute, &mut progress)?;
@@ -249,18 +249,6 @@ impl Arguments {
         }
         self.output.with_file_name(name)
     }
-}
-
-/// Refuses a generation that would not fit into memory, before the weights are read.
-fn require_memory(
-    model: &diffusion::model::Model,
-    compute: &Compute,
-    settings: &Settings,
-    batch: usize,
-) -> diffusion::Result<()> {
-    let trained = model.trained_size()?;
-    let (width, height) = (settings.width.unwrap_or(trained), settings.height.unwrap_or(trained));
-    memory::require(memory::estimate(model, compute, width, height, batch)?.total(), compute)
 }
 
 /// The document of `--json`.

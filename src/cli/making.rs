@@ -84,6 +84,7 @@ impl Maker {
             reference: reference_hash,
             device: compute.device_name(),
             dtype: compute.dtype_name(),
+            origin: None,
         })
     }
 }

@@ -83,6 +83,9 @@ pub enum Error {
     #[error("the device {name:?} cannot be used: {reason}")]
     Device { name: String, reason: String },
 
+    #[error("the saved state of this generation cannot be used: {reason}; begin again from the seed")]
+    BadSnapshot { reason: String },
+
     #[error("cancelled")]
     Cancelled,
 
@@ -93,7 +96,14 @@ pub enum Error {
 /// candle's messages carry a backtrace below their first line.
 fn first_line(error: &candle_core::Error) -> String {
     let text = error.to_string();
-    format!("the computation failed: {}", text.lines().next().unwrap_or_default())
+    let first = text.lines().next().unwrap_or_default();
+    // A GPU says how much it has only by refusing; CUDA's words for that are `CUDA_ERROR_OUT_OF_MEMORY, "out of memory"`.
+    let advice = if first.to_lowercase().contains("out of memory") || first.contains("OUT_OF_MEMORY") {
+        "; the device's memory is full: use a smaller size or a smaller checkpoint, or end what else uses the device"
+    } else {
+        ""
+    };
+    format!("the computation failed: {first}{advice}")
 }
 
 fn gib(bytes: u64) -> String {

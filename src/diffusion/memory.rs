@@ -97,6 +97,12 @@ pub fn available() -> Option<u64> {
     }
 }
 
+/// Begins anew to look for the most memory that this process holds, where the system allows it.
+pub fn reset_peak() {
+    // Linux: 5 sets the mark to what is held now (proc(5), clear_refs). Elsewhere the mark stays that of the process.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// The most memory this process has held so far; `None` where the system does not say.
 pub fn peak() -> Option<u64> {
     read_kib("/proc/self/status", "VmHWM:")

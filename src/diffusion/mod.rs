@@ -10,6 +10,7 @@
 //! - [`scheduler`], [`noise`]: the samplers and their seeds
 //! - [`vae`]: latents become a picture
 //! - [`pipeline`], [`observer`]: a generation from request to pictures, watched and cancelled from outside
+//! - [`snapshot`]: a generation between two steps, to go on with later
 //! - [`layers`], [`ops`]: layers named as in checkpoints, and the kernels behind them
 //! - [`error`]: everything that can go wrong, in sentences
 
@@ -31,6 +32,7 @@ pub mod preprocess;
 mod resize;
 mod resnet;
 pub mod scheduler;
+pub mod snapshot;
 pub mod text_encoder;
 pub mod tokenizer;
 pub mod unet;

@@ -4,6 +4,9 @@ use std::ops::ControlFlow;
 
 use image::RgbImage;
 
+use super::Result;
+use super::snapshot::Snapshot;
+
 /// What a pipeline tells while it works.
 pub enum Event<'a> {
     /// A component is about to be loaded: `index` of `total`, by its folder's name.
@@ -32,6 +35,9 @@ pub struct Step<'a> {
     /// Makes a small picture, one per seed, from what the latents promise at this step; costs little, and nothing
     /// when it is not called.
     pub preview: &'a dyn Fn() -> Vec<RgbImage>,
+    /// The state after this step, from which [`Pipeline::resume`](super::pipeline::Pipeline::resume) goes on to the
+    /// same pictures; costs little, and nothing when it is not called.
+    pub snapshot: &'a dyn Fn() -> Result<Snapshot>,
 }
 
 /// Whoever wants to see a generation's progress. `Break` stops it at this point with

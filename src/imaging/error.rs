@@ -25,6 +25,9 @@ pub enum Error {
     #[error("the picture {} {what}; save it as an ordinary RGB picture", path.display())]
     Unsupported { path: PathBuf, what: String },
 
+    #[error("the picture cannot be made into a PNG: {reason}")]
+    Unencodable { reason: String },
+
     #[error("{} cannot be written: {reason}", path.display())]
     Unwritable { path: PathBuf, reason: String },
 }

@@ -1,7 +1,7 @@
 //! Pictures in and out of files.
 //!
-//! - [`open_picture`]: a stranger's file becomes an upright sRGB picture, within limits
-//! - [`write_png`]: a picture is there whole or not at all, and says that it was generated, how, and from what
+//! - [`open_picture`], [`decode_picture`]: a stranger's file becomes an upright sRGB picture, within limits
+//! - [`write_png`], [`encode_png`]: a picture is there whole or not at all, and says that it was generated, how, and from what
 //! - [`provenance`]: what it says
 //! - [`sheet`]: several pictures side by side, with captions
 
@@ -15,8 +15,8 @@ pub mod sheet;
 mod text;
 
 pub use error::Error;
-pub use open::{LARGEST_FILE, LARGEST_PICTURE, LONGEST_SIDE, Opened, open_picture};
+pub use open::{LARGEST_FILE, LARGEST_PICTURE, LONGEST_SIDE, Opened, decode_picture, open_picture};
 pub use provenance::Provenance;
-pub use save::{check_target, write_png, write_whole};
+pub use save::{check_target, encode_png, write_png, write_whole};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

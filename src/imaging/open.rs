@@ -31,12 +31,12 @@ pub struct Opened {
 /// wrong.
 pub fn open_picture(path: &Path) -> Result<Opened> {
     let bytes = read_file(path)?;
-    let picture = decode(path, &bytes)?;
+    let picture = decode_picture(path, &bytes)?;
     Ok(Opened { picture, hash: blake3::hash(&bytes).to_hex().to_string() })
 }
 
-/// `path` is for messages.
-fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
+/// The same from bytes that are in memory already; `path` is for messages.
+pub fn decode_picture(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     let damaged = |reason: String| Error::Damaged { path: path.to_owned(), reason };
     let format =
         known_format(bytes).ok_or_else(|| Error::NotAPicture { path: path.to_owned(), what: what_it_seems(bytes) })?;

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::studio::prompt::{Block, Prompt};
 use crate::studio::settings::{AdapterScale, LongPrompt, Sampler, Settings};
+use crate::studio::subject::TaskId;
 
 /// The IPTC's word for "made by a trained model", which platforms read to label a picture.
 pub const DIGITAL_SOURCE_TYPE: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
@@ -42,6 +44,17 @@ pub struct Generation<'a> {
     pub reference: Option<&'a str>,
     pub device: &'a str,
     pub dtype: &'a str,
+    /// None outside a project.
+    pub origin: Option<Origin<'a>>,
+}
+
+/// Where in a project's history a picture belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    pub task: &'a TaskId,
+    pub parent: Option<&'a TaskId>,
+    /// The prompt in its blocks.
+    pub prompt: &'a Prompt,
 }
 
 impl Provenance {
@@ -101,7 +114,7 @@ fn parameters(generation: &Generation) -> String {
 fn record(generation: &Generation) -> Value {
     let settings = generation.settings;
     let ingredient = |item: &Ingredient| json!({"name": item.name, "blake3": item.hash});
-    with_version(json!({
+    let mut record = json!({
         "prompt": generation.prompt,
         "negative": generation.negative,
         "seed": generation.seed,
@@ -129,7 +142,15 @@ fn record(generation: &Generation) -> Value {
         "reference": generation.reference.map(|hash| json!({"blake3": hash})),
         "device": generation.device,
         "dtype": generation.dtype,
-    }))
+    });
+    if let Some(Origin { task, parent, prompt }) = generation.origin {
+        let blocks: Map<String, Value> =
+            Block::ALL.iter().map(|&block| (block.name().to_owned(), json!(prompt.block(block)))).collect();
+        record["task"] = json!(task.to_string());
+        record["parent"] = json!(parent.map(TaskId::to_string));
+        record["blocks"] = Value::Object(blocks);
+    }
+    with_version(record)
 }
 
 fn with_version(record: Value) -> Value {
@@ -191,6 +212,7 @@ mod tests {
             reference: None,
             device: "cpu",
             dtype: "f32",
+            origin: None,
         };
         let provenance = Provenance::of(&generation);
         assert_eq!(

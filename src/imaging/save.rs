@@ -23,8 +23,12 @@ pub fn check_target(path: &Path) -> Result<()> {
 
 /// Writes a PNG with its provenance and returns the BLAKE3 hash of the file.
 pub fn write_png(path: &Path, picture: &RgbImage, provenance: &Provenance) -> Result<String> {
-    let bytes = encode(picture, provenance).map_err(|error| unwritable(path, error))?;
-    write_whole(path, &bytes)
+    write_whole(path, &encode_png(picture, provenance)?)
+}
+
+/// The bytes of a PNG with its provenance.
+pub fn encode_png(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>> {
+    encode(picture, provenance).map_err(|error| Error::Unencodable { reason: error.to_string() })
 }
 
 /// Writes a file beside its place under a temporary name, brings it to the disk, and moves it: whoever looks sees the

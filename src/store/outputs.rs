@@ -64,6 +64,8 @@ impl Store {
                 ("created", &Time(at)),
             ];
             let output = insert(transaction, "outputs", &columns)?;
+            // Where the seed could have gone on is of no use any more.
+            transaction.prepare_cached("DELETE FROM resume_points WHERE run_id = ?1")?.execute([claim.run.0])?;
             queue::progressed(transaction, claim)?;
             Ok(OutputId(output))
         })

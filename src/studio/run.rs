@@ -243,8 +243,15 @@ pub struct Output {
 }
 
 /// What decides a picture to the pixel, as one hash: the models' files, the assembled prompt, every setting, the
-/// reference's picture and the seed. Two outputs with one key are the same picture.
-pub fn output_key(recipe: &Recipe, reference: Option<&blake3::Hash>, models: &ModelHashes, seed: u64) -> blake3::Hash {
+/// reference's picture, the seed, and what computes it: a GPU rounds otherwise than a processor. Two outputs with one
+/// key are the same picture.
+pub fn output_key(
+    recipe: &Recipe,
+    reference: Option<&blake3::Hash>,
+    models: &ModelHashes,
+    computed_by: &str,
+    seed: u64,
+) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new_derive_key("pentimento 2026-11 output key");
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_le_bytes());
@@ -258,6 +265,7 @@ pub fn output_key(recipe: &Recipe, reference: Option<&blake3::Hash>, models: &Mo
     part(recipe.prompt.negative().as_bytes());
     // Debug output of plain data: every field in its order, floats so that they read back the same.
     part(format!("{:?}", recipe.settings).as_bytes());
+    part(computed_by.as_bytes());
     part(&seed.to_le_bytes());
     hasher.finalize()
 }
@@ -291,18 +299,19 @@ mod tests {
         };
         let models = ModelHashes { checkpoint: Some(hash("m")), ..Default::default() };
         let mut keys = vec![
-            output_key(&recipe, None, &models, 1),
-            output_key(&recipe, None, &models, 2),
-            output_key(&recipe, Some(&hash("r")), &models, 1),
-            output_key(&recipe, None, &ModelHashes { adapter: Some(hash("r")), ..models }, 1),
+            output_key(&recipe, None, &models, "cpu", 1),
+            output_key(&recipe, None, &models, "cpu", 2),
+            output_key(&recipe, None, &models, "cuda:0", 1),
+            output_key(&recipe, Some(&hash("r")), &models, "cpu", 1),
+            output_key(&recipe, None, &ModelHashes { adapter: Some(hash("r")), ..models }, "cpu", 1),
         ];
         let mut other = recipe.clone();
         other.prompt.set_negative("blurry");
-        keys.push(output_key(&other, None, &models, 1));
+        keys.push(output_key(&other, None, &models, "cpu", 1));
         let mut other = recipe.clone();
         other.settings.guidance_scale += 1e-12;
-        keys.push(output_key(&other, None, &models, 1));
-        let again = output_key(&recipe, None, &models, 1);
+        keys.push(output_key(&other, None, &models, "cpu", 1));
+        let again = output_key(&recipe, None, &models, "cpu", 1);
         assert_eq!(keys[0], again);
         let different: std::collections::HashSet<_> = keys.iter().collect();
         assert_eq!(different.len(), keys.len());

@@ -6,7 +6,8 @@ use candle_core::Tensor;
 
 use super::super::noise::Generator;
 use super::super::observer::{Event, Observer, Step};
-use super::super::scheduler;
+use super::super::scheduler::{self, Scheduler};
+use super::super::snapshot::{Facts, Snapshot, bad};
 use super::super::unet::{Conditioning, LayerScales};
 use super::super::{Error, Result};
 use super::{LATENTS, Pipeline, Timings, tell};
@@ -25,10 +26,11 @@ pub(super) struct Denoising<'a> {
 
 impl Denoising<'_> {
     /// Latents [seeds, channels, h, w] after the last step. `conditioning` has the rows [negative, positive], or the
-    /// positive alone without guidance.
+    /// positive alone without guidance. `from`: where an earlier run of the same was left.
     pub fn run(
         &self,
         conditioning: &Conditioning,
+        from: Option<Snapshot>,
         timings: &mut Timings,
         observer: &mut dyn Observer,
     ) -> Result<Tensor> {
@@ -40,26 +42,56 @@ impl Denoising<'_> {
             scheduler::build(self.sampler, &pipeline.scheduler, settings.steps, settings.karras_sigmas)?;
         let timesteps = scheduler.timesteps().to_vec();
 
-        let mut generators: Vec<Generator> = seeds.iter().map(|&seed| Generator::new(seed)).collect();
-        let mut noise = || self.noise(&mut generators);
-        let mut latents = (noise()? * scheduler.init_noise_sigma())?;
+        let mut source = Source { generators: seeds.iter().map(|&seed| Generator::new(seed)).collect(), draws: 0 };
+        let (mut latents, done) = match from {
+            Some(from) => self.go_on(from, &mut *scheduler, timesteps.len(), &mut source)?,
+            None => ((source.draw(self)? * scheduler.init_noise_sigma())?, 0),
+        };
 
         let begun = Instant::now();
-        for (index, &timestep) in timesteps.iter().enumerate() {
+        for (index, &timestep) in timesteps.iter().enumerate().skip(done) {
             let started = Instant::now();
             let scales = if self.adapter_is_on(index, timesteps.len()) { &on } else { &off };
             let input = scheduler.scale_model_input(&latents, index)?; // [seeds, channels, h, w]
             let output = self.predict(&input, timestep, &conditioning, scales)?;
-            let denoised = scheduler.step(&output, index, &latents, &mut noise)?;
+            let denoised = scheduler.step(&output, index, &latents, &mut || source.draw(self))?;
             latents = denoised.sample;
             self.check_numbers(&latents, index + 1, timesteps.len())?;
             timings.step_s.push(started.elapsed().as_secs_f64());
             let preview = || pipeline.preview(&denoised.predicted_original);
-            let step = Step { index: index + 1, of: timesteps.len(), timestep, seeds, preview: &preview };
+            let snapshot = || {
+                let (done, of, draws) = (index + 1, timesteps.len(), source.draws);
+                let facts = Facts { sampler: self.sampler.name().to_owned(), seeds: seeds.to_vec(), done, of, draws };
+                Ok(Snapshot { facts, latents: latents.clone(), memory: scheduler.memory() })
+            };
+            let (index, of) = (index + 1, timesteps.len());
+            let step = Step { index, of, timestep, seeds, preview: &preview, snapshot: &snapshot };
             tell(observer, Event::Step(step))?;
         }
         timings.denoise_s += begun.elapsed().as_secs_f64();
         Ok(latents)
+    }
+
+    /// The latents of a snapshot and how many steps they have behind them; sampler and noise are brought to where they
+    /// were then.
+    fn go_on(
+        &self,
+        from: Snapshot,
+        scheduler: &mut dyn Scheduler,
+        of: usize,
+        source: &mut Source,
+    ) -> Result<(Tensor, usize)> {
+        let (channels, height, width) = self.shape();
+        from.fits(self.sampler, self.seeds, of, &[self.seeds.len(), channels, height, width])?;
+        let (done, draws) = (from.facts.done, from.facts.draws);
+        let (latents, memory) = from.on(&self.pipeline.compute.device)?;
+        if !scheduler.restore(memory, done) {
+            return Err(bad(format!("it is not what {} remembers after {done} steps", self.sampler)));
+        }
+        for _ in 0..draws {
+            source.draw(self)?;
+        }
+        Ok((latents, done))
     }
 
     /// The model's output in float32; with guidance negative + scale · (positive − negative)
@@ -88,14 +120,10 @@ impl Denoising<'_> {
         index / of >= self.settings.adapter_start && (index + 1.0) / of <= self.settings.adapter_end
     }
 
-    /// Standard normal values [seeds, channels, h, w], each row from its own seed's generator.
-    fn noise(&self, generators: &mut [Generator]) -> Result<Tensor> {
+    /// Channels, height and width of one seed's latents.
+    fn shape(&self) -> (usize, usize, usize) {
         let factor = self.pipeline.vae.factor();
-        let shape = (self.pipeline.unet.in_channels(), self.height / factor, self.width / factor);
-        let count = shape.0 * shape.1 * shape.2;
-        let values: Vec<f32> = generators.iter_mut().flat_map(|generator| generator.randn(count)).collect();
-        let shape = (generators.len(), shape.0, shape.1, shape.2);
-        Ok(Tensor::from_vec(values, shape, &self.pipeline.compute.device)?)
+        (self.pipeline.unet.in_channels(), self.height / factor, self.width / factor)
     }
 
     fn check_numbers(&self, latents: &Tensor, step: usize, of: usize) -> Result<()> {
@@ -108,5 +136,25 @@ impl Denoising<'_> {
             _ => "the checkpoint or the adapter holds damaged weights, or the guidance is far too high",
         };
         Err(Error::NotANumber { step, of, remedy })
+    }
+}
+
+/// Where a batch's noise comes from.
+struct Source {
+    /// One for each seed.
+    generators: Vec<Generator>,
+    /// How often it was drawn from.
+    draws: usize,
+}
+
+impl Source {
+    /// Standard normal values [seeds, channels, h, w], each row from its own seed's generator.
+    fn draw(&mut self, batch: &Denoising<'_>) -> Result<Tensor> {
+        let (channels, height, width) = batch.shape();
+        let count = channels * height * width;
+        let values: Vec<f32> = self.generators.iter_mut().flat_map(|generator| generator.randn(count)).collect();
+        self.draws += 1;
+        let shape = (self.generators.len(), channels, height, width);
+        Ok(Tensor::from_vec(values, shape, &batch.pipeline.compute.device)?)
     }
 }

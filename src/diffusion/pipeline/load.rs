@@ -1,6 +1,6 @@
 //! Loading a pipeline: each component from its folder, and whether they belong together.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use super::super::adapter::Adapter;
@@ -16,7 +16,7 @@ use super::super::tokenizer::Tokenizer;
 use super::super::unet::UNet;
 use super::super::vae::VaeDecoder;
 use super::super::{Error, Result};
-use super::{Pipeline, ReferencePath, tell};
+use super::{Pipeline, Read, ReferencePath, tell};
 
 impl Pipeline {
     /// Loads a model; the observer sees each component and can stop between them.
@@ -73,6 +73,7 @@ impl Pipeline {
             unet_config,
             vae_config,
             preview: OnceLock::new(),
+            read: Mutex::new(Read::new()),
             load_s: started.elapsed().as_secs_f64(),
         })
     }

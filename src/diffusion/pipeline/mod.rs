@@ -3,8 +3,11 @@
 mod denoise;
 mod load;
 mod preview;
+mod recent;
+#[cfg(test)]
+mod tests;
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use candle_core::{DType, Tensor};
@@ -12,6 +15,7 @@ use image::RgbImage;
 
 use self::denoise::Denoising;
 use self::preview::Preview;
+use self::recent::Recent;
 use super::adapter::{Adapter, ImageTokens};
 use super::checkpoint::{UNetConfig, VaeConfig};
 use super::compute::Compute;
@@ -20,6 +24,7 @@ use super::memory;
 use super::observer::{Event, Observer};
 use super::preprocess::Preprocessor;
 use super::scheduler::SchedulerConfig;
+use super::snapshot::Snapshot;
 use super::text_encoder::TextEncoder;
 use super::tokenizer::Tokenizer;
 use super::unet::{Conditioning, UNet};
@@ -39,7 +44,22 @@ pub struct Pipeline {
     unet_config: UNetConfig,
     vae_config: VaeConfig,
     preview: OnceLock<Option<Preview>>,
+    /// What prompts and references came to, so that the next generation with the same ones need not read them again.
+    read: Mutex<Read>,
     load_s: f64,
+}
+
+/// By the hash of what was read.
+struct Read {
+    conditioning: Recent<Conditioned>,
+    tokens: Recent<ImageTokens>,
+}
+
+/// A conditioning, and what of the prompts it had no room for.
+#[derive(Clone)]
+struct Conditioned {
+    conditioning: Conditioning,
+    dropped: Vec<String>,
 }
 
 /// The second conditioning path: from the reference to image tokens.
@@ -94,6 +114,17 @@ pub struct Timings {
 impl Pipeline {
     /// The size, sampler and limits of a request, checked before anything is computed.
     pub fn generate(&self, request: &Request, observer: &mut dyn Observer) -> Result<Generated> {
+        self.begin(request, None, observer)
+    }
+
+    /// The same, but the first batch goes on from where it was left; the pictures are those that
+    /// [`generate`](Self::generate) makes, to the byte. Refused with [`Error::BadSnapshot`] where the state is not one
+    /// of this request.
+    pub fn resume(&self, request: &Request, from: Snapshot, observer: &mut dyn Observer) -> Result<Generated> {
+        self.begin(request, Some(from), observer)
+    }
+
+    fn begin(&self, request: &Request, mut from: Option<Snapshot>, observer: &mut dyn Observer) -> Result<Generated> {
         let settings = &request.settings;
         let (width, height) = self.size(settings)?;
         check_ranges(settings)?;
@@ -115,7 +146,7 @@ impl Pipeline {
         let mut outputs = Vec::with_capacity(request.seeds.len());
         for seeds in request.seeds.chunks(batch) {
             let denoising = Denoising { pipeline: self, settings, sampler, width, height, guided, seeds };
-            let latents = denoising.run(&conditioning, &mut timings, observer)?; // [seeds, 4, h, w]
+            let latents = denoising.run(&conditioning, from.take(), &mut timings, observer)?; // [seeds, 4, h, w]
             for (row, &seed) in seeds.iter().enumerate() {
                 tell(observer, Event::Decoding { seed })?;
                 let started = Instant::now();
@@ -183,18 +214,61 @@ impl Pipeline {
         &self.unet
     }
 
-    /// K and V of text and image for the rows \[negative, positive\], or for the positive alone without guidance.
+    /// Lets go of everything that was read from prompts and references.
+    pub fn forget(&self) {
+        *self.read() = Read::new();
+    }
+
+    /// K and V of text and image for the rows \[negative, positive\], or for the positive alone without guidance. Read
+    /// once, and told to every observer.
     fn condition(&self, request: &Request, guided: bool, observer: &mut dyn Observer) -> Result<Conditioning> {
         let both = [request.negative.as_str(), request.prompt.as_str()];
         let prompts = if guided { &both[..] } else { &both[1..] };
-        let text = self.encode_text(prompts, request.settings.long_prompt, observer)?;
-        let Some(reference) = &request.reference else {
-            return self.unet.conditioning(&text, None);
+        let reference = request.reference.as_ref().map(|picture| (picture, hash_of_picture(picture)));
+        let long = request.settings.long_prompt;
+        let key = hash_of_all(prompts, long, reference.as_ref().map(|(_, hash)| hash));
+        let known = self.read().conditioning.get(&key);
+        if let Some(Conditioned { conditioning, dropped }) = known {
+            for dropped in &dropped {
+                tell(observer, Event::PromptTruncated { dropped })?;
+            }
+            return Ok(conditioning);
+        }
+
+        let mut dropped = Vec::new();
+        let mut overhear = |event: Event<'_>| {
+            if let Event::PromptTruncated { dropped: text } = &event {
+                dropped.push((*text).to_owned());
+            }
+            observer.on(event)
         };
-        let path = self.reference.as_ref().ok_or(Error::NoAdapter)?;
-        let ImageTokens { conditional, unconditional } = self.encode_reference(reference)?;
-        let tokens = if guided { Tensor::cat(&[&unconditional, &conditional], 0)? } else { conditional };
-        self.unet.conditioning(&text, Some((&path.adapter, &tokens.to_dtype(self.compute.dtype)?)))
+        let text = self.encode_text(prompts, long, &mut overhear)?;
+        let conditioning = match &reference {
+            None => self.unet.conditioning(&text, None)?,
+            Some((picture, hash)) => {
+                let path = self.reference.as_ref().ok_or(Error::NoAdapter)?;
+                let ImageTokens { conditional, unconditional } = self.tokens(picture, hash)?;
+                let tokens = if guided { Tensor::cat(&[&unconditional, &conditional], 0)? } else { conditional };
+                self.unet.conditioning(&text, Some((&path.adapter, &tokens.to_dtype(self.compute.dtype)?)))?
+            }
+        };
+        self.read().conditioning.put(key, Conditioned { conditioning: conditioning.clone(), dropped });
+        Ok(conditioning)
+    }
+
+    fn tokens(&self, picture: &RgbImage, hash: &blake3::Hash) -> Result<ImageTokens> {
+        let known = self.read().tokens.get(hash);
+        if let Some(tokens) = known {
+            return Ok(tokens);
+        }
+        let tokens = self.encode_reference(picture)?;
+        self.read().tokens.put(*hash, tokens.clone());
+        Ok(tokens)
+    }
+
+    fn read(&self) -> MutexGuard<'_, Read> {
+        // Nothing in it is ever half-changed.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn size(&self, settings: &Settings) -> Result<(usize, usize)> {
@@ -217,6 +291,24 @@ pub fn check_size(width: usize, height: usize, factor: usize) -> Result<()> {
     let multiple = factor.max(8);
     let fits = |side: usize| side >= multiple && side.is_multiple_of(multiple);
     if fits(width) && fits(height) { Ok(()) } else { Err(Error::BadSize { width, height, multiple }) }
+}
+
+impl Read {
+    /// Conditionings of the largest checkpoints take some tens of megabytes each, image tokens a few kilobytes.
+    fn new() -> Self {
+        Self { conditioning: Recent::new(4), tokens: Recent::new(32) }
+    }
+}
+
+fn hash_of_picture(picture: &RgbImage) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&picture.width().to_le_bytes());
+    hasher.update(picture.as_raw());
+    hasher.finalize()
+}
+
+fn hash_of_all(prompts: &[&str], long: LongPrompt, reference: Option<&blake3::Hash>) -> blake3::Hash {
+    blake3::hash(format!("{prompts:?} {long:?} {reference:?}").as_bytes())
 }
 
 fn check_ranges(settings: &Settings) -> Result<()> {

@@ -9,7 +9,7 @@ use super::betas;
 use super::combine::combine;
 use super::log_snr::{Level, Training};
 use super::sigmas::{ending_at, karras};
-use super::{Denoised, Noise, Prediction, Scheduler, SchedulerConfig};
+use super::{Denoised, Memory, Noise, Prediction, Scheduler, SchedulerConfig};
 use crate::diffusion::Result;
 use crate::studio::settings::Sampler;
 
@@ -133,6 +133,16 @@ impl Scheduler for DpmSolver {
             };
         }
         Ok(Denoised { sample, predicted_original: picture })
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { outputs: self.pictures.clone(), sample: None }
+    }
+
+    fn restore(&mut self, memory: Memory, done: usize) -> bool {
+        let fits = memory.outputs.len() == done.min(self.order) && memory.sample.is_none();
+        self.pictures = memory.outputs;
+        fits
     }
 }
 

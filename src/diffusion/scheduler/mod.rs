@@ -52,6 +52,27 @@ pub trait Scheduler: Send {
     /// for each index in order; index 0 begins anew.
     fn step(&mut self, model_output: &Tensor, index: usize, sample: &Tensor, noise: &mut Noise<'_>)
     -> Result<Denoised>;
+
+    /// What the next step will need of those before it, besides the latents.
+    fn memory(&self) -> Memory {
+        Memory::default()
+    }
+
+    /// Goes on after `done` steps as if it had made them itself. False, if `memory` is not what they would have left.
+    #[must_use]
+    fn restore(&mut self, memory: Memory, done: usize) -> bool {
+        let _ = done;
+        memory.outputs.is_empty() && memory.sample.is_none()
+    }
+}
+
+/// What a sampler remembers from one step to the next; nothing in those that look at one step alone.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// What the last steps gave, the newest last.
+    pub outputs: Vec<Tensor>,
+    /// The latents that a later step starts from once more.
+    pub sample: Option<Tensor>,
 }
 
 /// Latents that are one step less noisy.

@@ -9,7 +9,7 @@ use super::betas::{self, ZeroSnr, alphas_cumprod};
 use super::combine::{combine, divided};
 use super::mixture::Mixture;
 use super::timesteps::Timesteps;
-use super::{Denoised, Noise, Prediction, Scheduler, SchedulerConfig};
+use super::{Denoised, Memory, Noise, Prediction, Scheduler, SchedulerConfig};
 use crate::diffusion::Result;
 use crate::studio::settings::Sampler;
 
@@ -104,5 +104,18 @@ impl Scheduler for Pndm {
         let divisor = alpha * (1.0 - next).sqrt() + (alpha * (1.0 - alpha) * next).sqrt();
         let sample = combine([((next / alpha).sqrt(), &sample), (-(next - alpha) / divisor, &epsilon)])?;
         Ok(Denoised { sample, predicted_original: picture })
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { outputs: self.outputs.clone(), sample: self.first.clone() }
+    }
+
+    fn restore(&mut self, memory: Memory, done: usize) -> bool {
+        // The second step leaves no output of its own.
+        let outputs = if done < 2 { done } else { (done - 1).min(4) };
+        let fits = memory.outputs.len() == outputs && memory.sample.is_some() == (done == 1);
+        self.outputs = memory.outputs;
+        self.first = memory.sample;
+        fits
     }
 }

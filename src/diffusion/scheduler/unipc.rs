@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::combine::combine;
 use super::log_snr::{Level, Training};
 use super::sigmas::{ending_at, karras};
-use super::{Denoised, Noise, Prediction, Scheduler, SchedulerConfig};
+use super::{Denoised, Memory, Noise, Prediction, Scheduler, SchedulerConfig};
 use crate::diffusion::Result;
 use crate::studio::settings::Sampler;
 
@@ -155,6 +155,17 @@ impl Scheduler for UniPc {
         let next = self.update(index, order, &sample, None)?;
         self.last = Some((sample, order));
         Ok(Denoised { sample: next, predicted_original: picture })
+    }
+
+    fn memory(&self) -> Memory {
+        Memory { outputs: self.outputs.clone(), sample: self.last.as_ref().map(|(sample, _)| sample.clone()) }
+    }
+
+    fn restore(&mut self, memory: Memory, done: usize) -> bool {
+        let fits = memory.outputs.len() == done.min(self.order) && memory.sample.is_some() == (done > 0);
+        self.outputs = memory.outputs;
+        self.last = memory.sample.map(|sample| (sample, self.order_at(done.saturating_sub(1))));
+        fits
     }
 }
 

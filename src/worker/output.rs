@@ -1,0 +1,87 @@
+//! A picture becomes a file that says what it is and how it came about.
+
+use image::RgbImage;
+use serde_json::json;
+
+use super::model::Ingredients;
+use crate::diffusion::compute::Compute;
+use crate::imaging::provenance::{Generation, Origin};
+use crate::imaging::{self, Provenance};
+use crate::store::blobs::Content;
+use crate::store::outputs::NewOutput;
+use crate::studio::run::Run;
+use crate::studio::settings::Sampler;
+use crate::studio::subject::TaskId;
+
+/// The longer side of a thumbnail.
+const THUMBNAIL: u32 = 256;
+
+/// What all pictures of one run have in common.
+pub(super) struct Origins<'a> {
+    pub run: &'a Run,
+    pub parent: Option<&'a TaskId>,
+    pub reference: Option<&'a blake3::Hash>,
+    pub ingredients: &'a Ingredients,
+    pub sampler: Sampler,
+    pub compute: &'a Compute,
+}
+
+impl Origins<'_> {
+    /// What the store is to keep of a seed's picture.
+    pub fn output(&self, seed: u64, key: blake3::Hash, picture: &RgbImage) -> imaging::Result<NewOutput> {
+        let (width, height) = picture.dimensions();
+        Ok(NewOutput {
+            seed,
+            key,
+            picture: png(picture, &self.provenance(seed, (width, height)))?,
+            thumbnail: thumbnail(picture)?,
+            latents: None,
+            width,
+            height,
+            measures: None,
+        })
+    }
+
+    fn provenance(&self, seed: u64, (width, height): (u32, u32)) -> Provenance {
+        let recipe = &self.run.recipe;
+        // An adapter without a reference had no part in the picture.
+        let with_reference = self.reference.is_some();
+        let reference = self.reference.map(|hash| hash.to_hex().to_string());
+        Provenance::of(&Generation {
+            prompt: &recipe.prompt.assembled(),
+            negative: recipe.prompt.negative(),
+            seed,
+            settings: &recipe.settings,
+            sampler: self.sampler,
+            width,
+            height,
+            model: &self.ingredients.model,
+            adapter: self.ingredients.adapter.as_ref().filter(|_| with_reference),
+            image_encoder: self.ingredients.image_encoder.as_ref().filter(|_| with_reference),
+            reference: reference.as_deref(),
+            device: self.compute.device_name(),
+            dtype: self.compute.dtype_name(),
+            origin: Some(Origin { task: &self.run.task, parent: self.parent, prompt: &recipe.prompt }),
+        })
+    }
+}
+
+/// A small picture of a generation under way, or a smaller copy of a picture: it carries the mark and nothing else.
+pub(super) fn marked_png(picture: &RgbImage) -> imaging::Result<Content> {
+    png(picture, &Provenance::composed(json!({})))
+}
+
+/// None where the picture is no larger itself.
+fn thumbnail(picture: &RgbImage) -> imaging::Result<Option<Content>> {
+    let longer = picture.width().max(picture.height());
+    if longer <= THUMBNAIL {
+        return Ok(None);
+    }
+    let side = |side: u32| (u64::from(side) * u64::from(THUMBNAIL)).div_ceil(u64::from(longer)) as u32;
+    let small = image::imageops::thumbnail(picture, side(picture.width()), side(picture.height()));
+    marked_png(&small).map(Some)
+}
+
+fn png(picture: &RgbImage, provenance: &Provenance) -> imaging::Result<Content> {
+    Ok(Content { bytes: imaging::encode_png(picture, provenance)?, media_type: "image/png" })
+}
