@@ -3,8 +3,9 @@
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
-use crate::diffusion;
+use crate::studio::rules::Refusal;
 use crate::studio::text::clean;
+use crate::{diffusion, store};
 
 /// Wrong usage that the parser cannot see: what was asked for does not go together.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,7 @@ pub struct Stopped(pub String);
 
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
+const REFUSED: u8 = 3;
 /// 128 + SIGINT, as shells count.
 const INTERRUPTED: u8 = 130;
 
@@ -40,14 +42,27 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if reader_has_gone(error) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(std::io::stderr(), "error: {}", clean(&error.to_string()));
+    let sentence = match rule(error) {
+        Some(rule) => format!("refused by the rule {rule}: {error}"),
+        None => error.to_string(),
+    };
+    let _ = writeln!(std::io::stderr(), "error: {}", clean(&sentence));
     ExitCode::from(status(error))
+}
+
+/// The rule of the workbench that says no; nothing is broken then.
+fn rule(error: &anyhow::Error) -> Option<&'static str> {
+    let refusal = error.downcast_ref::<Refusal>().map(Refusal::rule);
+    refusal.or_else(|| error.downcast_ref::<store::Error>().and_then(store::Error::rule))
 }
 
 fn status(error: &anyhow::Error) -> u8 {
     use diffusion::Error as E;
     if error.is::<Stopped>() {
         return INTERRUPTED;
+    }
+    if rule(error).is_some() {
+        return REFUSED;
     }
     match error.downcast_ref::<E>() {
         Some(E::Cancelled) => INTERRUPTED,

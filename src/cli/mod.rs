@@ -2,6 +2,7 @@
 //!
 //! - `demo`, `generate`, `doctor`, `completions` (and `man`): the subcommands
 //! - `making`: pictures made and written, with their provenance
+//! - `project`: which project a command works on
 //! - `model`: from what was typed to a checkpoint, an adapter and their hashes
 //! - `progress`, `interrupt`: what is seen while it works, and stopping it
 //! - `terminal`, `show`: what the terminal can do, and pictures in it
@@ -16,6 +17,7 @@ mod interrupt;
 mod making;
 mod model;
 mod progress;
+mod project;
 mod show;
 mod terminal;
 
@@ -30,6 +32,9 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "pentimento", version, arg_required_else_help = true, max_term_width = 100)]
 struct CommandLine {
+    #[command(flatten)]
+    project: project::ProjectArguments,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -45,7 +50,7 @@ enum Command {
 
 /// Reads the command line and does what it says.
 ///
-/// Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.
+/// Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule of the workbench, 130 stopped by Ctrl-C.
 pub fn main() -> ExitCode {
     let command = match CommandLine::try_parse() {
         Ok(line) => line.command,
