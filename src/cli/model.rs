@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
+use clap::{Args, ValueHint};
+
 use crate::diffusion;
 use crate::diffusion::fingerprint::Fingerprint;
 use crate::diffusion::model::Model;
@@ -17,6 +19,29 @@ pub const MINI: &str = "mini";
 pub const MINI_GUIDANCE: f64 = 3.0;
 /// More steps than this change little in its pictures.
 pub const MINI_STEPS: usize = 16;
+
+/// The flags of `generate` and `run` that name a model.
+#[derive(Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArguments {
+    /// The embedded model, or a checkpoint folder in diffusers' layout [default: mini]
+    #[arg(long, value_name = "mini|DIR", value_hint = ValueHint::DirPath)]
+    pub model: Option<String>,
+
+    /// An IP-Adapter's weights (.safetensors); a checkpoint's own is used without this
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub adapter: Option<PathBuf>,
+
+    /// The image encoder that belongs to the adapter; looked for beside it if left out
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, requires = "adapter")]
+    pub image_encoder: Option<PathBuf>,
+}
+
+impl ModelArguments {
+    pub fn checkpoint(&self) -> &str {
+        self.model.as_deref().unwrap_or(MINI)
+    }
+}
 
 /// A model with the names of its parts.
 pub struct Named {
