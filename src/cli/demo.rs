@@ -13,7 +13,7 @@ use super::interrupt;
 use super::making::{Maker, Written};
 use super::model::{self, MINI, MINI_GUIDANCE, MINI_STEPS};
 use super::progress::Progress;
-use super::show::Screen;
+use super::screen::Screen;
 use crate::diffusion::checkpoint::Files;
 use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute};
 use crate::diffusion::pipeline::{Pipeline, Request};

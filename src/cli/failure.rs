@@ -17,6 +17,14 @@ pub struct Usage(pub String);
 #[error("{0}")]
 pub struct Stopped(pub String);
 
+/// A service stopped by a signal, with the exit status that shells expect of that.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct StoppedBy {
+    pub status: u8,
+    pub text: String,
+}
+
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 const REFUSED: u8 = 3;
@@ -58,6 +66,9 @@ fn rule(error: &anyhow::Error) -> Option<&'static str> {
 
 fn status(error: &anyhow::Error) -> u8 {
     use diffusion::Error as E;
+    if let Some(stopped) = error.downcast_ref::<StoppedBy>() {
+        return stopped.status;
+    }
     if error.is::<Stopped>() {
         return INTERRUPTED;
     }

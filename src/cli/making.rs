@@ -1,9 +1,9 @@
 //! Pictures made and written: each as soon as it is there, with what it was made from.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::failure::Stopped;
+use super::failure::{Stopped, Usage};
 use super::model::Ingredients;
 use super::progress::Progress;
 use crate::diffusion;
@@ -87,6 +87,28 @@ impl Maker {
             origin: None,
         })
     }
+}
+
+/// Finds out, before any work is spent, whether a picture can be written to a path. It is always a PNG.
+pub fn check_picture_target(path: &Path) -> anyhow::Result<()> {
+    let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
+    // A folder gets the sentence about folders.
+    if !is_png && !path.is_dir() {
+        let name = path.display();
+        return Err(Usage(format!("pictures are written as PNG, and {name} does not end in .png")).into());
+    }
+    Ok(imaging::check_target(path)?)
+}
+
+/// The path of one of several pictures: `-SEED` before the extension.
+pub fn with_seed(path: &Path, seed: u64) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{seed}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
 }
 
 fn stopped(done: usize, of: usize) -> Stopped {

@@ -1,25 +1,42 @@
 //! The command line: one file per subcommand, thin.
 //!
 //! - `demo`, `generate`, `doctor`, `completions` (and `man`): the subcommands
+//! - `init`, `subject`, `reference`, `run`, `runs`, `show`, `queue`, `worker`, `upkeep`: the subcommands on a project
+//! - `facts`, `print`, `lookup`, `pictures`, `confirm`, `settings`: what those share
 //! - `making`: pictures made and written, with their provenance
 //! - `project`: which project a command works on
 //! - `model`: models as they are named here, and what suits the embedded one
 //! - `progress`, `interrupt`: what is seen while it works, and stopping it
-//! - `terminal`, `show`: what the terminal can do, and pictures in it
+//! - `terminal`, `screen`: what the terminal can do, and pictures in it
 //! - `failure`: from an error to a sentence and an exit status
 
 mod completions;
+mod confirm;
 mod demo;
 mod doctor;
+mod facts;
 mod failure;
 mod generate;
+mod init;
 mod interrupt;
+mod lookup;
 mod making;
 mod model;
+mod pictures;
+mod print;
 mod progress;
 mod project;
+mod queue;
+mod reference;
+mod run;
+mod runs;
+mod screen;
+mod settings;
 mod show;
+mod subject;
 mod terminal;
+mod upkeep;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -44,6 +61,17 @@ enum Command {
     Demo(demo::Arguments),
     Generate(Box<generate::Arguments>),
     Doctor(doctor::Arguments),
+    Init(init::Arguments),
+    Subject(subject::Arguments),
+    #[command(name = "ref")]
+    Reference(reference::Arguments),
+    Run(Box<run::Arguments>),
+    Runs(runs::Arguments),
+    Show(show::Arguments),
+    Queue(queue::Arguments),
+    Worker(worker::Arguments),
+    Backup(upkeep::Backup),
+    Verify(upkeep::Verify),
     Completions(completions::Arguments),
     Man(completions::Man),
 }
@@ -52,14 +80,24 @@ enum Command {
 ///
 /// Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule of the workbench, 130 stopped by Ctrl-C.
 pub fn main() -> ExitCode {
-    let command = match CommandLine::try_parse() {
-        Ok(line) => line.command,
+    let CommandLine { project, command } = match CommandLine::try_parse() {
+        Ok(line) => line,
         Err(error) => return failure::usage(&error),
     };
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments, &project),
+        Command::Subject(arguments) => subject::run(&arguments, &project),
+        Command::Reference(arguments) => reference::run(&arguments, &project),
+        Command::Run(arguments) => run::run(&arguments, &project),
+        Command::Runs(arguments) => runs::run(&arguments, &project),
+        Command::Show(arguments) => show::run(&arguments, &project),
+        Command::Queue(arguments) => queue::run(&arguments, &project),
+        Command::Worker(arguments) => worker::run(&arguments, &project),
+        Command::Backup(arguments) => upkeep::backup(&arguments, &project),
+        Command::Verify(arguments) => upkeep::verify(&arguments, &project),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => completions::man(&arguments),
     };

@@ -50,13 +50,18 @@ pub fn note(text: &str) {
     let _ = writeln!(std::io::stderr(), "note: {}", clean(text));
 }
 
-/// The folder that is meant. What is named outright is taken at its word, so that its error names it.
-fn folder(arguments: &ProjectArguments) -> anyhow::Result<PathBuf> {
-    if let Some(folder) = &arguments.project {
-        return Ok(folder.clone());
+impl ProjectArguments {
+    /// The folder that is named outright, by the flag or by the variable. It is taken at its word.
+    pub fn named(&self) -> Option<PathBuf> {
+        let variable = || std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+        self.project.clone().or_else(variable)
     }
-    if let Some(folder) = std::env::var_os(VARIABLE).filter(|folder| !folder.is_empty()) {
-        return Ok(folder.into());
+}
+
+/// The folder that is meant.
+fn folder(arguments: &ProjectArguments) -> anyhow::Result<PathBuf> {
+    if let Some(folder) = arguments.named() {
+        return Ok(folder);
     }
     let here = std::env::current_dir()?;
     let own = own();

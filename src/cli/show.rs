@@ -1,114 +1,107 @@
-//! Pictures in the terminal, with their captions; their captions alone where there is none.
+//! `show`: one run with its pictures, or one picture.
 
-use std::io::{self, Write};
+use std::path::PathBuf;
+use std::str::FromStr;
 
-use image::{DynamicImage, RgbImage};
-use viuer::ViuError;
+use clap::{Args, ValueHint};
+use serde_json::{Value, json};
 
-use super::terminal::{Images, Terminal};
-use crate::imaging::sheet;
+use super::failure::Usage;
+use super::project::{self, ProjectArguments};
+use super::screen::Screen;
+use super::{facts, lookup, pictures, print};
+use crate::store::Reader;
+use crate::studio::prompt::Block;
+use crate::studio::run::{Output, Run};
+use crate::studio::subject::{OutputName, TaskId};
 
-/// Cells between pictures side by side.
-const GAP: u32 = 2;
-/// Cells of a picture, at most: larger than this it fills the screen without showing more.
-const WIDEST: u32 = 44;
+/// Show a run with its settings and pictures, or one of its pictures
+#[derive(Args)]
+pub struct Arguments {
+    /// A run, such as ada-0042, or one of its pictures by its seed, such as ada-0042:7
+    name: Name,
 
-/// Where pictures and words go: stdout.
-pub struct Screen {
-    terminal: Terminal,
+    /// Write the picture to this file; only for one picture
+    #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+
+    /// Print what is known as one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
-impl Screen {
-    pub fn of_stdout() -> Self {
-        Self { terminal: Terminal::on_stdout() }
-    }
+#[derive(Clone)]
+enum Name {
+    Run(TaskId),
+    Output(OutputName),
+}
 
-    /// Whether pictures can be seen here, not only named.
-    pub fn shows_pictures(&self) -> bool {
-        self.terminal.images != Images::Off
-    }
+impl FromStr for Name {
+    type Err = String;
 
-    /// One line of words.
-    pub fn line(&self, text: &str) -> io::Result<()> {
-        writeln!(io::stdout(), "{text}")
-    }
-
-    /// Pictures in rows as wide as the terminal allows, each over its caption. Without a terminal the captions, one a
-    /// line.
-    pub fn pictures(&self, pictures: &[&RgbImage], captions: &[String]) -> io::Result<()> {
-        if self.terminal.images == Images::Off {
-            captions.iter().try_for_each(|caption| self.line(&format!("  {caption}")))?;
-            return self.line("");
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains(':') {
+            return text.parse().map(Self::Output).map_err(|error: crate::studio::subject::BadName| error.to_string());
         }
-        let (columns, width) = self.layout(pictures.len());
-        for (pictures, captions) in pictures.chunks(columns).zip(captions.chunks(columns)) {
-            self.strip(pictures, width).map_err(as_io)?;
-            self.captions(captions, width)?;
-        }
-        Ok(())
-    }
-
-    /// How many pictures stand side by side, and how many cells each is wide. A face in half-blocks needs more cells
-    /// than one in pixels.
-    fn layout(&self, count: usize) -> (usize, u32) {
-        let least = if self.terminal.images == Images::HalfBlocks { 36 } else { 18 };
-        let available = u32::from(self.terminal.columns).max(least);
-        let count = count.max(1) as u32;
-        let fitting = ((available + GAP) / (least + GAP)).clamp(1, count);
-        // As many in the last row as in the others, or nearly.
-        let columns = count.div_ceil(count.div_ceil(fitting));
-        let width = (available - (columns - 1) * GAP) / columns;
-        // An even number of cells, because a cell is twice as high as it is wide.
-        (columns as usize, width.min(WIDEST) & !1)
-    }
-
-    /// One row of pictures. They are scaled here, so that no more travels than is seen.
-    fn strip(&self, pictures: &[&RgbImage], width: u32) -> Result<(), ViuError> {
-        // A half-block is one pixel wide and two high. Other terminals' cells are about ten wide, and they enlarge by
-        // themselves: more than twice a picture's own size need not travel.
-        let side = match self.terminal.images {
-            Images::HalfBlocks => width,
-            _ => pictures
-                .iter()
-                .map(|picture| 2 * picture.width().max(picture.height()))
-                .fold(0, u32::max)
-                .min(10 * width),
-        };
-        let strip = sheet::strip(pictures, side, GAP * side / width);
-        let count = pictures.len() as u32;
-        let config = viuer::Config {
-            transparent: true,
-            absolute_offset: false,
-            width: Some(count * width + (count - 1) * GAP),
-            height: Some(width / 2),
-            use_kitty: self.terminal.images == Images::Kitty,
-            use_iterm: self.terminal.images == Images::Iterm2,
-            ..viuer::Config::default()
-        };
-        viuer::print(&DynamicImage::ImageRgba8(strip), &config).map(drop)
-    }
-
-    /// Captions below their pictures, wrapped to their width.
-    fn captions(&self, captions: &[String], width: u32) -> io::Result<()> {
-        let width = width as usize;
-        let wrapped: Vec<Vec<String>> = captions.iter().map(|caption| sheet::wrap(caption, width)).collect();
-        let lines = wrapped.iter().map(Vec::len).max().unwrap_or(0);
-        let mut out = io::stdout().lock();
-        for number in 0..lines {
-            let line: Vec<String> = wrapped
-                .iter()
-                .map(|lines| format!("{:<width$}", lines.get(number).map_or("", String::as_str)))
-                .collect();
-            writeln!(out, "{}", line.join(&" ".repeat(GAP as usize)).trim_end())?;
-        }
-        writeln!(out)
+        text.parse().map(Self::Run).map_err(|error: crate::studio::subject::BadName| error.to_string())
     }
 }
 
-/// A reader that has gone away is told apart from everything else by its kind.
-fn as_io(error: ViuError) -> io::Error {
-    match error {
-        ViuError::Io(error) => error,
-        other => io::Error::other(other.to_string()),
+pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
+    let reader = project::open_read_only(project)?;
+    let (run, outputs) = match &arguments.name {
+        Name::Run(task) => {
+            let run = reader.run(task)?;
+            let outputs = reader.outputs(run.id)?;
+            (run, outputs)
+        }
+        Name::Output(name) => {
+            let (run, output) = lookup::output(&reader, name)?;
+            (run, vec![output])
+        }
+    };
+    if let Some(path) = &arguments.output {
+        let [output] = outputs.as_slice() else {
+            let wish =
+                format!("--output takes one picture, and {} has {}; name one by its seed", run.task, outputs.len());
+            return Err(Usage(wish).into());
+        };
+        pictures::write(&reader, &output.picture.blob, path)?;
     }
+    if arguments.json {
+        let mut document = facts::run(&reader, &run)?;
+        let outputs = outputs.iter().map(|output| facts::output(&reader, &run, output));
+        document["outputs"] = json!(outputs.collect::<anyhow::Result<Vec<Value>>>()?);
+        return Ok(print::document(&document)?);
+    }
+    tell(&reader, &run, &outputs)
+}
+
+fn tell(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Result<()> {
+    let recipe = &run.recipe;
+    let reference = recipe.reference.map(|reference| reader.reference_by_id(reference)).transpose()?;
+    let parent = run.parent.map(|parent| reader.run_by_id(parent)).transpose()?;
+    let settings = &recipe.settings;
+    print::line(&format!("{}: {}", run.task, run.state))?;
+    let mut pairs: Vec<(&str, String)> =
+        Block::ALL.into_iter().map(|block| (block.name(), recipe.prompt.block(block).to_owned())).collect();
+    pairs.extend([
+        ("negative", recipe.prompt.negative().to_owned()),
+        ("reference", reference.map_or("none".to_owned(), |reference| reference.name.to_string())),
+        ("steps", settings.steps.to_string()),
+        ("guidance", settings.guidance_scale.to_string()),
+        ("model", recipe.model.checkpoint.clone()),
+        ("parent", parent.map(|parent| parent.task.to_string()).unwrap_or_default()),
+        ("changed", run.delta.as_ref().map(print::delta).unwrap_or_default()),
+        ("debugging", run.debug_reason.clone().unwrap_or_default()),
+        ("diagnosis", run.diagnosis.clone()),
+        ("error", run.error.clone().unwrap_or_default()),
+        ("created", print::minute(run.created)),
+    ]);
+    print::pairs(&pairs)?;
+    let found = outputs.iter().map(|output| pictures::open(reader, &output.picture.blob));
+    let found = found.collect::<anyhow::Result<Vec<_>>>()?;
+    let caption = |output: &Output| format!("{}:{}, {}", run.task, output.seed, output.verdict.name());
+    let captions: Vec<String> = outputs.iter().map(caption).collect();
+    Ok(Screen::of_stdout().pictures(&found.iter().collect::<Vec<_>>(), &captions)?)
 }

@@ -3,6 +3,7 @@
 //! - [`open_picture`], [`decode_picture`]: a stranger's file becomes an upright sRGB picture, within limits
 //! - [`write_png`], [`encode_png`]: a picture is there whole or not at all, and says that it was generated, how, and from what
 //! - [`provenance`]: what it says
+//! - [`thumbnail()`]: a small copy, for lists
 //! - [`sheet`]: several pictures side by side, with captions
 
 mod colour;
@@ -13,10 +14,12 @@ pub mod provenance;
 mod save;
 pub mod sheet;
 mod text;
+mod thumbnail;
 
 pub use error::Error;
 pub use open::{LARGEST_FILE, LARGEST_PICTURE, LONGEST_SIDE, Opened, decode_picture, open_picture};
 pub use provenance::Provenance;
-pub use save::{check_target, encode_png, write_png, write_whole};
+pub use save::{check_target, encode_png, plain_png, write_png, write_whole};
+pub use thumbnail::thumbnail;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -31,6 +31,15 @@ pub fn encode_png(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>
     encode(picture, provenance).map_err(|error| Error::Unencodable { reason: error.to_string() })
 }
 
+/// A picture as PNG with nothing but its pixels: nothing of the file it came from.
+pub fn plain_png(picture: &RgbImage) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut writer = encoder(&mut bytes, picture).write_header()?;
+    writer.write_image_data(picture.as_raw())?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
 /// Writes a file beside its place under a temporary name, brings it to the disk, and moves it: whoever looks sees the
 /// old file or the whole new one. Returns the BLAKE3 hash, in hexadecimal.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<String> {
@@ -42,10 +51,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<String> {
 
 fn encode(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, picture.width(), picture.height());
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    let mut encoder = encoder(&mut bytes, picture);
     encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), provenance.xmp())?;
     encoder.add_itxt_chunk("pentimento".to_owned(), provenance.record.to_string())?;
     if let Some(parameters) = &provenance.parameters {
@@ -61,6 +67,14 @@ fn encode(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>, png::E
     writer.write_image_data(picture.as_raw())?;
     writer.finish()?;
     Ok(bytes)
+}
+
+fn encoder<'b>(bytes: &'b mut Vec<u8>, picture: &RgbImage) -> png::Encoder<'b, &'b mut Vec<u8>> {
+    let mut encoder = png::Encoder::new(bytes, picture.width(), picture.height());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    encoder
 }
 
 /// An empty file beside the target that disappears unless it is moved into place. Its permissions are those of any new

@@ -1,6 +1,7 @@
 //! What changed from one run to the next, and the rule that only one thing may.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +9,7 @@ use super::prompt::Block;
 use super::rules::Refusal;
 use super::run::{Recipe, Seeds};
 use super::settings::{AdapterScale, LongPrompt, Settings};
+use super::text;
 use super::words::{self, Word};
 
 /// The things a person varies, one at a time. Seeds are not among them: they are replicates.
@@ -34,7 +36,31 @@ pub enum Variable {
     LongPrompt,
 }
 
+/// A name that is not one of [`Variable::ALL`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no variable called {name:?}; choose one of {}", Variable::ALL.map(Variable::name).join(", "))]
+pub struct UnknownVariable {
+    pub name: String,
+}
+
 impl Variable {
+    pub const ALL: [Self; 14] = [
+        Self::Subject,
+        Self::Camera,
+        Self::Lighting,
+        Self::Style,
+        Self::Constraints,
+        Self::Negative,
+        Self::Reference,
+        Self::Guidance,
+        Self::AdapterWeight,
+        Self::Steps,
+        Self::Scheduler,
+        Self::Model,
+        Self::Size,
+        Self::LongPrompt,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Subject => "subject",
@@ -52,6 +78,15 @@ impl Variable {
             Self::Size => "size",
             Self::LongPrompt => "long-prompt",
         }
+    }
+}
+
+impl FromStr for Variable {
+    type Err = UnknownVariable;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let unknown = || UnknownVariable { name: text::clean(name) };
+        Self::ALL.into_iter().find(|variable| variable.name() == name).ok_or_else(unknown)
     }
 }
 
@@ -229,6 +264,9 @@ mod tests {
     #[test]
     fn each_variable_is_seen_and_counts_once() {
         type Edit = fn(&mut Recipe);
+        for variable in Variable::ALL {
+            assert_eq!(variable.name().parse(), Ok(variable));
+        }
         let edits: [(Variable, Edit); 16] = [
             (Variable::Subject, |r| r.prompt.set(Block::Subject, "a woman")),
             (Variable::Camera, |r| r.prompt.set(Block::Camera, "85 mm")),

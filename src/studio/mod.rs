@@ -2,6 +2,7 @@
 
 pub mod consent;
 pub mod delta;
+pub mod failures;
 pub mod ids;
 pub mod prompt;
 pub mod reference;

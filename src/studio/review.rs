@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::ids::{OutputId, ReviewId};
@@ -105,23 +107,91 @@ pub struct Review {
     pub at: Timestamp,
 }
 
-/// The criteria every output is scored on before it may become a baseline.
+/// One thing an output is scored on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rubric {
-    pub criteria: Vec<Key>,
-    /// No criterion below this.
+pub struct Criterion {
+    pub key: Key,
+    pub name: String,
+    /// What the one who scores asks the picture.
+    pub question: String,
+    /// The lowest score with which an output may become a baseline.
     pub least: Score,
 }
 
+/// The criteria every output is scored on before it may become a baseline; no key twice. The team's are in
+/// `rules/rubric.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rubric {
+    pub criteria: Vec<Criterion>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRubric {
+    #[error("the rubric cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the criterion {0} is in the rubric twice")]
+    Twice(Key),
+    #[error("there is no criterion called {name} in the rubric; choose one of {}", known.join(", "))]
+    Unknown { name: Key, known: Vec<String> },
+}
+
 impl Rubric {
+    /// The rubric that is part of the program.
+    pub fn embedded() -> &'static Self {
+        static RUBRIC: OnceLock<Rubric> = OnceLock::new();
+        RUBRIC.get_or_init(|| {
+            Self::parse(include_str!("../../rules/rubric.toml")).expect("a test reads the embedded rubric")
+        })
+    }
+
+    pub fn parse(rubric: &str) -> Result<Self, BadRubric> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            criterion: Vec<Row>,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Row {
+            key: String,
+            name: String,
+            question: String,
+            least: u8,
+        }
+        let unreadable = |error: String| BadRubric::Unreadable(text::clean(error.trim()));
+        let table: Table = toml::from_str(rubric).map_err(|error| unreadable(error.to_string()))?;
+        let mut criteria: Vec<Criterion> = Vec::with_capacity(table.criterion.len());
+        for row in table.criterion {
+            let key: Key = row.key.parse().map_err(|error: BadReview| unreadable(error.to_string()))?;
+            if criteria.iter().any(|criterion| criterion.key == key) {
+                return Err(BadRubric::Twice(key));
+            }
+            let least = Score::new(row.least).map_err(|error| unreadable(error.to_string()))?;
+            let [name, question] = [row.name, row.question].map(|text| text::clean(text.trim()));
+            criteria.push(Criterion { key, name, question, least });
+        }
+        Ok(Self { criteria })
+    }
+
+    /// A criterion by its key; the error lists the keys there are.
+    pub fn get(&self, key: &Key) -> Result<&Criterion, BadRubric> {
+        let known = || self.criteria.iter().map(|criterion| criterion.key.to_string()).collect();
+        let unknown = || BadRubric::Unknown { name: key.clone(), known: known() };
+        self.criteria.iter().find(|criterion| criterion.key == *key).ok_or_else(unknown)
+    }
+
     /// The criteria that have no score yet.
     pub fn missing(&self, scores: &BTreeMap<Key, Score>) -> Vec<Key> {
-        self.criteria.iter().filter(|key| !scores.contains_key(key)).cloned().collect()
+        self.keys(|criterion| !scores.contains_key(&criterion.key))
     }
 
     /// The criteria that were scored too low.
     pub fn too_low(&self, scores: &BTreeMap<Key, Score>) -> Vec<Key> {
-        self.criteria.iter().filter(|key| scores.get(key).is_some_and(|&score| score < self.least)).cloned().collect()
+        self.keys(|criterion| scores.get(&criterion.key).is_some_and(|&score| score < criterion.least))
+    }
+
+    fn keys(&self, which: impl Fn(&Criterion) -> bool) -> Vec<Key> {
+        self.criteria.iter().filter(|criterion| which(criterion)).map(|criterion| criterion.key.clone()).collect()
     }
 }
 
@@ -146,8 +216,37 @@ mod tests {
     #[test]
     fn a_rubric_knows_what_is_missing_and_what_is_too_low() {
         let key = |text: &str| text.parse::<Key>().unwrap();
-        let rubric = Rubric { criteria: vec![key("likeness"), key("skin"), key("light")], least: Score(2) };
-        let scores = BTreeMap::from([(key("likeness"), Score(1)), (key("skin"), Score(2)), (key("other"), Score(0))]);
+        let criterion = |name: &str, least| Criterion {
+            key: key(name),
+            name: name.to_owned(),
+            question: String::new(),
+            least: Score(least),
+        };
+        let rubric = Rubric { criteria: vec![criterion("likeness", 3), criterion("skin", 2), criterion("light", 1)] };
+        let scores = BTreeMap::from([(key("likeness"), Score(2)), (key("skin"), Score(2)), (key("other"), Score(0))]);
         assert_eq!((rubric.missing(&scores), rubric.too_low(&scores)), (vec![key("light")], vec![key("likeness")]));
+    }
+
+    #[test]
+    fn the_embedded_rubric_is_whole() {
+        let rubric = Rubric::embedded();
+        let keys: Vec<&str> = rubric.criteria.iter().map(|criterion| criterion.key.as_str()).collect();
+        let stored = ["appearance", "prompt", "expression", "skin", "artifacts"];
+        assert_eq!(keys, stored, "scores are stored under these keys");
+        assert!(rubric.criteria.iter().all(|criterion| criterion.question.ends_with('?') && criterion.least.get() > 0));
+        let error = rubric.get(&"beauty".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("beauty") && error.contains("skin, artifacts"), "{error}");
+    }
+
+    #[test]
+    fn a_rubric_with_a_mistake_is_refused() {
+        let row = |key: &str, least: u8| {
+            format!("[[criterion]]\nkey = {key:?}\nname = \"\"\nquestion = \"\"\nleast = {least}\n")
+        };
+        assert_eq!(Rubric::parse(&row("a", 4)).unwrap().criteria.len(), 1);
+        assert_eq!(Rubric::parse(&(row("a", 1) + &row("a", 2))), Err(BadRubric::Twice("a".parse().unwrap())));
+        for bad in [row("a", 5), row("A", 1), row("a", 1) + "most = 4\n"] {
+            assert!(matches!(Rubric::parse(&bad), Err(BadRubric::Unreadable(_))), "{bad}");
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Subjects, and the names people read and type: `ada`, `ada-0042` (a run), `ada-r3` (a reference).
+//! Subjects, and the names people read and type: `ada`, `ada-0042` (a run), `ada-0042:7` (its output of seed 7),
+//! `ada-r3` (a reference).
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,6 +27,8 @@ pub enum BadName {
     Handle(String),
     #[error("{0:?} is not a task ID; one looks like ada-0042")]
     Task(String),
+    #[error("{0:?} is not the name of an output; one looks like ada-0042:7, the task ID and the seed")]
+    Output(String),
     #[error("{0:?} is not the name of a reference; one looks like ada-r3")]
     Reference(String),
 }
@@ -93,6 +96,32 @@ impl FromStr for TaskId {
     }
 }
 
+/// The name of an output that people use: its run and its seed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OutputName {
+    pub task: TaskId,
+    pub seed: u64,
+}
+
+impl fmt::Display for OutputName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.task, self.seed)
+    }
+}
+
+impl FromStr for OutputName {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let split = || {
+            let (task, seed) = text.split_once(':')?;
+            let is_number = seed.chars().all(|c| c.is_ascii_digit());
+            Some(Self { task: task.parse().ok()?, seed: seed.parse().ok().filter(|_| is_number)? })
+        };
+        split().ok_or_else(|| BadName::Output(text::clean(text)))
+    }
+}
+
 /// The name of a reference that people use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReferenceName {
@@ -150,6 +179,8 @@ mod tests {
         );
         let reference: ReferenceName = "ada-r3".parse().unwrap();
         assert_eq!((reference.number, reference.to_string().as_str()), (3, "ada-r3"));
+        let output: OutputName = "ada-0042:18446744073709551615".parse().unwrap();
+        assert_eq!((output.seed, output.to_string().as_str()), (u64::MAX, "ada-0042:18446744073709551615"));
         assert_eq!("ada-12345".parse::<TaskId>().unwrap().to_string(), "ada-12345");
     }
 
@@ -160,6 +191,9 @@ mod tests {
         }
         for text in ["ada", "ada-", "ada-r3", "ada-+3", "ada-0000", "ada-99999999999", "-3"] {
             assert!(text.parse::<TaskId>().is_err(), "{text}");
+        }
+        for text in ["ada-0042", "ada-0042:", "ada-0042:+7", "ada-r3:7", "ada-0042:7:7", ":7"] {
+            assert!(text.parse::<OutputName>().is_err(), "{text}");
         }
         for text in ["ada-3", "ada-r", "r3", "ada-r0"] {
             assert!(text.parse::<ReferenceName>().is_err(), "{text}");

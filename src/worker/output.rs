@@ -13,9 +13,6 @@ use crate::studio::run::Run;
 use crate::studio::settings::Sampler;
 use crate::studio::subject::TaskId;
 
-/// The longer side of a thumbnail.
-const THUMBNAIL: u32 = 256;
-
 /// What all pictures of one run have in common.
 pub(super) struct Origins<'a> {
     pub run: &'a Run,
@@ -73,13 +70,8 @@ pub(super) fn marked_png(picture: &RgbImage) -> imaging::Result<Content> {
 
 /// None where the picture is no larger itself.
 fn thumbnail(picture: &RgbImage) -> imaging::Result<Option<Content>> {
-    let longer = picture.width().max(picture.height());
-    if longer <= THUMBNAIL {
-        return Ok(None);
-    }
-    let side = |side: u32| (u64::from(side) * u64::from(THUMBNAIL)).div_ceil(u64::from(longer)) as u32;
-    let small = image::imageops::thumbnail(picture, side(picture.width()), side(picture.height()));
-    marked_png(&small).map(Some)
+    let small = imaging::thumbnail(picture);
+    if small.dimensions() == picture.dimensions() { Ok(None) } else { marked_png(&small).map(Some) }
 }
 
 fn png(picture: &RgbImage, provenance: &Provenance) -> imaging::Result<Content> {

@@ -198,7 +198,8 @@ fn a_baseline_is_accepted_and_scored() {
     let project = Project::new();
     let (_, outputs) = project.done(recipe(), "1,2");
     let key = |text: &str| text.parse().unwrap();
-    let rubric = Rubric { criteria: vec![key("likeness"), key("skin")], least: Score::new(2).unwrap() };
+    let criterion = |name| format!("[[criterion]]\nkey = {name:?}\nname = \"\"\nquestion = \"\"\nleast = 2\n");
+    let rubric = Rubric::parse(&(criterion("likeness") + &criterion("skin"))).unwrap();
     let review = |verdict, scores: &[(&str, u8)]| {
         let scores: BTreeMap<_, _> =
             scores.iter().map(|&(name, score)| (key(name), Score::new(score).unwrap())).collect();

@@ -1,0 +1,47 @@
+//! From the names people type to what the project holds under them.
+
+use jiff::Timestamp;
+
+use crate::store::{Error, Reader};
+use crate::studio::ids::SubjectId;
+use crate::studio::reference::{Reference, State};
+use crate::studio::rules::Refusal;
+use crate::studio::run::{Output, Run};
+use crate::studio::subject::OutputName;
+
+/// An output and the run it belongs to.
+pub fn output(reader: &Reader, name: &OutputName) -> anyhow::Result<(Run, Output)> {
+    let run = reader.run(&name.task)?;
+    let found = reader.outputs(run.id)?.into_iter().find(|output| output.seed == name.seed);
+    let missing = || Error::NotFound { what: "output", name: name.to_string() };
+    Ok((run, found.ok_or_else(missing)?))
+}
+
+/// The subject's newest approved reference. Where there is none but one waits to be looked at, that is refused instead
+/// of left out.
+pub fn newest_reference(reader: &Reader, subject: SubjectId) -> anyhow::Result<Option<Reference>> {
+    let newest = |state: State| {
+        let references = reader.references(subject)?;
+        Ok::<_, Error>(references.into_iter().rev().find(|reference| reference.state == state))
+    };
+    if let Some(reference) = newest(State::Approved)? {
+        return Ok(Some(reference));
+    }
+    match newest(State::Candidate)? {
+        Some(candidate) => {
+            Err(Refusal::UnapprovedReference { reference: candidate.name, state: candidate.state }.into())
+        }
+        None => Ok(None),
+    }
+}
+
+/// Who reviews, where nobody is named: the one who is logged in.
+pub fn reviewer(named: Option<&str>) -> String {
+    let logged_in = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let named = named.map(str::to_owned).or_else(logged_in);
+    named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned())
+}
+
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}

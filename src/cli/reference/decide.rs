@@ -1,0 +1,99 @@
+//! `ref approve`, `ref reject`, `ref retire`: what a person decides about a reference.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::lookup::{now, reviewer};
+use crate::cli::project::{self, ProjectArguments};
+use crate::cli::{facts, print};
+use crate::store::references::Opinion;
+use crate::studio::reference::Decision;
+use crate::studio::subject::ReferenceName;
+
+/// Approve references, so that runs may use them
+///
+/// Look for: one face, frontal, sharp, evenly lit, a neutral expression, no filter.
+#[derive(Args)]
+pub struct Approve {
+    #[command(flatten)]
+    shared: Shared,
+
+    /// Why a picture that the quality gate rejects is approved all the same
+    #[arg(long, value_name = "REASON")]
+    overrule: Option<String>,
+}
+
+/// Reject candidates
+#[derive(Args)]
+pub struct Reject {
+    #[command(flatten)]
+    shared: Shared,
+}
+
+/// Retire approved references; the runs that used them stay
+#[derive(Args)]
+pub struct Retire {
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(Args)]
+struct Shared {
+    /// The references, such as ada-r3
+    #[arg(required = true, value_name = "REFERENCE")]
+    references: Vec<ReferenceName>,
+
+    /// Why, in a sentence
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    note: String,
+
+    /// Who decides [default: the one who is logged in]
+    #[arg(long, value_name = "NAME")]
+    reviewer: Option<String>,
+
+    /// Print the references as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn approve(arguments: &Approve, project: &ProjectArguments) -> anyhow::Result<()> {
+    decide(&arguments.shared, Decision::Approve, arguments.overrule.as_deref(), project)
+}
+
+pub fn reject(arguments: &Reject, project: &ProjectArguments) -> anyhow::Result<()> {
+    decide(&arguments.shared, Decision::Reject, None, project)
+}
+
+pub fn retire(arguments: &Retire, project: &ProjectArguments) -> anyhow::Result<()> {
+    decide(&arguments.shared, Decision::Retire, None, project)
+}
+
+fn decide(
+    shared: &Shared,
+    decision: Decision,
+    overrule: Option<&str>,
+    project: &ProjectArguments,
+) -> anyhow::Result<()> {
+    let store = project::open(project)?;
+    let reader = store.reader()?;
+    let opinion = Opinion {
+        reviewer: reviewer(shared.reviewer.as_deref()),
+        note: shared.note.clone(),
+        overrule: overrule.map(str::to_owned),
+    };
+    // Names are looked up first, so that a mistyped one changes nothing.
+    let found = shared.references.iter().map(|name| reader.reference(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut documents = Vec::new();
+    for reference in found {
+        let state = store.decide(reference.id, decision, &opinion, now())?;
+        if shared.json {
+            documents.push(facts::reference(&reader, &reader.reference_by_id(reference.id)?));
+        } else {
+            print::line(&format!("{} is {state} now.", reference.name))?;
+        }
+    }
+    if shared.json {
+        print::document(&json!({"references": documents}))?;
+    }
+    Ok(())
+}

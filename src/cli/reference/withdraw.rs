@@ -1,0 +1,43 @@
+//! `ref withdraw`: deleting a reference for good, with all that came of it.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::confirm::confirm;
+use crate::cli::lookup::now;
+use crate::cli::project::{self, ProjectArguments};
+use crate::cli::subject::what_went;
+use crate::cli::{facts, print};
+use crate::studio::subject::ReferenceName;
+
+/// Delete a reference for good, with every picture it made; only its number is left
+///
+/// To withdraw a right with all references under it, use `subject withdraw-consent`.
+#[derive(Args)]
+pub struct Arguments {
+    /// The reference, such as ada-r3
+    reference: ReferenceName,
+
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+
+    /// Print what went as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
+    let store = project::open(project)?;
+    let reference = store.reader()?.reference(&arguments.reference)?;
+    let name = &reference.name;
+    confirm(arguments.yes, &format!("{name} goes for good, with every picture that was made with it."))?;
+    let gone = store.withdraw_reference(reference.id, now())?;
+    if arguments.json {
+        let mut document = facts::gone(&gone);
+        document["reference"] = json!(name.to_string());
+        return Ok(print::document(&document)?);
+    }
+    print::line(&format!("{name} is withdrawn. Gone for good: {}.", what_went(&gone)))?;
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! `subject`: who portraits are made of.
+//!
+//! - here: adding, listing, renaming
+//! - `show`: all there is about one
+//! - `rights`: the rights to a subject's pictures, and withdrawing them
+//! - `forget`: deleting a subject for good
+
+mod forget;
+mod rights;
+mod show;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+pub use forget::what_went;
+
+use super::failure::Usage;
+use super::lookup::now;
+use super::project::{self, ProjectArguments};
+use super::{facts, print};
+use crate::studio::reference::State;
+use crate::studio::subject::{Handle, Subject};
+
+/// Add, list, show, rename and forget subjects: who portraits are made of
+#[derive(Args)]
+#[command(after_help = "Example:\n  pentimento subject add \"Ada Lovelace\"\n  pentimento subject show ada-lovelace")]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Add(Add),
+    List(List),
+    Show(show::Arguments),
+    Rename(Rename),
+    Rights(rights::List),
+    WithdrawConsent(rights::Withdraw),
+    Forget(forget::Arguments),
+}
+
+/// Add a subject; its short name begins the ID of every run
+#[derive(Args)]
+struct Add {
+    /// The name as people write it
+    name: String,
+
+    /// The short name, which stays [default: made from the name]
+    #[arg(long, value_name = "SHORT-NAME")]
+    handle: Option<Handle>,
+
+    /// What else there is to know
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    note: String,
+
+    /// Print the subject as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// List all subjects of the project
+#[derive(Args)]
+struct List {
+    /// Print them as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Change the name that is shown; the short name stays, because task IDs carry it
+#[derive(Args)]
+struct Rename {
+    /// The subject's short name
+    subject: Handle,
+
+    /// The new name
+    name: String,
+
+    /// Print the subject as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
+    match &arguments.command {
+        Command::Add(arguments) => add(arguments, project),
+        Command::List(arguments) => list(arguments, project),
+        Command::Show(arguments) => show::run(arguments, project),
+        Command::Rename(arguments) => rename(arguments, project),
+        Command::Rights(arguments) => rights::list(arguments, project),
+        Command::WithdrawConsent(arguments) => rights::withdraw(arguments, project),
+        Command::Forget(arguments) => forget::run(arguments, project),
+    }
+}
+
+fn add(arguments: &Add, project: &ProjectArguments) -> anyhow::Result<()> {
+    let handle = match &arguments.handle {
+        Some(handle) => handle.clone(),
+        None => Handle::suggest(&arguments.name).ok_or_else(|| {
+            let name = &arguments.name;
+            Usage(format!("no short name can be made from {name:?}; choose one with --handle (for example ada)"))
+        })?,
+    };
+    let store = project::open(project)?;
+    store.add_subject(&handle, &arguments.name, &arguments.note, now())?;
+    let subject = store.reader()?.subject(&handle)?;
+    if arguments.json {
+        return Ok(print::document(&facts::subject(&subject))?);
+    }
+    print::line(&format!("{} was added; commands call it {handle}.", subject.name))?;
+    Ok(print::line(&format!("Next: pentimento ref add {handle} PICTURE --rights KIND --statement TEXT"))?)
+}
+
+fn list(arguments: &List, project: &ProjectArguments) -> anyhow::Result<()> {
+    let reader = project::open_read_only(project)?;
+    let (mut documents, mut rows) = (Vec::new(), Vec::new());
+    for subject in reader.subjects()? {
+        let references = reader.references(subject.id)?;
+        let approved = references.iter().filter(|reference| reference.state == State::Approved).count();
+        let newest = reader.runs(subject.id, None, 1)?.pop().map(|line| line.run.task.to_string());
+        let mut row = vec![subject.handle.to_string(), subject.name.clone()];
+        row.push(print::counted(approved as u64, "approved reference"));
+        row.push(newest.as_ref().map_or("no run yet".to_owned(), |task| format!("newest run {task}")));
+        rows.push(row);
+        documents.push(listed(&subject, references.len(), approved, newest));
+    }
+    if arguments.json {
+        return Ok(print::document(&json!({"subjects": documents}))?);
+    }
+    if rows.is_empty() {
+        return Ok(print::line("No subjects yet. Next: pentimento subject add NAME")?);
+    }
+    Ok(print::table(&rows)?)
+}
+
+fn listed(subject: &Subject, references: usize, approved: usize, newest: Option<String>) -> Value {
+    let mut document = facts::subject(subject);
+    document["references"] = json!(references);
+    document["approved_references"] = json!(approved);
+    document["newest_run"] = json!(newest);
+    document
+}
+
+fn rename(arguments: &Rename, project: &ProjectArguments) -> anyhow::Result<()> {
+    let store = project::open(project)?;
+    let reader = store.reader()?;
+    store.rename_subject(reader.subject(&arguments.subject)?.id, &arguments.name)?;
+    let subject = reader.subject(&arguments.subject)?;
+    if arguments.json {
+        return Ok(print::document(&facts::subject(&subject))?);
+    }
+    Ok(print::line(&format!("{} is called {} now.", subject.handle, subject.name))?)
+}

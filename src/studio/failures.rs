@@ -1,0 +1,130 @@
+//! Failure modes: what one sees, why it probably is so, what to do now, and what keeps it from coming back. The table is
+//! `rules/failures.toml`.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+
+use super::review::Key;
+use super::text;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub key: Key,
+    pub name: String,
+    /// What one sees.
+    pub observed: String,
+    /// The root cause to suspect first.
+    pub cause: String,
+    /// What to do in the next run.
+    pub action: String,
+    /// What to hold to from now on.
+    pub rule: String,
+}
+
+/// The table, in the order it was written in; no key twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failures(Vec<Failure>);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadFailures {
+    #[error("the table of failure modes cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the failure mode {0} is in the table twice")]
+    Twice(Key),
+    #[error("there is no failure mode called {name}; choose one of {}", known.join(", "))]
+    Unknown { name: Key, known: Vec<String> },
+}
+
+impl Failures {
+    /// The table that is part of the program.
+    pub fn embedded() -> &'static Self {
+        static TABLE: OnceLock<Failures> = OnceLock::new();
+        TABLE.get_or_init(|| {
+            Self::parse(include_str!("../../rules/failures.toml")).expect("a test reads the embedded table")
+        })
+    }
+
+    pub fn parse(table: &str) -> Result<Self, BadFailures> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            failure: Vec<Row>,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Row {
+            key: String,
+            name: String,
+            observed: String,
+            cause: String,
+            action: String,
+            rule: String,
+        }
+        let unreadable = |error: String| BadFailures::Unreadable(text::clean(error.trim()));
+        let table: Table = toml::from_str(table).map_err(|error| unreadable(error.to_string()))?;
+        let mut failures: Vec<Failure> = Vec::with_capacity(table.failure.len());
+        for row in table.failure {
+            let key: Key = row.key.parse().map_err(|error: super::review::BadReview| unreadable(error.to_string()))?;
+            if failures.iter().any(|failure| failure.key == key) {
+                return Err(BadFailures::Twice(key));
+            }
+            let [name, observed, cause, action, rule] =
+                [row.name, row.observed, row.cause, row.action, row.rule].map(|text| text::clean(text.trim()));
+            failures.push(Failure { key, name, observed, cause, action, rule });
+        }
+        Ok(Self(failures))
+    }
+
+    pub fn all(&self) -> &[Failure] {
+        &self.0
+    }
+
+    /// A row by its key; the error lists the keys there are.
+    pub fn get(&self, key: &Key) -> Result<&Failure, BadFailures> {
+        let known = || self.0.iter().map(|failure| failure.key.to_string()).collect();
+        let unknown = || BadFailures::Unknown { name: key.clone(), known: known() };
+        self.0.iter().find(|failure| failure.key == *key).ok_or_else(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_table_is_whole() {
+        let table = Failures::embedded();
+        let keys: Vec<&str> = table.all().iter().map(|failure| failure.key.as_str()).collect();
+        assert_eq!(
+            keys,
+            ["style-ignored", "identity-unstable", "waxy", "wrong-face", "wrong-expression", "other"],
+            "reviews are stored under these keys"
+        );
+        for failure in table.all() {
+            for text in [&failure.observed, &failure.cause, &failure.action, &failure.rule] {
+                assert!(text.ends_with('.'), "{}: {text}", failure.key);
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_gets_the_list_of_known_ones() {
+        let error = Failures::embedded().get(&"ugly".parse().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("ugly") && error.contains("wrong-face, wrong-expression, other"), "{error}");
+    }
+
+    #[test]
+    fn a_table_with_a_mistake_is_refused() {
+        let row = |key: &str| {
+            format!(
+                "[[failure]]\nkey = {key:?}\nname = \"\"\nobserved = \"\"\ncause = \"\"\naction = \"\"\nrule = \"\"\n"
+            )
+        };
+        assert_eq!(Failures::parse(&row("a")).unwrap().all().len(), 1);
+        assert_eq!(Failures::parse(&(row("a") + &row("a"))), Err(BadFailures::Twice("a".parse().unwrap())));
+        for bad in [row("A b"), row("a") + "rul = \"\"\n", "failure = 1".to_owned()] {
+            assert!(matches!(Failures::parse(&bad), Err(BadFailures::Unreadable(_))), "{bad}");
+        }
+    }
+}
