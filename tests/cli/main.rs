@@ -6,5 +6,6 @@ mod doctor;
 mod generate;
 mod outputs;
 mod pictures;
+mod project;
 mod signals;
 mod support;
