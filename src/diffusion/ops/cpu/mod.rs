@@ -29,18 +29,24 @@ pub fn takes(x: &Tensor) -> bool {
 /// The best instructions that this processor has.
 pub fn arch() -> Arch {
     #[cfg(test)]
-    match TESTED.load(std::sync::atomic::Ordering::Relaxed) {
+    match tested() {
         #[cfg(target_arch = "x86_64")]
-        1 => return pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
-        2 => return Arch::Scalar,
+        Some("avx2") => return pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
+        Some("none") => return Arch::Scalar,
         _ => {}
     }
     Arch::new()
 }
 
-/// What the tests want instead of the best: 1 for AVX2, 2 for no vectors at all.
+/// The variable by which a test process asks for lesser instructions: `avx2`, or `none` for no vectors at all.
 #[cfg(test)]
-pub static TESTED: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
+pub const TESTED: &str = "PENTIMENTO_TESTED_INSTRUCTIONS";
+
+#[cfg(test)]
+fn tested() -> Option<&'static str> {
+    static WISH: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| std::env::var(TESTED).ok());
+    WISH.as_deref()
+}
 
 /// The numbers of a contiguous tensor.
 pub fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
