@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::imaging::provenance::settings_record;
 use crate::store::Reader;
 use crate::store::forget::Gone;
 use crate::studio::consent::{Consent, Standing};
@@ -10,7 +11,6 @@ use crate::studio::prompt::{Block, Prompt};
 use crate::studio::reference::Reference;
 use crate::studio::review::Review;
 use crate::studio::run::{Output, Recipe, Run};
-use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
 use crate::studio::subject::{OutputName, Subject};
 
 pub fn subject(subject: &Subject) -> Value {
@@ -111,7 +111,7 @@ fn recipe(reader: &Reader, recipe: &Recipe) -> anyhow::Result<Map<String, Value>
         ("prompt".to_owned(), prompt(&recipe.prompt)),
         ("negative".to_owned(), json!(recipe.prompt.negative())),
         ("reference".to_owned(), json!(reference.map(|reference| reference.name.to_string()))),
-        ("settings".to_owned(), settings(&recipe.settings)),
+        ("settings".to_owned(), settings_record(&recipe.settings)),
         (
             "model".to_owned(),
             json!({
@@ -128,28 +128,6 @@ fn prompt(prompt: &Prompt) -> Value {
         Block::ALL.map(|block| (block.name().to_owned(), json!(prompt.block(block)))).into_iter().collect();
     facts.insert("assembled".to_owned(), json!(prompt.assembled()));
     Value::Object(facts)
-}
-
-/// Under the names that a picture's own record has.
-fn settings(settings: &Settings) -> Value {
-    json!({
-        "steps": settings.steps,
-        "guidance": settings.guidance_scale,
-        "scheduler": settings.sampler.map(|sampler| sampler.name()),
-        "karras": settings.karras_sigmas,
-        "width": settings.width,
-        "height": settings.height,
-        "adapter_scale": match &settings.adapter_scale {
-            AdapterScale::Uniform(scale) => json!(scale),
-            AdapterScale::PerBlock(blocks) => json!(blocks),
-        },
-        "adapter_start": settings.adapter_start,
-        "adapter_end": settings.adapter_end,
-        "long_prompt": match settings.long_prompt {
-            LongPrompt::Truncate => "truncate",
-            LongPrompt::Chunk => "chunk",
-        },
-    })
 }
 
 pub fn output(reader: &Reader, run: &Run, output: &Output) -> anyhow::Result<Value> {

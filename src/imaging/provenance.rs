@@ -86,6 +86,28 @@ impl Provenance {
 }
 
 /// Prompt, negative prompt and one line of `Name: value` pairs.
+/// Settings under the names that records give them; null is what the checkpoint decides.
+pub fn settings_record(settings: &Settings) -> Value {
+    json!({
+        "steps": settings.steps,
+        "guidance": settings.guidance_scale,
+        "scheduler": settings.sampler.map(Sampler::name),
+        "karras": settings.karras_sigmas,
+        "width": settings.width,
+        "height": settings.height,
+        "adapter_scale": match &settings.adapter_scale {
+            AdapterScale::Uniform(scale) => json!(scale),
+            AdapterScale::PerBlock(blocks) => json!(blocks),
+        },
+        "adapter_start": settings.adapter_start,
+        "adapter_end": settings.adapter_end,
+        "long_prompt": match settings.long_prompt {
+            LongPrompt::Truncate => "truncate",
+            LongPrompt::Chunk => "chunk",
+        },
+    })
+}
+
 fn parameters(generation: &Generation) -> String {
     let settings = generation.settings;
     let mut lines = vec![generation.prompt.to_owned()];
@@ -112,30 +134,17 @@ fn parameters(generation: &Generation) -> String {
 }
 
 fn record(generation: &Generation) -> Value {
-    let settings = generation.settings;
     let ingredient = |item: &Ingredient| json!({"name": item.name, "blake3": item.hash});
+    // What was left to the checkpoint, as it was in the end.
+    let mut used = settings_record(generation.settings);
+    used["scheduler"] = json!(generation.sampler.name());
+    used["width"] = json!(generation.width);
+    used["height"] = json!(generation.height);
     let mut record = json!({
         "prompt": generation.prompt,
         "negative": generation.negative,
         "seed": generation.seed,
-        "settings": {
-            "steps": settings.steps,
-            "guidance": settings.guidance_scale,
-            "scheduler": generation.sampler.name(),
-            "karras": settings.karras_sigmas,
-            "width": generation.width,
-            "height": generation.height,
-            "adapter_scale": match &settings.adapter_scale {
-                AdapterScale::Uniform(scale) => json!(scale),
-                AdapterScale::PerBlock(blocks) => json!(blocks),
-            },
-            "adapter_start": settings.adapter_start,
-            "adapter_end": settings.adapter_end,
-            "long_prompt": match settings.long_prompt {
-                LongPrompt::Truncate => "truncate",
-                LongPrompt::Chunk => "chunk",
-            },
-        },
+        "settings": used,
         "model": ingredient(generation.model),
         "adapter": generation.adapter.map(ingredient),
         "image_encoder": generation.image_encoder.map(ingredient),

@@ -182,6 +182,14 @@ fn rules_refuse_with_their_names() {
 }
 
 #[test]
+fn short_names_come_from_what_can_be_seen() {
+    let project = Project::new();
+    project.done(&["subject", "add", "Ben\u{202e}ny \u{1b}[31mRed"]);
+    let subjects = project.json(&["subject", "list"]).to_string();
+    assert!(subjects.contains("benny") && !subjects.contains('\u{202e}') && !subjects.contains("u001b"), "{subjects}");
+}
+
+#[test]
 fn nowhere_is_said_in_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = pentimento();
@@ -192,8 +200,10 @@ fn nowhere_is_said_in_a_sentence() {
 /// Workers are killed at random moments until the queue is empty all the same.
 #[test]
 fn kills_lose_nothing_and_make_nothing_twice() {
-    let kills = std::env::var("PENTIMENTO_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12);
-    let queue = |project: &Project| (0..6).for_each(|run| drop(project.queue(&format!("{run}x4"), "12")));
+    let kills = std::env::var("PENTIMENTO_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12_u64);
+    // So much work that the last kill still finds some, and seeds so long that their state is saved on the way.
+    let (runs, seeds) = ((kills / 2).clamp(6, 20), (kills / 40).max(2));
+    let queue = |project: &Project| (0..runs).for_each(|run| drop(project.queue(&format!("{run}x{seeds}"), "60")));
     let (killed, undisturbed) = (Project::ready(), Project::ready());
     queue(&killed);
     queue(&undisturbed);
@@ -202,17 +212,17 @@ fn kills_lose_nothing_and_make_nothing_twice() {
     for _ in 0..kills {
         let mut worker = killed.start_worker(&[]);
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        thread::sleep(Duration::from_millis(1000 + (random >> 33) % 1500));
+        thread::sleep(Duration::from_millis(1200 + (random >> 33) % 2000));
         worker.kill().unwrap();
         worker.wait().unwrap();
     }
     assert!(killed.start_worker(&[]).wait().unwrap().success());
     assert!(undisturbed.start_worker(&[]).wait().unwrap().success());
-    let runs = killed.json(&["runs"]);
-    let begun: u64 = runs["runs"].as_array().unwrap().iter().map(|run| run["attempt"].as_u64().unwrap()).sum();
-    assert!(begun > 6, "no kill hit a run under way");
+    let history = killed.json(&["runs"]);
+    let begun: u64 = history["runs"].as_array().unwrap().iter().map(|run| run["attempt"].as_u64().unwrap()).sum();
+    assert!(begun > runs, "no kill hit a run under way");
     let (after_kills, pictures) = (killed.pictures(), undisturbed.pictures());
-    assert_eq!(pictures.len(), 24);
+    assert_eq!(pictures.len() as u64, runs * seeds);
     assert!(after_kills == pictures, "the pictures differ");
     killed.done(&["verify"]);
 }

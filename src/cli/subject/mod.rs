@@ -20,6 +20,7 @@ use super::project::{self, ProjectArguments};
 use super::{facts, print};
 use crate::studio::reference::State;
 use crate::studio::subject::{Handle, Subject};
+use crate::studio::text::clean;
 
 /// Add, list, show, rename and forget subjects: who portraits are made of
 #[derive(Args)]
@@ -96,7 +97,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
 fn add(arguments: &Add, project: &ProjectArguments) -> anyhow::Result<()> {
     let handle = match &arguments.handle {
         Some(handle) => handle.clone(),
-        None => Handle::suggest(&arguments.name).ok_or_else(|| {
+        None => Handle::suggest(&clean(&arguments.name)).ok_or_else(|| {
             let name = &arguments.name;
             Usage(format!("no short name can be made from {name:?}; choose one with --handle (for example ada)"))
         })?,
