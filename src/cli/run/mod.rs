@@ -176,11 +176,7 @@ fn tell(reader: &Reader, run: &Run) -> anyhow::Result<()> {
     let reference = run.recipe.reference.map(|reference| reader.reference_by_id(reference)).transpose()?;
     let seeds = print::counted(run.seeds.as_slice().len() as u64, "seed");
     let with = reference.map_or("no reference".to_owned(), |reference| format!("the reference {}", reference.name));
-    print::line(&format!(
-        "{} is {}: {seeds}, {with}.",
-        run.task,
-        if run.state.is_over() { "over" } else { run.state.name() }
-    ))?;
+    print::line(&format!("{} is {}: {seeds}, {with}.", run.task, run.state))?;
     for change in run.delta.iter().flat_map(|delta| &delta.changes) {
         print::line(&format!("  {}", print::change(change)))?;
     }
