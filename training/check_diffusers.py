@@ -34,7 +34,7 @@ if __name__ == "__main__":
     pipe.set_progress_bar_config(disable=True)
     trained = half_and_back(model.Model())
     pictures, _ = dataset.load("heldout")
-    noise = torch.randn(1, 4, model.LATENT, model.LATENT, generator=torch.Generator().manual_seed(11))
+    noise = torch.randn(1, model.LATENT_CHANNELS, model.LATENT, model.LATENT, generator=torch.Generator().manual_seed(11))
     pairs = []
     for scale in (0., 1.):
         pipe.set_ip_adapter_scale(scale)

@@ -7,25 +7,31 @@ import dataset
 import paths
 import tokenizer as words
 import train_encoders
+from train_vae import LATENT_CHANNELS
 from adapter import Adapter
 
 LATENT = dataset.SIZE // 4
-CHANNELS = (32, 64, 160, 192)
+CHANNELS = (32, 64, 160, 176)
 STATE = paths.checkpoint("unet.state")      # everything that training needs to go on
 AVERAGE = paths.checkpoint("unet.average")  # the averaged weights alone: what is exported
 
 
 def make_unet():
     return UNet2DConditionModel(
-        sample_size=LATENT, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=CHANNELS,
+        sample_size=LATENT, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, layers_per_block=1,
+        block_out_channels=CHANNELS,
         cross_attention_dim=train_encoders.WIDTH, attention_head_dim=4, norm_num_groups=8,
-        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"))
+        down_block_types=("DownBlock2D",) + ("CrossAttnDownBlock2D",) * 3,
+        up_block_types=("CrossAttnUpBlock2D",) * 3 + ("UpBlock2D",))
 
 
 def scheduler():
-    return DDIMScheduler(num_train_timesteps=1000, beta_start=.00085, beta_end=.012, beta_schedule="scaled_linear",
-                         clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction")
+    """Ends in more noise than Stable Diffusion's (beta 0.02, not 0.012) and samples from that end ("trailing"):
+    else light and colour of the whole picture would still show at the first step of training, and pure
+    noise, where sampling begins, would be strange to it (Lin et al. 2023, arXiv:2305.08891)."""
+    return DDIMScheduler(num_train_timesteps=1000, beta_start=.00085, beta_end=.02, beta_schedule="scaled_linear",
+                         clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction",
+                         timestep_spacing="trailing")
 
 
 class Model:
@@ -56,8 +62,8 @@ class Model:
         projection of a zero embedding. Without `embedding` the adapter is absent."""
         n = len(prompts)
         if noise is None:
-            noise = torch.cat([torch.randn(1, 4, LATENT, LATENT, generator=torch.Generator().manual_seed(s))
-                               for s in (seeds or range(n))])
+            generators = [torch.Generator().manual_seed(s) for s in (seeds or range(n))]
+            noise = torch.cat([torch.randn(1, LATENT_CHANNELS, LATENT, LATENT, generator=g) for g in generators])
         guided = guidance > 1
         context = self.read(prompts)
         if guided:

@@ -5,6 +5,7 @@ import os
 import time
 
 import torch
+import torch.distributed as dist
 
 
 def cosine(step, steps, warmup=100, floor=.03):
@@ -57,3 +58,32 @@ class Meter:
             figures = " ".join(f"{k} {v:.4f}" for k, v in self.mean.items())
             print(f"step {step} wall {time.time() - self.wall:.0f} s CPU {time.process_time() - self.cpu:.0f} s {figures}",
                   flush=True)
+
+
+def add_processes(options):
+    """Options of a training that may run as several processes with averaged gradients."""
+    options.add_argument("--world", type=int, default=1, help="processes in all")
+    options.add_argument("--rank", type=int, default=0, help="this one's number")
+    options.add_argument("--port", type=int, default=29511)
+    options.add_argument("--threads", type=int, default=1)
+
+
+def join(args):
+    if args.world > 1:
+        dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{args.port}", rank=args.rank,
+                                world_size=args.world)
+
+
+def average_gradients(parameters, world, extra=0.):
+    """Mean gradient over the processes. Returns the mean of `extra` over them: how all of them follow the
+    plan that each of them read."""
+    if world == 1:
+        return extra
+    flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(extra)])])
+    dist.all_reduce(flat)
+    flat /= world
+    start = 0
+    for p in parameters:
+        p.grad.copy_(flat[start:start + p.numel()].view_as(p))
+        start += p.numel()
+    return float(flat[-1])

@@ -10,7 +10,7 @@ import paths
 from samples import reference
 
 SUBJECT = 14
-OTHERS = [7, 12, 19, 21, 57]
+OTHERS = [7, 12, 19, 21, 57, 33, 48]
 
 if __name__ == "__main__":
     folder = os.path.join(paths.MODEL, "subject")

@@ -13,7 +13,6 @@ import os
 
 import numpy as np
 import torch
-import torch.distributed as dist
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel
 
@@ -79,7 +78,7 @@ class Batches:
 def timesteps(n, generator):
     """Half anywhere, half where the face takes shape: noise neither faint nor overwhelming."""
     anywhere = torch.rand(n, generator=generator)
-    middle = torch.sigmoid(torch.randn(n, generator=generator) * .8 + .1)
+    middle = torch.sigmoid(torch.randn(n, generator=generator) * .8 - .2)
     half = torch.rand(n, generator=generator) < .5
     return (torch.where(half, anywhere, middle) * 1000).long().clamp(0, 999)
 
@@ -92,18 +91,6 @@ def face_weight():
     return weight / weight.mean()
 
 
-def average_gradients(parameters, world, steps):
-    """Mean gradient over the processes; all of them also take the plan that the first one read."""
-    flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(steps)])])
-    dist.all_reduce(flat)
-    flat /= world
-    start = 0
-    for p in parameters:
-        p.grad.copy_(flat[start:start + p.numel()].view_as(p))
-        start += p.numel()
-    return int(round(float(flat[-1])))
-
-
 def planned(steps):
     try:
         with open(PLAN) as f:
@@ -114,9 +101,7 @@ def planned(steps):
 
 def train(args):
     torch.manual_seed(4)
-    if args.world > 1:
-        dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{args.port}", rank=args.rank,
-                                world_size=args.world)
+    progress.join(args)
     tokenizer = words.load()
     unet = model.make_unet().to(memory_format=torch.channels_last)
     adapter = Adapter(unet)
@@ -148,10 +133,7 @@ def train(args):
         same_space = train_encoders.contrast(read.pooler_output[described], picture[described])
         optimizer.zero_grad()
         (each.mean() + CONTRAST * same_space).backward()
-        if args.world > 1:
-            steps = average_gradients(parameters, args.world, planned(args.steps))
-        else:
-            steps = planned(args.steps)
+        steps = round(progress.average_gradients(parameters, args.world, planned(args.steps)))
         torch.nn.utils.clip_grad_norm_(parameters, 1.)
         optimizer.step()
         step, samples = step + 1, samples + args.batch * args.world
@@ -174,10 +156,7 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("--steps", type=int, default=3000)
     options.add_argument("--batch", type=int, default=12, help="of each process")
-    options.add_argument("--world", type=int, default=1)
-    options.add_argument("--rank", type=int, default=0)
-    options.add_argument("--port", type=int, default=29511)
-    options.add_argument("--threads", type=int, default=1)
+    progress.add_processes(options)
     args = options.parse_args()
     torch.set_num_threads(args.threads)
     train(args)
