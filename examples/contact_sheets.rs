@@ -31,12 +31,15 @@ struct Prompt {
     prompt: String,
     #[serde(default)]
     negative: String,
+    /// Set where a prompt shows a failure; those are not on the sheets.
+    guidance_scale: Option<f64>,
 }
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let subject = root.join("models/mini/subject");
-    let prompts: Prompts = toml::from_str(&std::fs::read_to_string(subject.join("prompts.toml"))?)?;
+    let mut prompts: Prompts = toml::from_str(&std::fs::read_to_string(subject.join("prompts.toml"))?)?;
+    prompts.prompt.retain(|prompt| prompt.guidance_scale.is_none());
     let mut references = vec![subject.join("reference.png")];
     references.extend((1..=7).map(|number| subject.join(format!("other-{number}.png"))));
     let folder = tempfile::tempdir()?;

@@ -1,7 +1,7 @@
 """The autoencoder: AutoencoderKL, a quarter of the size in each direction, twelve channels.
 
-With four or eight channels a small network learned hardly more than the best linear code of 4 x 4
-pixels (28.4 dB at eight); twelve leave it room for the lines of a face. Initial weights times the
+With eight channels a network of this size reached what the best linear code of 4 x 4 pixels does
+(28.4 dB), and no more; twelve leave it room for the lines of a face. Initial weights times the
 square root of three keep it from staying soft (the default initialisation shrinks the signal at
 each convolution), and so does a loss on colour differences. The noise on the latents is fixed and
 their size costs: broad shapes then get large latents and fine detail small ones, which is the
