@@ -89,7 +89,7 @@ pub enum Error {
     #[error("{} cannot be {doing}: {source}", path.display())]
     File { path: PathBuf, doing: &'static str, source: std::io::Error },
 
-    #[error("{} cannot be imported: {reason}; nothing was changed; have it exported again", path.display())]
+    #[error("{} cannot be imported: {reason}; nothing was changed; have it exported again where it comes from", path.display())]
     BadBundle { path: PathBuf, reason: String },
 
     #[error("there is a file {} already, and it was left alone; choose another name, or replace it with --force", path.display())]

@@ -338,7 +338,7 @@ fn nothing_comes_as_approved_that_could_not_be_approved_here() {
     let new = NewReference { consent: Some(short), ..picture("face") };
     let reference = project.store.add_reference(project.ada, &new, at(1)).unwrap();
     project.store.decide(reference, Decision::Approve, &opinion(), at(2)).unwrap();
-    let bad = NewReference { gate: Gate::Reject, ..picture("blurry") };
+    let bad = NewReference { consent: Some(project.right), gate: Gate::Reject, ..picture("blurry") };
     let bad = project.store.add_reference(project.ada, &bad, at(1)).unwrap();
     let overruling = pentimento::store::references::Opinion { overrule: Some("the only one".to_owned()), ..opinion() };
     project.store.decide(bad, Decision::Approve, &overruling, at(2)).unwrap();

@@ -171,7 +171,7 @@ fn bombs() {
     // Very many entries, and very long names.
     let many: Entries = (0..100_001).map(|n| (format!("{n}"), Vec::new())).collect();
     bench.refused(&zipped(&many), &["100001 files"]);
-    let long: Entries = (0..560).map(|n| (format!("{n:060000}"), Vec::new())).collect();
+    let long: Entries = (0..600).map(|n| (format!("{n:060000}"), Vec::new())).collect();
     bench.refused(&zipped(&long), &["the list of what is in it"]);
 }
 
@@ -225,7 +225,7 @@ fn rows_without_sense() {
         ("/subjects/0/name".to_owned(), json!("Ada\u{1b}[31m"), "cannot be seen"),
         ("/subjects/0/name".to_owned(), json!("\u{202e}adA"), "cannot be seen"),
         ("/subjects/0/name".to_owned(), json!("  "), "is empty"),
-        ("/subjects/0/note".to_owned(), json!("x".repeat(65_537)), "64 are the limit"),
+        ("/subjects/0/note".to_owned(), json!("x".repeat(65_537)), "65536 is the limit"),
         ("/subjects/0/created".to_owned(), json!(i64::MAX), "is no time"),
         ("/subjects/0/last_run".to_owned(), json!(u32::MAX), "the number"),
         ("/subjects/0/consents/0/kind".to_owned(), json!("borrowed"), "no kind of right"),

@@ -16,10 +16,10 @@ use tempfile::NamedTempFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
+use super::check::wrong;
 use super::rows::{Bundle, Digest};
 use crate::store::open::sync_folder;
 use crate::store::{Error, Result};
-use crate::studio::text::clean;
 
 const ROWS: &str = "bundle.json";
 const BLOBS: &str = "blobs/";
@@ -147,7 +147,7 @@ impl Archive {
     /// Opens a file and looks at the names and sizes in it.
     pub fn open(path: &Path) -> Result<Self> {
         let unreadable = |error| Error::file(path, "read", error);
-        let wrong = |reason: String| Error::BadBundle { path: path.to_owned(), reason: clean(&reason) };
+        let wrong = |reason: String| wrong(reason).of_bundle(path);
         // Looked at before it is opened: opening a pipe would wait for its writer.
         if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(unreadable(io::Error::other("it is a folder, a device or a pipe, not a file")));
@@ -242,7 +242,7 @@ impl Archive {
     }
 
     fn wrong(&self, reason: &str) -> Error {
-        Error::BadBundle { path: self.path.clone(), reason: clean(reason) }
+        wrong(reason).of_bundle(&self.path)
     }
 }
 

@@ -138,14 +138,11 @@ pub(super) fn judgement(row: &ReviewRow) -> Result<Judgement> {
 /// A text as this program writes it: nothing in it steers a terminal, and it is no book.
 pub(super) fn words(what: &str, text: &str) -> Result<String> {
     if text.len() > LONGEST_TEXT {
-        return Err(wrong(format!(
-            "{what} in it has {} KiB, and {} are the limit",
-            text.len() >> 10,
-            LONGEST_TEXT >> 10
-        )));
+        let length = text.len();
+        return Err(wrong(format!("{what} in it has {length} bytes, and {LONGEST_TEXT} is the limit")));
     }
     if clean(text) != text {
-        return Err(wrong(format!("{what} in it has characters that cannot be seen: {text:?}")));
+        return Err(wrong(format!("{what} in it has characters that cannot be seen: {:?}", clean(text))));
     }
     Ok(text.to_owned())
 }
