@@ -35,8 +35,8 @@ const MOST_ENTRIES: usize = 100_000;
 const LARGEST_LIST: u64 = 32 << 20;
 /// Bytes of `bundle.json`, unpacked: some hundred thousand runs.
 const LARGEST_ROWS: u64 = 128 << 20;
-/// Bytes of a blob, as of any picture.
-const LARGEST_BLOB: u64 = 64 << 20;
+/// Bytes of a blob: a reference of the largest size, as PNG.
+const LARGEST_BLOB: u64 = 512 << 20;
 /// Bytes of all entries together, unpacked.
 const LARGEST_BUNDLE: u64 = 256 << 30;
 
@@ -205,7 +205,7 @@ impl Archive {
 
     /// The rows. Every blob they point to is there, and none besides.
     pub fn rows(&mut self) -> Result<Bundle> {
-        let bytes = self.read(self.rows, LARGEST_ROWS)?;
+        let bytes = self.read(self.rows)?;
         let bundle = parse(&bytes).map_err(|reason| self.wrong(&reason))?;
         let needed = bundle.needed();
         if let Some(missing) = needed.iter().find(|blob| !self.blobs.contains_key(blob)) {
@@ -221,23 +221,28 @@ impl Archive {
     pub fn blob(&mut self, hash: &blake3::Hash) -> Result<Vec<u8>> {
         let index = self.blobs.get(&Digest(*hash)).copied();
         let index = index.ok_or_else(|| self.wrong(&format!("its picture {hash} is missing")))?;
-        let bytes = self.read(index, LARGEST_BLOB)?;
+        let bytes = self.read(index)?;
         if blake3::hash(&bytes) != *hash {
             return Err(self.wrong(&format!("its picture {hash} holds something else than its name says")));
         }
         Ok(bytes)
     }
 
-    fn read(&mut self, index: usize, limit: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let read = self.zip.by_index(index).map_err(io::Error::from);
-        let read = read.and_then(|entry| entry.take(limit + 1).read_to_end(&mut bytes));
-        match read {
+    /// An entry's bytes. Its size was held against the limits when the file was opened; more than that is not read.
+    fn read(&mut self, index: usize) -> Result<Vec<u8>> {
+        let mut read = || {
+            let entry = self.zip.by_index(index)?;
+            let size = entry.size();
+            let mut bytes = Vec::new();
+            entry.take(size + 1).read_to_end(&mut bytes)?;
+            Ok::<_, io::Error>((bytes, size))
+        };
+        match read() {
             Err(error) => Err(self.wrong(&format!("a file in it cannot be unpacked ({error})"))),
-            Ok(length) if length as u64 > limit => {
-                Err(self.wrong(&format!("a file in it unpacks to more than {} MiB", limit >> 20)))
+            Ok((bytes, size)) if bytes.len() as u64 > size => {
+                Err(self.wrong(&format!("a file in it unpacks to more than the {size} bytes that it says")))
             }
-            Ok(_) => Ok(bytes),
+            Ok((bytes, _)) => Ok(bytes),
         }
     }
 

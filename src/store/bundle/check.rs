@@ -20,11 +20,12 @@ use crate::store::{Error, Result};
 
 /// Denoising steps that anybody asks for.
 const MOST_STEPS: u32 = 1000;
-/// Pixels along a side, as of any picture.
+/// Pixels along a side of a picture, and of one that somebody wished for.
 const LONGEST_SIDE: u32 = 12_000;
+const LONGEST_WISH: u32 = 1_000_000;
 
 /// Bytes of a text, and of a report.
-const LONGEST_TEXT: usize = 64 << 10;
+const LONGEST_TEXT: usize = 256 << 10;
 const LARGEST_REPORT: usize = 1 << 20;
 /// The highest number of a run or a reference: room for all that follow.
 const HIGHEST_NUMBER: u32 = 100_000_000;
@@ -100,7 +101,7 @@ pub(super) fn settings(row: &SettingsRow) -> Result<Settings> {
         return Err(odd("share of the steps", share));
     }
     let sides = [row.width, row.height];
-    if let Some(side) = sides.iter().flatten().find(|side| !(1..=LONGEST_SIDE).contains(*side)) {
+    if let Some(side) = sides.iter().flatten().find(|side| !(1..=LONGEST_WISH).contains(*side)) {
         return Err(odd("size", side));
     }
     Ok(Settings {
