@@ -111,6 +111,7 @@ struct Import<'a> {
 struct Place {
     subject: SubjectId,
     consents: HashMap<Uuid, Consent>,
+    /// Withdrawn as soon as either side says so.
     references: HashMap<Uuid, (ReferenceId, ReferenceState)>,
     runs: HashMap<Uuid, i64>,
     outputs: HashMap<Uuid, i64>,

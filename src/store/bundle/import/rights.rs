@@ -46,17 +46,18 @@ impl Import<'_> {
 
     pub(super) fn reference(&self, place: &mut Place, row: &ReferenceRow) -> Result<()> {
         let claimed = check::named("state of a reference", &row.state, State::from_name)?;
+        let consent = place.consents.get(&row.consent);
+        let consent = consent.ok_or_else(|| wrong("a reference in it has no record of the right to it"))?;
         if let Some(id) = self.found("refs", row.uuid, Under::Row("subject_id", place.subject.0))? {
             let here = references::by_id(self.connection, ReferenceId(id))?;
+            let withdrawn = claimed == State::Withdrawn || consent.withdrawn.is_some();
             if claimed == State::Withdrawn && here.state != State::Withdrawn {
                 place.report.remarks.push(Remark::ReferenceWithdrawnElsewhere { reference: here.name });
             }
             place.report.references.add(false);
-            place.references.insert(row.uuid, (here.id, here.state));
+            place.references.insert(row.uuid, (here.id, if withdrawn { State::Withdrawn } else { here.state }));
             return Ok(());
         }
-        let consent = place.consents.get(&row.consent);
-        let consent = consent.ok_or_else(|| wrong("a reference in it has no record of the right to it"))?;
         let gate = check::named("verdict of the quality gate", &row.gate, Gate::from_name)?;
         let overruled = check::said("a reason", row.overruled.as_ref())?;
         let number = self.free_number(place.subject, "last_reference", row.number)?;

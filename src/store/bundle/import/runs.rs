@@ -22,12 +22,16 @@ impl Import<'_> {
     pub(super) fn run(&self, place: &mut Place, row: &RunRow) -> Result<()> {
         let was = TaskId { subject: place.report.was.clone(), number: row.number };
         let reference = row.reference.map(|uuid| self.used(place, uuid, &was)).transpose()?;
-        let withdrawn = reference.is_some_and(|(_, state)| state == ReferenceState::Withdrawn);
+        let mut withdrawn = reference.is_some_and(|(_, state)| state == ReferenceState::Withdrawn);
         let claimed = check::named("state of a run", &row.state, State::from_name)?;
         let found = self.found("runs", row.uuid, Under::Row("subject_id", place.subject.0))?;
         let id = match found {
             Some(id) => {
                 let here = runs::by_id(self.connection, RunId(id))?;
+                // It was made with the reference that is told of here, whatever the bundle says.
+                if let Some(reference) = here.recipe.reference {
+                    withdrawn |= references::by_id(self.connection, reference)?.state == ReferenceState::Withdrawn;
+                }
                 // Its worker is the one who brings its pictures.
                 if !here.state.is_over() && !row.outputs.is_empty() {
                     place.report.runs.add(false);
