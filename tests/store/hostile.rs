@@ -121,6 +121,13 @@ fn names_that_lead_out_or_do_not_belong() {
         entries.push((name.to_owned(), b"x".to_vec()));
         bench.refused(&zipped(&entries), &[words]);
     }
+    let mut twice = bench.entries.clone();
+    twice.push(("bundle.jsoN".to_owned(), b"{}".to_vec()));
+    let mut twice = zipped(&twice);
+    while let Some(at) = twice.windows(11).position(|window| window == b"bundle.jsoN") {
+        twice[at + 10] = b'n';
+    }
+    bench.refused(&twice, &["a name occurs in it twice"]);
     let mut zip = ZipWriter::new_append(Cursor::new(zipped(&bench.entries))).unwrap();
     let link = format!("blobs/{}", blake3::hash(b"link").to_hex());
     zip.add_symlink(link, "/etc/passwd", SimpleFileOptions::default()).unwrap();
