@@ -1,7 +1,5 @@
 //! What a file tells is read back as it was written, and no file does harm.
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::imaging::provenance::{Generation, Ingredient, Origin};
 use crate::studio::settings::Sampler;
@@ -190,14 +188,14 @@ fn records_of_other_things_are_none() {
     }
 }
 
-proptest! {
-    #[test]
-    fn a_damaged_file_is_an_error_or_less_told(at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
-        let mut bytes = written(true, &prompt(), &settings());
-        let at = at.index(bytes.len());
-        bytes[at] = byte;
-        bytes.truncate(cut.index(bytes.len()) + 1);
+#[test]
+fn a_damaged_file_is_an_error_or_less_told() {
+    let whole = written(true, &prompt(), &settings());
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
         let _ = read_provenance(Path::new(NAME), &bytes);
         let _ = without_words(Path::new(NAME), &bytes);
+        let _ = read_provenance(Path::new(NAME), &whole[..at]);
     }
 }

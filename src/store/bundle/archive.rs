@@ -1,4 +1,5 @@
-//! A bundle as one file: a zip with `bundle.json`, the rows, and `blobs/HASH` for each blob.
+//! A bundle as one file: a zip with `bundle.json`, the rows, and `blobs/HASH` for each blob, none of them compressed:
+//! pictures are already, and what is not packed cannot unpack to more than it is.
 //!
 //! A file that comes in may have been made by anybody. Nothing of it is unpacked to the disk: entries are looked up by
 //! the names they must have, any other name is refused, and nothing is read beyond its limit whatever the file says of
@@ -33,11 +34,11 @@ const VERSION: u32 = 1;
 const MOST_ENTRIES: usize = 100_000;
 /// Bytes of the zip's own list of its entries.
 const LARGEST_LIST: u64 = 32 << 20;
-/// Bytes of `bundle.json`, unpacked: some hundred thousand runs.
+/// Bytes of `bundle.json`: some hundred thousand runs.
 const LARGEST_ROWS: u64 = 128 << 20;
 /// Bytes of a blob: a reference of the largest size, as PNG.
 const LARGEST_BLOB: u64 = 512 << 20;
-/// Bytes of all entries together, unpacked.
+/// Bytes of all entries together.
 const LARGEST_BUNDLE: u64 = 256 << 30;
 
 #[derive(Serialize)]
@@ -93,11 +94,11 @@ impl Writer {
         Ok(Self { path: path.to_owned(), zip: ZipWriter::new(BufWriter::new(file)), blobs: HashSet::new() })
     }
 
-    /// Adds a blob. Pictures are packed already.
+    /// Adds a blob, if it is not in it yet.
     pub fn add_blob(&mut self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest(blake3::hash(bytes));
         if self.blobs.insert(digest) {
-            self.entry(&format!("{BLOBS}{}", digest.0.to_hex()), CompressionMethod::Stored, bytes)?;
+            self.entry(&format!("{BLOBS}{}", digest.0.to_hex()), bytes)?;
         }
         Ok(digest)
     }
@@ -108,7 +109,7 @@ impl Writer {
         let generator = concat!("pentimento ", env!("CARGO_PKG_VERSION"));
         let written = Written { format: FORMAT, version: VERSION, generator, bundle };
         let rows = serde_json::to_vec(&written).map_err(|error| Error::BadValue(error.to_string()))?;
-        self.entry(ROWS, CompressionMethod::Deflated, &rows)?;
+        self.entry(ROWS, &rows)?;
         let path = self.path;
         let unwritable = |error: io::Error| Error::file(&path, "written", error);
         let buffer = self.zip.finish().map_err(|error| unwritable(error.into()))?;
@@ -127,8 +128,9 @@ impl Writer {
         Ok(size)
     }
 
-    fn entry(&mut self, name: &str, method: CompressionMethod, bytes: &[u8]) -> Result<()> {
-        let options = SimpleFileOptions::default().compression_method(method).unix_permissions(0o600);
+    fn entry(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let options =
+            SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o600);
         let written = self.zip.start_file(name, options).map_err(io::Error::from);
         written.and_then(|()| self.zip.write_all(bytes)).map_err(|error| Error::file(&self.path, "written", error))
     }
@@ -185,15 +187,20 @@ impl Archive {
             if entry.is_symlink() || entry.encrypted() {
                 return Err(wrong(format!("{name:?} in it is a link or encrypted, and bundles have no such files")));
             }
+            if entry.compression() != CompressionMethod::Stored {
+                return Err(wrong(format!(
+                    "{name:?} in it is compressed, and files in bundles are not; somebody packed it anew"
+                )));
+            }
             if entry.size() > limit {
                 let (size, limit) = (entry.size() >> 20, limit >> 20);
-                return Err(wrong(format!("{what} would unpack to {size} MiB, and {limit} MiB is the limit")));
+                return Err(wrong(format!("{what} has {size} MiB, and {limit} MiB is the limit")));
             }
             total = total.saturating_add(entry.size());
         }
         if total > LARGEST_BUNDLE {
             return Err(wrong(format!(
-                "it would unpack to {} GiB, and {} is the limit",
+                "it says that it holds {} GiB, and {} is the limit",
                 total >> 30,
                 LARGEST_BUNDLE >> 30
             )));
@@ -238,9 +245,9 @@ impl Archive {
             Ok::<_, io::Error>((bytes, size))
         };
         match read() {
-            Err(error) => Err(self.wrong(&format!("a file in it cannot be unpacked ({error})"))),
+            Err(error) => Err(self.wrong(&format!("a file in it cannot be read ({error})"))),
             Ok((bytes, size)) if bytes.len() as u64 > size => {
-                Err(self.wrong(&format!("a file in it unpacks to more than the {size} bytes that it says")))
+                Err(self.wrong(&format!("a file in it is longer than the {size} bytes that it says")))
             }
             Ok((bytes, _)) => Ok(bytes),
         }
