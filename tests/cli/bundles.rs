@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -313,8 +315,7 @@ fn pages_show_what_changed() {
     let picture = fs::read(PathBuf::from(shown["outputs"][0]["path"].as_str().unwrap())).unwrap();
     let (_, encoded) = page.rsplit_once("base64,").unwrap();
     let encoded = encoded.split('"').next().unwrap();
-    use base64::Engine;
-    assert!(base64::engine::general_purpose::STANDARD.decode(encoded).unwrap() == picture);
+    assert!(BASE64.decode(encoded).unwrap() == picture);
 
     project.run(&["sheet", "ada-0001", "--output", &file(&project, "page.pdf")]).refused(2, &["page.pdf", ".html"]);
     project.run(&["sheet", "ada-0009", "--output", &png]).refused(1, &["no run", "ada-0009"]);
