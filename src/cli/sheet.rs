@@ -143,7 +143,7 @@ fn html(reader: &Reader, entries: &[Entry]) -> anyhow::Result<String> {
     let mut page = String::from(HEAD);
     for entry in entries {
         let run = &entry.run;
-        write!(page, "<section>\n<h2>{}</h2>\n", escaped(&entry.heading))?;
+        writeln!(page, "<section>\n<h2>{}</h2>", escaped(&entry.heading))?;
         let prompt = run.recipe.prompt.assembled();
         let negative = run.recipe.prompt.negative();
         for (class, text) in [("prompt", prompt.as_str()), ("negative", negative)] {
@@ -155,10 +155,10 @@ fn html(reader: &Reader, entries: &[Entry]) -> anyhow::Result<String> {
         for output in &entry.outputs {
             let (name, picture) = (escaped(&name(entry, output).to_string()), &output.picture);
             let bytes = BASE64.encode(reader.blobs().read(&picture.blob)?);
-            write!(
+            writeln!(
                 page,
                 "<figure><img src=\"data:image/png;base64,{bytes}\" width=\"{}\" height=\"{}\" alt=\"{name}\">\
-                 <figcaption>{name}<br>seed {}, {}</figcaption></figure>\n",
+                 <figcaption>{name}<br>seed {}, {}</figcaption></figure>",
                 picture.width,
                 picture.height,
                 output.seed,

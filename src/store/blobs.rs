@@ -36,6 +36,9 @@ pub struct Content {
     pub media_type: &'static str,
 }
 
+/// Where the bytes of blobs come from, one by one.
+pub type Source<'a> = dyn Fn(&blake3::Hash) -> Result<Vec<u8>> + 'a;
+
 impl Blobs {
     pub(super) fn new(project: &Path) -> Self {
         Self { folder: project.join("blobs") }
@@ -100,11 +103,7 @@ impl Blobs {
     }
 
     /// Stores many blobs; on return all are on the disk. The folders are brought there once, at the end.
-    pub(super) fn put_all(
-        &self,
-        hashes: &[blake3::Hash],
-        fetch: &dyn Fn(&blake3::Hash) -> Result<Vec<u8>>,
-    ) -> Result<()> {
+    pub(super) fn put_all(&self, hashes: &[blake3::Hash], fetch: &Source<'_>) -> Result<()> {
         let mut folders = BTreeSet::new();
         for hash in hashes {
             if !self.is_kept(hash) {
@@ -181,7 +180,7 @@ impl Store {
     pub(super) fn write_with_files<T>(
         &self,
         hashes: &[blake3::Hash],
-        fetch: &dyn Fn(&blake3::Hash) -> Result<Vec<u8>>,
+        fetch: &Source<'_>,
         step: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         let put = self.blobs.put_all(hashes, fetch);
@@ -199,7 +198,7 @@ impl Store {
         connection: &Connection,
         hash: &blake3::Hash,
         media_type: &str,
-        source: Option<&dyn Fn(&blake3::Hash) -> Result<Vec<u8>>>,
+        source: Option<&Source<'_>>,
         at: Timestamp,
     ) -> Result<Hash> {
         let path = self.blobs.path(hash);

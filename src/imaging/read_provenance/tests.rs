@@ -122,7 +122,8 @@ fn without_words_the_mark_stays_and_no_word_does() {
 #[test]
 fn foreign_parameters_are_found_in_every_kind_of_text() {
     let text = "a cat\nSteps: 4, Sampler: DDIM, CFG scale: 7, Seed: 3";
-    let ways: [fn(&mut png::Encoder<'_, &mut Vec<u8>>, &str); 3] = [
+    type Way = fn(&mut png::Encoder<'_, &mut Vec<u8>>, &str);
+    let ways: [Way; 3] = [
         |encoder, text| encoder.add_text_chunk(PARAMETERS.to_owned(), text.to_owned()).unwrap(),
         |encoder, text| encoder.add_ztxt_chunk(PARAMETERS.to_owned(), text.to_owned()).unwrap(),
         |encoder, text| encoder.add_itxt_chunk(PARAMETERS.to_owned(), text.to_owned()).unwrap(),

@@ -58,7 +58,7 @@ pub(super) fn times(milliseconds: Option<i64>) -> Result<Option<Timestamp>> {
 }
 
 pub(super) fn verdict(name: &str) -> Result<Verdict> {
-    named("verdict", name, |name| Verdict::from_name(name))
+    named("verdict", name, Verdict::from_name)
 }
 
 pub(super) fn grant(row: &ConsentRow) -> Result<Grant> {
@@ -162,7 +162,7 @@ pub(super) fn required(what: &str, text: &str) -> Result<String> {
 
 /// What a program measured, as it wrote it down.
 pub(super) fn report(report: Option<&serde_json::Value>) -> Result<Option<String>> {
-    let text = report.map(|report| to_json(report)).transpose()?;
+    let text = report.map(to_json).transpose()?;
     if text.as_ref().is_some_and(|text| text.len() > LARGEST_REPORT) {
         return Err(wrong(format!("a report in it has more than {} KiB", LARGEST_REPORT >> 10)));
     }

@@ -281,11 +281,10 @@ impl RunRow {
         self.profile = None;
         self.diagnosis.clear();
         self.error = None;
-        for model in [Some(&mut self.checkpoint), self.adapter.as_mut(), self.image_encoder.as_mut()] {
+        let models = [Some(&mut self.checkpoint), self.adapter.as_mut(), self.image_encoder.as_mut()];
+        for name in models.into_iter().flatten() {
             // Where the files lie is nobody's business.
-            if let Some(name) = model {
-                *name = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
-            }
+            *name = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         }
         for output in &mut self.outputs {
             output.measures = None;

@@ -31,15 +31,13 @@ use super::archive::Archive;
 use super::check::{self, wrong};
 use super::report::{Imported, Report};
 use super::rows::{Bundle, Digest, PictureRow, SubjectRow};
+use crate::store::blobs::Source;
 use crate::store::columns::{Hash, Id, Time, insert};
 use crate::store::{Error, Result, Store, subjects};
 use crate::studio::consent::Consent;
 use crate::studio::ids::{ReferenceId, SubjectId};
 use crate::studio::reference::State as ReferenceState;
 use crate::studio::subject::Handle;
-
-/// Where the bytes of blobs come from.
-pub type Source<'a> = dyn Fn(&blake3::Hash) -> Result<Vec<u8>> + 'a;
 
 /// A bundle that came in.
 pub struct Parcel {
