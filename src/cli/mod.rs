@@ -1,7 +1,8 @@
 //! The command line: one file per subcommand, thin.
 //!
 //! - `demo`, `generate`, `doctor`, `completions` (and `man`): the subcommands
-//! - `init`, `subject`, `reference`, `run`, `runs`, `show`, `queue`, `worker`, `upkeep`: the subcommands on a project
+//! - `init`, `subject`, `reference`, `run`, `runs`, `show`, `queue`, `worker`, `upkeep`,
+//!   `export`, `import`, `sheet`: the subcommands on a project
 //! - `facts`, `print`, `lookup`, `pictures`, `confirm`, `settings`: what those share
 //! - `making`: pictures made and written, with their provenance
 //! - `project`: which project a command works on
@@ -14,9 +15,11 @@ mod completions;
 mod confirm;
 mod demo;
 mod doctor;
+mod export;
 mod facts;
 mod failure;
 mod generate;
+mod import;
 mod init;
 mod interrupt;
 mod lookup;
@@ -32,6 +35,7 @@ mod run;
 mod runs;
 mod screen;
 mod settings;
+mod sheet;
 mod show;
 mod subject;
 mod terminal;
@@ -70,6 +74,9 @@ enum Command {
     Show(show::Arguments),
     Queue(queue::Arguments),
     Worker(worker::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
+    Sheet(sheet::Arguments),
     Backup(upkeep::Backup),
     Verify(upkeep::Verify),
     Completions(completions::Arguments),
@@ -96,6 +103,9 @@ pub fn main() -> ExitCode {
         Command::Show(arguments) => show::run(&arguments, &project),
         Command::Queue(arguments) => queue::run(&arguments, &project),
         Command::Worker(arguments) => worker::run(&arguments, &project),
+        Command::Export(arguments) => export::run(&arguments, &project),
+        Command::Import(arguments) => import::run(&arguments, &project),
+        Command::Sheet(arguments) => sheet::run(&arguments, &project),
         Command::Backup(arguments) => upkeep::backup(&arguments, &project),
         Command::Verify(arguments) => upkeep::verify(&arguments, &project),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -89,6 +89,12 @@ pub enum Error {
     #[error("{} cannot be {doing}: {source}", path.display())]
     File { path: PathBuf, doing: &'static str, source: std::io::Error },
 
+    #[error("{} cannot be imported: {reason}; nothing was changed; have it exported again where it comes from", path.display())]
+    BadBundle { path: PathBuf, reason: String },
+
+    #[error("there is a file {} already, and it was left alone; choose another name, or replace it with --force", path.display())]
+    FileExists { path: PathBuf },
+
     #[error("a value in the database cannot be understood: {0}; run `pentimento verify`")]
     BadValue(String),
 
@@ -121,6 +127,16 @@ impl Error {
             Kind::StorageFull | Kind::QuotaExceeded => Self::DiskFull { path },
             Kind::ReadOnlyFilesystem | Kind::PermissionDenied => Self::ReadOnly { path, reason: source.to_string() },
             _ => Self::File { path, doing, source },
+        }
+    }
+
+    /// The same error, told as one of this bundle.
+    pub(super) fn of_bundle(self, bundle: &Path) -> Self {
+        match self {
+            Self::BadBundle { path, reason } if path.as_os_str().is_empty() => {
+                Self::BadBundle { path: bundle.to_owned(), reason }
+            }
+            other => other,
         }
     }
 

@@ -8,10 +8,12 @@
 //! - [`subjects`], [`references`]: who, with what right, from which pictures
 //! - [`runs`]: making runs under the rules, and reading them; [`queue`]: handing them to workers
 //! - [`outputs`], [`reviews`], [`presets`]: what came of them
+//! - [`bundle`]: what leaves a project and enters another
 //! - [`search`]: full text; [`verify`], [`backup`], [`forget`]: upkeep
 
 pub mod backup;
 pub mod blobs;
+pub mod bundle;
 mod columns;
 mod error;
 pub mod forget;

@@ -16,7 +16,7 @@ use super::columns::{Hash, Id, SETTINGS, Time, bad, insert, json, named, setting
 use super::{Durability, Error, Reader, Result, Store, references, subjects};
 
 /// A run that does not make progress is begun so often before it counts as failed.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 
 /// A run to be made.
 #[derive(Clone, Debug)]
@@ -255,7 +255,7 @@ fn lines(connection: &Connection, filter: &str, parameters: impl rusqlite::Param
     statement.query_and_then(parameters, line)?.collect()
 }
 
-fn block_column(block: Block) -> &'static str {
+pub(super) fn block_column(block: Block) -> &'static str {
     match block {
         Block::Subject => "prompt_subject",
         Block::Camera => "prompt_camera",

@@ -1,5 +1,6 @@
 //! The domain in plain types, without input or output. Sees no other module.
 
+pub mod account;
 pub mod consent;
 pub mod delta;
 pub mod failures;

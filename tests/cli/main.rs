@@ -1,5 +1,6 @@
 //! The real program, driven from outside: what it prints, what it writes, how it fails.
 
+mod bundles;
 mod checkpoints;
 mod demo;
 mod doctor;

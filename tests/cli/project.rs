@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use crate::support::{self, Ran, pentimento};
 
 /// A project with one subject, `ada`, and one candidate reference.
-struct Project {
-    folder: TempDir,
+pub struct Project {
+    pub folder: TempDir,
 }
 
 impl Project {
@@ -27,7 +27,7 @@ impl Project {
     }
 
     /// With the reference approved.
-    fn ready() -> Self {
+    pub fn ready() -> Self {
         let project = Self::new();
         project.done(&["ref", "approve", "ada-r1"]);
         project
@@ -47,29 +47,29 @@ impl Project {
         ])
     }
 
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("project")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = pentimento();
         command.arg("--project").arg(self.path()).args(words).env("HOME", self.folder.path());
         command
     }
 
-    fn run(&self, words: &[&str]) -> Ran {
+    pub fn run(&self, words: &[&str]) -> Ran {
         support::run(&mut self.command(words))
     }
 
     #[track_caller]
-    fn done(&self, words: &[&str]) -> Ran {
+    pub fn done(&self, words: &[&str]) -> Ran {
         let ran = self.run(words);
         assert_eq!(ran.status, 0, "{words:?}: {}", ran.stderr);
         ran
     }
 
     #[track_caller]
-    fn json(&self, words: &[&str]) -> Value {
+    pub fn json(&self, words: &[&str]) -> Value {
         self.run(&[words, &["--json"]].concat()).json()
     }
 
