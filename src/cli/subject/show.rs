@@ -3,12 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::lookup::now;
+use crate::cli::lookup::{self, now};
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
-use crate::store::Reader;
-use crate::studio::ids::SubjectId;
-use crate::studio::subject::{Handle, OutputName};
+use crate::studio::subject::Handle;
 
 /// Show a subject: its rights, references, baseline and newest runs
 #[derive(Args)]
@@ -30,7 +28,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let rights = reader.consents(subject.id)?;
     let references = reader.references(subject.id)?;
     let runs = reader.runs(subject.id, None, RUNS)?;
-    let baseline = baseline(&reader, subject.id)?;
+    let baseline = lookup::baseline(&reader, subject.id)?;
 
     if arguments.json {
         let mut document = facts::subject(&subject);
@@ -54,11 +52,4 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     crate::cli::reference::tell(&references)?;
     print::line("Newest runs")?;
     crate::cli::runs::tell(&runs)
-}
-
-/// The output that the subject's runs are held against.
-pub fn baseline(reader: &Reader, subject: SubjectId) -> anyhow::Result<Option<OutputName>> {
-    let Some(baseline) = reader.baseline(subject)? else { return Ok(None) };
-    let output = reader.output(baseline.output)?;
-    Ok(Some(OutputName { task: reader.run_by_id(output.run)?.task, seed: output.seed }))
 }
