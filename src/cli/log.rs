@@ -19,7 +19,7 @@ use crate::studio::subject::{Handle, OutputName, TaskId};
 /// changed against the run it was made from, and the diagnosis or else the newest note of a review.
 #[derive(Args)]
 pub struct Arguments {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// Print the runs as one JSON document, each before those that were made from it

@@ -139,7 +139,8 @@ fn tell_what_a_baseline_needs(reader: &Reader, output: OutputId, name: &OutputNa
         return Ok(print::line(&format!("It can be the baseline: pentimento baseline {name}"))?);
     }
     let missing: Vec<&str> = missing.iter().map(Key::as_str).collect();
-    Ok(print::line(&format!("To be the baseline it needs scores on {}.", missing.join(", ")))?)
+    print::line("To be the baseline it needs more scores:")?;
+    Ok(print::table(&[vec![format!("  {}", missing.join(", "))]])?)
 }
 
 impl Said {

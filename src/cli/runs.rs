@@ -11,8 +11,9 @@ use crate::studio::subject::Handle;
 
 /// List runs, newest first, or search prompts, notes and diagnoses
 #[derive(Args)]
+#[command(after_help = "Examples:\n  pentimento runs ada\n  pentimento runs ada --search \"soft light\"")]
 pub struct Arguments {
-    /// Only this subject's
+    /// Only what belongs to this subject, by its short name
     subject: Option<Handle>,
 
     /// Instead of the list, where all these words occur: in prompts, diagnoses, and the notes of reviews and references;

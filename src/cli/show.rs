@@ -16,13 +16,14 @@ use crate::studio::review::{Judgement, Key, Review, Verdict};
 use crate::studio::run::{Output, Run};
 use crate::studio::subject::{OutputName, TaskId};
 
-/// Show a run with its settings and pictures, or one of its pictures
+/// Show a run with its settings, pictures and reviews, or one of its pictures
 #[derive(Args)]
+#[command(after_help = "Examples:\n  pentimento show ada-0042\n  pentimento show ada-0042:7 --output violinist.png")]
 pub struct Arguments {
     /// A run, such as ada-0042, or one of its pictures by its seed, such as ada-0042:7
     name: Name,
 
-    /// Write the picture to this file; only for one picture
+    /// Write the picture to this file; NAME must be one picture, or a run that has only one
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 

@@ -12,22 +12,29 @@ use tempfile::TempDir;
 
 use crate::support::{self, Ran, pentimento};
 
-/// A project with one subject, `ada`, and one candidate reference.
-struct Project {
+/// A project in a folder of its own.
+pub struct Project {
     folder: TempDir,
 }
 
 impl Project {
-    fn new() -> Self {
+    /// With nobody in it.
+    pub fn empty() -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
         project.done(&["init"]);
+        project
+    }
+
+    /// With one subject, `ada`, and one candidate reference.
+    pub fn new() -> Self {
+        let project = Self::empty();
         project.done(&["subject", "add", "Ada"]);
         project.add_reference();
         project
     }
 
     /// With the reference approved.
-    fn ready() -> Self {
+    pub fn ready() -> Self {
         let project = Self::new();
         project.done(&["ref", "approve", "ada-r1"]);
         project
@@ -47,34 +54,39 @@ impl Project {
         ])
     }
 
-    fn path(&self) -> PathBuf {
+    /// A file beside the project.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("project")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = pentimento();
         command.arg("--project").arg(self.path()).args(words).env("HOME", self.folder.path());
         command
     }
 
-    fn run(&self, words: &[&str]) -> Ran {
+    pub fn run(&self, words: &[&str]) -> Ran {
         support::run(&mut self.command(words))
     }
 
     #[track_caller]
-    fn done(&self, words: &[&str]) -> Ran {
+    pub fn done(&self, words: &[&str]) -> Ran {
         let ran = self.run(words);
         assert_eq!(ran.status, 0, "{words:?}: {}", ran.stderr);
         ran
     }
 
     #[track_caller]
-    fn json(&self, words: &[&str]) -> Value {
+    pub fn json(&self, words: &[&str]) -> Value {
         self.run(&[words, &["--json"]].concat()).json()
     }
 
     /// Queues a run of so many pictures with few steps; gives its name.
-    fn queue(&self, seeds: &str, steps: &str) -> String {
+    pub fn queue(&self, seeds: &str, steps: &str) -> String {
         let words = ["run", "ada", "--subject-block", "portrait of a calm person", "--seeds", seeds, "--steps", steps];
         self.json(&words)["task"].as_str().unwrap().to_owned()
     }

@@ -28,7 +28,7 @@ use crate::studio::subject::Handle;
     after_help = "Example:\n  pentimento ref add ada front.jpg --rights consent --statement \"mail of 3 May\" --expires 2028-01-01"
 )]
 pub struct Arguments {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// PNG, JPEG or WebP

@@ -47,7 +47,7 @@ enum Command {
 /// List a subject's references with their state
 #[derive(Args)]
 struct List {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// Print them as one JSON document

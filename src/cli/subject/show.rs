@@ -11,7 +11,7 @@ use crate::studio::subject::Handle;
 /// Show a subject: its rights, references, baseline and newest runs
 #[derive(Args)]
 pub struct Arguments {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// Print what there is as one JSON document
@@ -40,8 +40,9 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         document["newest_runs"] = json!(runs.iter().map(|line| line.run.task.to_string()).collect::<Vec<_>>());
         return Ok(print::document(&document)?);
     }
-    print::line(&format!("{}: {}", subject.handle, subject.name))?;
+    print::line(subject.handle.as_str())?;
     print::pairs(&[
+        ("name", subject.name.clone()),
         ("note", subject.note.clone()),
         ("added", print::minute(subject.created)),
         ("baseline", baseline.map_or("none yet".to_owned(), |name| name.to_string())),
