@@ -55,6 +55,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             "since": kept.map(|baseline| baseline.since.to_string()),
         }))?);
     }
-    let before = before.map_or_else(String::new, |before| format!("; before it was {before}"));
+    let before =
+        before.filter(|before| before != name).map_or_else(String::new, |before| format!("; before it was {before}"));
     Ok(print::line(&format!("{name} is the baseline of {subject} now{before}."))?)
 }

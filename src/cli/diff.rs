@@ -11,7 +11,7 @@ use crate::studio::subject::TaskId;
 
 /// Show what differs between two runs: variables, seeds, the model's files, and what was measured
 ///
-/// The runs may be of different subjects and need not come of each other. In prompts, words that went stand in [-…-]
+/// The runs may be of different subjects and need not be related. In prompts, words that went stand in [-…-]
 /// and words that came in {+…+}.
 #[derive(Args)]
 #[command(after_help = "Example:\n  pentimento diff ada-0003 ada-0007")]

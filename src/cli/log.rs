@@ -1,4 +1,4 @@
-//! `log`: how a subject's runs came of each other, as a tree.
+//! `log`: how a subject's runs descend from one another, as a tree.
 
 use std::collections::HashMap;
 use std::iter;
@@ -11,8 +11,9 @@ use super::{fit, lookup, print};
 use crate::store::runs::RunLine;
 use crate::studio::lineage::{self, Place};
 use crate::studio::subject::{Handle, OutputName, TaskId};
+use crate::studio::text::clean;
 
-/// Show how a subject's runs came of each other, and what changed on the way
+/// Show how a subject's runs descend from one another, and what changed on the way
 ///
 /// The oldest run stands at the top, and what was made from a run below it. Its newest child goes on in its own column;
 /// the others branch off to the right. Each run is shown with its state, its seeds, the verdicts on its pictures, what
@@ -29,6 +30,9 @@ pub struct Arguments {
 
 /// So many columns are drawn; what stands further to the right says whose child it is instead.
 const COLUMNS: usize = 8;
+
+/// So much of a list of seeds is shown, in columns.
+const SEEDS: usize = 24;
 
 /// A run, where it stands, and the run it was made from.
 struct Entry<'l> {
@@ -102,7 +106,7 @@ impl Entry<'_> {
         let room = columns.saturating_sub(fit::width(&below));
         let mut words: Vec<String> = fit::wrap(&self.head(baseline), room);
         let more = self.more().into_iter().filter(|text| !text.is_empty());
-        words.extend(more.map(|text| format!("  {}", fit::cut(&text, room.saturating_sub(2)))));
+        words.extend(more.map(|text| format!("  {}", fit::cut(&clean(&text), room.saturating_sub(2)))));
         let margins = iter::once(joint).chain(iter::repeat(below));
         margins.zip(words).map(|(margin, words)| margin + &words)
     }
@@ -116,7 +120,8 @@ impl Entry<'_> {
         let verdicts = told.collect::<Vec<_>>().join(", ");
         let verdicts = if verdicts.is_empty() { "no pictures".to_owned() } else { verdicts };
         let seeds = if run.seeds.as_slice().len() == 1 { "seed" } else { "seeds" };
-        let mut head = format!("{}  {}  {seeds} {}  {verdicts}", run.task, run.state, few(&run.seeds.to_string()));
+        let mut head =
+            format!("{}  {}  {seeds} {}  {verdicts}", run.task, run.state, fit::cut(&run.seeds.to_string(), SEEDS));
         if let Some(baseline) = baseline.filter(|baseline| baseline.task == run.task) {
             head += &format!("  baseline: seed {}", baseline.seed);
         }
@@ -140,9 +145,4 @@ impl Entry<'_> {
         };
         [hidden.map_or_else(String::new, |parent| format!("made from {parent}")), changed, said]
     }
-}
-
-/// A list of seeds, as far as anybody reads it.
-fn few(seeds: &str) -> String {
-    fit::cut(seeds, 24)
 }

@@ -1,7 +1,6 @@
 //! `review`, `accept`, `reject`: what a person says of a picture.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use clap::Args;
 use serde_json::json;
@@ -11,20 +10,17 @@ use super::lookup::{self, now};
 use super::project::{self, ProjectArguments};
 use super::{facts, print};
 use crate::store::Reader;
-use crate::studio::failures::Failures;
+use crate::studio::failures::{Failure, Failures};
 use crate::studio::ids::OutputId;
-use crate::studio::review::{Judgement, Key, Rubric, Score, Verdict};
+use crate::studio::review::{Criterion, Judgement, Key, Rubric, Score, Verdict};
 use crate::studio::subject::OutputName;
 
 /// Say what you see in a picture: what failed, scores, a note, and a diagnosis of its run
 ///
-/// Reviews are kept one beside the other; of the scores on a criterion the newest counts. The picture's verdict stays as
-/// it is: `accept` and `reject` say the same and give one.
+/// Every review is kept; of the scores on a criterion, the newest counts. The picture's verdict stays as it is: `accept`
+/// and `reject` take the same options and give one.
 #[derive(Args)]
-#[command(
-    after_help = "Example:\n  pentimento review ada-0042:7 --failure waxy --score skin=1,prompt=3 --note \"cheeks too smooth\"",
-    after_long_help = known()
-)]
+#[command(after_help = REVIEW, after_long_help = with_keys(REVIEW))]
 pub struct Review {
     #[command(flatten)]
     said: Said,
@@ -34,23 +30,17 @@ pub struct Review {
 ///
 /// A baseline needs a picture that is accepted and scored on every criterion.
 #[derive(Args)]
-#[command(
-    after_help = "Example:\n  pentimento accept ada-0042:7 --score appearance=3,prompt=3,expression=2,skin=3,artifacts=4",
-    after_long_help = known()
-)]
+#[command(after_help = ACCEPT, after_long_help = with_keys(ACCEPT))]
 pub struct Accept {
     #[command(flatten)]
     said: Said,
 }
 
-/// Reject a picture, with what failed
+/// Reject a picture, and say what failed
 ///
 /// The picture stays in the history.
 #[derive(Args)]
-#[command(
-    after_help = "Example:\n  pentimento reject ada-0042:7 --failure wrong-face --diagnosis \"the style wins over the reference\"",
-    after_long_help = known()
-)]
+#[command(after_help = REJECT, after_long_help = with_keys(REJECT))]
 pub struct Reject {
     #[command(flatten)]
     said: Said,
@@ -61,11 +51,12 @@ struct Said {
     /// The picture by its run and its seed, such as ada-0042:7
     output: OutputName,
 
-    /// What failed, by its key (--help lists them); may be repeated
+    /// What failed, by its key (--help lists them); may be repeated, or be a list with commas
     #[arg(long, value_name = "KEY", value_parser = failure, value_delimiter = ',')]
     failure: Vec<Key>,
 
-    /// A score from 0 (absent) to 4 (as good as it gets), such as skin=3; may be repeated
+    /// A score from 0 (absent) to 4 (as good as it gets), such as skin=3; may be repeated, or be a list
+    /// with commas
     #[arg(long, value_name = "CRITERION=N", value_parser = score, value_delimiter = ',')]
     score: Vec<(Key, Score)>,
 
@@ -85,6 +76,14 @@ struct Said {
     #[arg(long)]
     json: bool,
 }
+
+// Examples, for the help.
+const REVIEW: &str =
+    "Example:\n  pentimento review ada-0042:7 --failure waxy --score skin=1,prompt=3 --note \"cheeks too smooth\"";
+const ACCEPT: &str =
+    "Example:\n  pentimento accept ada-0042:7 --score appearance=3,prompt=3,expression=2,skin=3,artifacts=4";
+const REJECT: &str =
+    "Example:\n  pentimento reject ada-0042:7 --failure wrong-face --diagnosis \"the style wins over the reference\"";
 
 pub fn review(arguments: &Review, project: &ProjectArguments) -> anyhow::Result<()> {
     keep(&arguments.said, Verdict::Open, project)
@@ -180,18 +179,15 @@ fn score(text: &str) -> Result<(Key, Score), String> {
     Ok((criterion.key.clone(), score))
 }
 
-/// The failures and criteria there are, for the help.
-fn known() -> String {
+/// An example and, below it, the failures and criteria there are.
+fn with_keys(example: &str) -> String {
     let failures = Failures::embedded().all();
     let width = failures.iter().map(|failure| failure.key.as_str().len()).max().unwrap_or(0);
-    let mut text = "Failures:".to_owned();
-    for failure in failures {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "\n  {:<width$}  {}", failure.key.as_str(), failure.name);
-    }
-    text += "\n\nCriteria, with the least that a baseline needs:";
-    for criterion in &Rubric::embedded().criteria {
-        let _ = write!(text, "\n  {}={}\n      {}", criterion.key, criterion.least.get(), criterion.question);
-    }
-    text
+    let failure = |failure: &Failure| format!("  {:<width$}  {}\n", failure.key.as_str(), failure.name);
+    let criterion = |criterion: &Criterion| {
+        format!("  {}={}\n      {}\n", criterion.key, criterion.least.get(), criterion.question)
+    };
+    let failures: String = failures.iter().map(failure).collect();
+    let criteria: String = Rubric::embedded().criteria.iter().map(criterion).collect();
+    format!("{example}\n\nFailures:\n{failures}\nCriteria, with the least that a baseline needs:\n{criteria}")
 }

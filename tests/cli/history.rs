@@ -1,4 +1,4 @@
-//! The history from outside: how runs came of each other, and what differs between two.
+//! The history from outside: how runs descend from one another, and what differs between two.
 
 use pentimento::store::Store;
 use pentimento::store::runs::NewRun;

@@ -44,7 +44,12 @@ fn the_manual_has_a_page_for_every_subcommand() {
         assert!(top.replace("\\-", "-").contains(&page), "{page} is not on the top page");
     }
     let review = fs::read_to_string(manual.join("pentimento-review.1")).unwrap().replace("\\-", "-");
-    assert!(review.contains(".TH pentimento-review 1") && review.contains("wrong-expression"), "{review}");
+    assert!(
+        review.contains(".TH pentimento-review 1")
+            && review.contains("pentimento 0.")
+            && review.contains("wrong-expression"),
+        "{review}"
+    );
 }
 
 #[test]
