@@ -15,7 +15,7 @@ use crate::studio::subject::OutputName;
 /// before it ends, and the history keeps it.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  pentimento accept ada-0042:7 --score appearance=3,prompt=3,expression=2,skin=3,artifacts=4\n  \
+    after_help = "Example:\n  pentimento accept ada-0042:7 \\\n      --score appearance=3,prompt=3,expression=2,skin=3,artifacts=4\n  \
                   pentimento baseline ada-0042:7 --reason \"the first that looks like her\""
 )]
 pub struct Arguments {

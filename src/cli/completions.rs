@@ -9,10 +9,8 @@ use super::CommandLine;
 
 /// Print a script that completes commands and options in a shell
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  pentimento completions bash > ~/.local/share/bash-completion/completions/pentimento\n  \
-                  pentimento completions fish > ~/.config/fish/completions/pentimento.fish"
-)]
+#[command(after_help = "Examples:\n  source <(pentimento completions bash)\n  \
+                  pentimento completions fish > ~/.config/fish/completions/pentimento.fish")]
 pub struct Arguments {
     /// The shell that the script is for
     shell: Shell,

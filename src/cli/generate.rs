@@ -26,7 +26,7 @@ use crate::studio::text::clean;
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  pentimento generate --prompt \"a smiling woman, close-up, soft light\" --output woman.png\n  \
-                  pentimento generate --prompt \"a violinist\" --reference face.png --seed 7 --count 3 --output violinist.png"
+                  pentimento generate --prompt \"a violinist\" --reference face.png --output violinist.png"
 )]
 pub struct Arguments {
     /// What to make; best in the order subject, camera, lighting, style, constraints

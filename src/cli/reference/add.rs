@@ -25,7 +25,7 @@ use crate::studio::subject::Handle;
 /// subject's newest right in force is used.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  pentimento ref add ada front.jpg --rights consent --statement \"mail of 3 May\" --expires 2028-01-01"
+    after_help = "Example:\n  pentimento ref add ada front.jpg --rights consent \\\n      --statement \"mail of 3 May\" --expires 2028-01-01"
 )]
 pub struct Arguments {
     /// The subject's short name, such as ada

@@ -25,7 +25,7 @@ use crate::studio::subject::{Handle, ReferenceName};
 /// approved one can be retired when a better one comes. Withdrawing deletes it, with every picture it made.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  pentimento ref add ada portrait.jpg --rights consent --statement \"signed release, folder 7\"\n  \
+    after_help = "Example:\n  pentimento ref add ada portrait.jpg --rights consent \\\n      --statement \"signed release, folder 7\"\n  \
                   pentimento ref approve ada-r1 --note \"frontal, soft light\""
 )]
 pub struct Arguments {

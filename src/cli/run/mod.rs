@@ -32,7 +32,7 @@ use crate::worker::Until;
 /// More or other seeds are no change of a variable.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  pentimento run ada --subject-block \"a violinist, calm gaze\" --lighting \"soft window light\"\n  \
+    after_help = "Examples:\n  pentimento run ada --subject-block \"a violinist, calm gaze\" \\\n      --lighting \"soft window light\"\n  \
                   pentimento run ada --parent ada-0001 --set guidance=6.5\n  \
                   pentimento run ada --parent ada-0001 --seeds 3x6\n\n\
                   --set knows: subject, camera, lighting, style, constraints, negative (words); reference (ada-r3 or\n\
