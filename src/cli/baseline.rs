@@ -14,10 +14,9 @@ use crate::studio::subject::OutputName;
 /// The picture must be accepted, scored on every criterion of the rubric, and on none of them too low. The baseline
 /// before it ends, and the history keeps it.
 #[derive(Args)]
-#[command(
-    after_help = "Example:\n  pentimento accept ada-0042:7 \\\n      --score appearance=3,prompt=3,expression=2,skin=3,artifacts=4\n  \
-                  pentimento baseline ada-0042:7 --reason \"the first that looks like her\""
-)]
+#[command(after_help = "Example:\n  pentimento accept ada-0042:7 \\\n      \
+                  --score appearance=3,prompt=3,expression=2,skin=3,artifacts=4\n  \
+                  pentimento baseline ada-0042:7 --reason \"the first that looks like her\"")]
 pub struct Arguments {
     /// The picture by its run and its seed, such as ada-0042:7
     output: OutputName,

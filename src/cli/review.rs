@@ -81,7 +81,8 @@ struct Said {
 const REVIEW: &str = "Example:\n  pentimento review ada-0042:7 --failure waxy --score skin=1 --note \"too smooth\"";
 const ACCEPT: &str =
     "Example:\n  pentimento accept ada-0042:7 \\\n      --score appearance=3,prompt=3,expression=2,skin=3,artifacts=4";
-const REJECT: &str = "Example:\n  pentimento reject ada-0042:7 --failure wrong-face \\\n      --diagnosis \"the style wins over the reference\"";
+const REJECT: &str = "Example:\n  pentimento reject ada-0042:7 --failure wrong-face \\\n      \
+                      --diagnosis \"the style wins over the reference\"";
 
 pub fn review(arguments: &Review, project: &ProjectArguments) -> anyhow::Result<()> {
     keep(&arguments.said, Verdict::Open, project)
