@@ -25,7 +25,7 @@ use crate::studio::text::clean;
 /// they were generated, from what, and how.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  pentimento generate --prompt \"a smiling woman, close-up, soft light\" --output woman.png\n  \
+    after_help = "Examples:\n  pentimento generate --prompt \"a smiling woman, close-up, soft light\" --output w.png\n  \
                   pentimento generate --prompt \"a violinist\" --reference face.png --output violinist.png"
 )]
 pub struct Arguments {

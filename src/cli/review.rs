@@ -17,8 +17,8 @@ use crate::studio::subject::OutputName;
 
 /// Say what you see in a picture: what failed, scores, a note, and a diagnosis of its run
 ///
-/// Every review is kept; of the scores on a criterion, the newest counts. The picture's verdict stays as it is: `accept`
-/// and `reject` take the same options and give one.
+/// Every review is kept; of the scores on a criterion, the newest counts. The picture's verdict stays as it is:
+/// `accept` and `reject` take the same options and give one.
 #[derive(Args)]
 #[command(after_help = REVIEW, after_long_help = with_keys(REVIEW))]
 pub struct Review {

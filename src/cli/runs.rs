@@ -16,8 +16,8 @@ pub struct Arguments {
     /// Only what belongs to this subject, by its short name
     subject: Option<Handle>,
 
-    /// Look instead where all these words occur, in prompts, diagnoses, and the notes of reviews and references; the last
-    /// may be the beginning of a word
+    /// Look instead where all these words occur, in prompts, diagnoses, and the notes of reviews and references; the
+    /// last may be the beginning of a word
     #[arg(long, value_name = "WORDS")]
     search: Option<String>,
 
