@@ -115,11 +115,13 @@ fn other_files(before: &Run, after: &Run) -> Vec<OtherFile> {
     files.into_iter().filter_map(other).collect()
 }
 
+/// One of the things that were measured.
+type Part = fn(&Timings) -> f64;
+
 /// Rows of what was measured, where it was in one of the runs at least.
 fn measured(before: &Run, after: &Run) -> Vec<Vec<String>> {
-    let seconds =
-        |run: &Run, part: fn(&Timings) -> f64| run.timings.as_ref().map(|timings| format!("{:.2} s", part(timings)));
-    let parts: [(&str, fn(&Timings) -> f64); 5] = [
+    let seconds = |run: &Run, part: Part| run.timings.as_ref().map(|timings| format!("{:.2} s", part(timings)));
+    let parts: [(&str, Part); 5] = [
         ("loading", |timings| timings.load_s),
         ("encoding", |timings| timings.encode_s),
         ("denoising", |timings| timings.denoise_s),
