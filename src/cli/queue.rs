@@ -12,6 +12,7 @@ use crate::studio::subject::TaskId;
 
 /// See what runs and what waits, and change it
 #[derive(Args)]
+#[command(after_help = "Examples:\n  pentimento queue list\n  pentimento queue reorder ada-0042 --before ada-0040")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -60,8 +61,8 @@ struct Reorder {
     #[arg(long, value_name = "RUN", group = "where to")]
     before: Option<TaskId>,
 
-    /// low, normal or high
-    #[arg(long, value_parser = super::run::priority, group = "where to")]
+    /// The priority it is to have: low, normal or high
+    #[arg(long, value_name = "PRIORITY", value_parser = super::run::priority, group = "where to")]
     priority: Option<Priority>,
 }
 

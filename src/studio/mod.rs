@@ -5,6 +5,7 @@ pub mod consent;
 pub mod delta;
 pub mod failures;
 pub mod ids;
+pub mod lineage;
 pub mod prompt;
 pub mod reference;
 pub mod review;

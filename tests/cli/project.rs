@@ -12,15 +12,22 @@ use tempfile::TempDir;
 
 use crate::support::{self, Ran, pentimento};
 
-/// A project with one subject, `ada`, and one candidate reference.
+/// A project in a folder of its own.
 pub struct Project {
     pub folder: TempDir,
 }
 
 impl Project {
-    fn new() -> Self {
+    /// With nobody in it.
+    pub fn empty() -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
         project.done(&["init"]);
+        project
+    }
+
+    /// With one subject, `ada`, and one candidate reference.
+    pub fn new() -> Self {
+        let project = Self::empty();
         project.done(&["subject", "add", "Ada"]);
         project.add_reference();
         project
@@ -45,6 +52,11 @@ impl Project {
             "--statement",
             "drawn by a program",
         ])
+    }
+
+    /// A file beside the project.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     pub fn path(&self) -> PathBuf {
@@ -74,7 +86,7 @@ impl Project {
     }
 
     /// Queues a run of so many pictures with few steps; gives its name.
-    fn queue(&self, seeds: &str, steps: &str) -> String {
+    pub fn queue(&self, seeds: &str, steps: &str) -> String {
         let words = ["run", "ada", "--subject-block", "portrait of a calm person", "--seeds", seeds, "--steps", steps];
         self.json(&words)["task"].as_str().unwrap().to_owned()
     }
