@@ -4,6 +4,8 @@ mod checkpoints;
 mod demo;
 mod doctor;
 mod generate;
+#[cfg(target_os = "linux")]
+mod hardship;
 mod outputs;
 mod pictures;
 mod project;
