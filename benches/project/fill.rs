@@ -206,7 +206,8 @@ fn subjects(transaction: &Transaction<'_>, size: Size) -> Result<()> {
 }
 
 /// The columns that a copy takes from the template.
-const COPIED: &str = "negative, prompt_constraints, steps, guidance, adapter_scale, adapter_start, adapter_end, sampler,
+const COPIED: &str =
+    "negative, prompt_constraints, steps, guidance, adapter_scale, adapter_start, adapter_end, sampler,
     karras_sigmas, width, height, long_prompt, checkpoint, adapter, image_encoder, checkpoint_hash, adapter_hash,
     image_encoder_hash, priority, attempts_allowed, attempts_left, step, steps_in_all, peak_memory";
 
@@ -304,7 +305,12 @@ impl Filling<'_> {
                     "INSERT INTO reviews (uuid, output_id, reviewer, note, verdict, created)
                      VALUES (?1, ?2, 'kim', ?3, 'open', ?4)",
                 )?
-                .execute(params![uuid(), number + 1, format!("a {COMMON} with soft edges, {}", rare(number % RARITY)), at])?;
+                .execute(params![
+                    uuid(),
+                    number + 1,
+                    format!("a {COMMON} with soft edges, {}", rare(number % RARITY)),
+                    at
+                ])?;
         }
         Ok(())
     }

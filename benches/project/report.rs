@@ -15,7 +15,12 @@ pub struct Row {
 
 impl Row {
     /// Does something so often, after a first time that does not count; in milliseconds.
-    pub fn times(name: &str, limit: Option<f64>, times: usize, mut step: impl FnMut(usize) -> Result<Duration>) -> Result<Self> {
+    pub fn times(
+        name: &str,
+        limit: Option<f64>,
+        times: usize,
+        mut step: impl FnMut(usize) -> Result<Duration>,
+    ) -> Result<Self> {
         step(0)?;
         let figures = (1..=times).map(|time| Ok(step(time)?.as_secs_f64() * 1e3)).collect::<Result<_>>()?;
         Ok(Self { name: name.to_owned(), unit: "ms", limit, figures })
