@@ -79,7 +79,7 @@ impl Store {
     }
 
     pub fn reader(&self) -> Result<Reader> {
-        Reader::open(&self.folder)
+        Reader::beside(self)
     }
 
     fn database(&self) -> PathBuf {

@@ -2,13 +2,14 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::blobs::Blobs;
 use super::{Error, Reader, Result, Store, migrations};
@@ -28,6 +29,16 @@ const CHECKED_EACH_TIME: u64 = 16 << 20;
 /// Where a project's database lies.
 pub fn database(folder: &Path) -> PathBuf {
     folder.join("project.db")
+}
+
+/// What was written and is not in the database's file yet.
+pub(super) fn log(database: &Path) -> PathBuf {
+    database.with_extension("db-wal")
+}
+
+/// Where the programs that have a database open agree on its log.
+pub(super) fn shared_memory(database: &Path) -> PathBuf {
+    database.with_extension("db-shm")
 }
 
 impl Store {
@@ -66,13 +77,16 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = database(folder);
         inspect(folder, &path)?;
-        let check = needs_check(&path);
+        let check = is_small(&path) || is_abandoned(&path);
         let open = || -> Result<Self> {
             let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            // Until it is known to be whole, not even its log may be written into it.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             recognise(&connection, &path)?;
             if check {
                 quick_check(&connection, &path)?;
             }
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "secure_delete", true)?;
@@ -93,18 +107,35 @@ impl Reader {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = database(folder);
         inspect(folder, &path)?;
+        // The log may be another database's.
+        let check = is_abandoned(&path);
         let open = || -> Result<Self> {
             let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             let found = recognise(&connection, &path)?;
-            connection.pragma_update(None, "query_only", true)?;
+            if check {
+                quick_check(&connection, &path)?;
+            }
             if found < migrations::newest()? {
                 drop(connection);
                 drop(Store::open(folder)?);
                 return Self::open(folder);
             }
-            Ok(Self { connection, path: path.clone(), blobs: Blobs::new(folder) })
+            Self::with(connection, folder)
         };
         open().map_err(|error| error.at(&path))
+    }
+
+    /// A further connection to what a store has opened. The file is not looked at again: closing it would end the locks
+    /// that this process has on it.
+    pub(super) fn beside(store: &Store) -> Result<Self> {
+        let path = store.database();
+        let open = || Self::with(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?, store.folder());
+        open().map_err(|error| error.at(&path))
+    }
+
+    fn with(connection: Connection, folder: &Path) -> Result<Self> {
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(Self { connection, path: database(folder), blobs: Blobs::new(folder) })
     }
 }
 
@@ -157,16 +188,71 @@ fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
     Ok(found)
 }
 
-/// Whether the database is worth a look through all its pages: it is small, or the last one who had it open did not
-/// close it (its log is still there). `verify` looks through it always.
-fn needs_check(path: &Path) -> bool {
-    let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-    length(path) <= CHECKED_EACH_TIME || length(&path.with_extension("db-wal")) > 0
+/// Whether a look through all pages costs next to nothing. `verify` looks through them always.
+fn is_small(path: &Path) -> bool {
+    length(path) <= CHECKED_EACH_TIME
+}
+
+/// Whether the last one who had the database open did not close it: there is a log, and nobody is at it.
+fn is_abandoned(path: &Path) -> bool {
+    has_log(path) && !is_open(path)
+}
+
+fn has_log(path: &Path) -> bool {
+    length(&log(path)) > 0
+}
+
+/// Whether a program is seen to have the database open: it holds a byte of the shared memory for that (`DMS` in SQLite's
+/// os_unix.c). Where the system does not tell of locks, nobody is seen.
+fn is_open(path: &Path) -> bool {
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    fs::metadata(shared_memory(path)).is_ok_and(|metadata| holds(&locks, metadata.ino(), ["128", "128"]))
+}
+
+/// Whether somebody holds these bytes of a file, from Linux's table of locks (proc(5), locks).
+fn holds(locks: &str, inode: u64, bytes: [&str; 2]) -> bool {
+    let inode = format!(":{inode}");
+    let is_it = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words.as_slice(), [.., file, from, to] if file.ends_with(&inode) && [*from, *to] == bytes)
+    };
+    locks.lines().any(is_it)
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
 fn quick_check(connection: &Connection, path: &Path) -> Result<()> {
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found == "ok" { Ok(()) } else { Err(Error::Damaged { path: path.to_owned(), reason: found }) }
+    let check = |connection: &Connection| -> Result<String> {
+        Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?)
+    };
+    // What is broken enough stops the check itself.
+    let reason = match check(connection) {
+        Ok(found) if found == "ok" => return Ok(()),
+        Ok(found) => found,
+        Err(Error::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => error.to_string(),
+        Err(error) => return Err(error),
+    };
+    let whole_without_log = has_log(path) && check(&without_log(path)?).is_ok_and(|found| found == "ok");
+    if whole_without_log {
+        return Err(Error::ForeignLog { path: log(path), reason });
+    }
+    Err(Error::Damaged { path: path.to_owned(), reason })
+}
+
+/// The database's file alone, as if nobody wrote to it.
+fn without_log(path: &Path) -> Result<Connection> {
+    let mut name = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => name.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => name.push(char::from(*byte)),
+            byte => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    name.push_str("?immutable=1");
+    Ok(Connection::open_with_flags(name, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?)
 }
 
 /// A folder for its owner alone; one that exists stays as it is.
@@ -218,6 +304,42 @@ fn file_system(mounts: &str, path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_found_in_the_table_of_locks() {
+        let locks = "1: POSIX  ADVISORY  READ 15331 fe:00:10143828 128 128\n\
+                     1: -> POSIX  ADVISORY  WRITE 9 fe:00:77 128 128\n\
+                     2: FLOCK  ADVISORY  WRITE 710 00:19:1092 0 EOF\n";
+        let holds = |inode, byte| holds(locks, inode, [byte, byte]);
+        assert!(holds(10_143_828, "128") && holds(77, "128"));
+        assert!(!holds(143_828, "128") && !holds(10_143_828, "120") && !holds(1092, "128"));
+    }
+
+    #[test]
+    fn an_open_database_is_seen_to_be_open_and_its_log_is_not_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = database(folder.path());
+        let store = Store::create(folder.path()).unwrap();
+        store.with_writer(|writer| Ok(writer.execute("INSERT INTO project VALUES ('a', 'b')", [])?)).unwrap();
+        assert!(has_log(&path));
+        // Where the system does not tell of locks, an open database looks like an abandoned one.
+        let locks = || fs::read_to_string("/proc/locks").unwrap_or_default();
+        let told = locks().contains(" 128 128");
+        assert_eq!(is_abandoned(&path), !told);
+        // SQLite's shared lock on the database itself; a further reader must not end it.
+        let shared = || holds(&locks(), fs::metadata(&path).unwrap().ino(), ["1073741826", "1073742335"]);
+        assert_eq!(shared(), told);
+        drop(store.reader().unwrap());
+        assert_eq!(shared(), told);
+        // A copy of both, as a crash leaves them.
+        let copy = database(&folder.path().join("copy"));
+        make_folder(copy.parent().unwrap()).unwrap();
+        fs::copy(&path, &copy).unwrap();
+        fs::copy(log(&path), log(&copy)).unwrap();
+        assert!(is_abandoned(&copy));
+        drop(Store::open(copy.parent().unwrap()).unwrap());
+        assert!(!has_log(&copy));
+    }
 
     #[test]
     fn the_deepest_mount_counts() {

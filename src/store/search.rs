@@ -67,19 +67,28 @@ struct Wanted {
 }
 
 // Rows are taken in the order of their ids, which the index gives without ranking all that matches; snippets are made
-// for those alone.
+// for those alone. What belongs to a subject is looked up once (the plus keeps SQLite from asking the index once for each
+// of its rows), so that of a word that is everywhere no more than the ids are read.
 const RUNS: &str = "SELECT runs.id, subjects.handle, runs.number, snippet(runs_text, -1, char(1), char(2), '…', 12)
     FROM runs_text JOIN runs ON runs.id = runs_text.rowid JOIN subjects ON subjects.id = runs.subject_id
-    WHERE runs_text MATCH ?1 AND (?2 IS NULL OR subjects.id = ?2) ORDER BY runs_text.rowid DESC LIMIT ?3";
+    WHERE runs_text MATCH ?1
+        AND (?2 IS NULL OR +runs_text.rowid IN (SELECT runs.id FROM runs WHERE runs.subject_id = ?2))
+    ORDER BY runs_text.rowid DESC LIMIT ?3";
 const REVIEWS: &str =
     "SELECT outputs.id, subjects.handle, runs.number, snippet(reviews_text, -1, char(1), char(2), '…', 12)
     FROM reviews_text JOIN reviews ON reviews.id = reviews_text.rowid JOIN outputs ON outputs.id = reviews.output_id
     JOIN runs ON runs.id = outputs.run_id JOIN subjects ON subjects.id = runs.subject_id
-    WHERE reviews_text MATCH ?1 AND (?2 IS NULL OR subjects.id = ?2) ORDER BY reviews_text.rowid DESC LIMIT ?3";
+    WHERE reviews_text MATCH ?1
+        AND (?2 IS NULL OR +reviews_text.rowid IN (
+            SELECT reviews.id FROM runs JOIN outputs ON outputs.run_id = runs.id
+            JOIN reviews ON reviews.output_id = outputs.id WHERE runs.subject_id = ?2))
+    ORDER BY reviews_text.rowid DESC LIMIT ?3";
 const REFERENCES: &str =
     "SELECT refs.id, subjects.handle, refs.number, snippet(refs_text, -1, char(1), char(2), '…', 12)
     FROM refs_text JOIN refs ON refs.id = refs_text.rowid JOIN subjects ON subjects.id = refs.subject_id
-    WHERE refs_text MATCH ?1 AND (?2 IS NULL OR subjects.id = ?2) ORDER BY refs_text.rowid DESC LIMIT ?3";
+    WHERE refs_text MATCH ?1
+        AND (?2 IS NULL OR +refs_text.rowid IN (SELECT refs.id FROM refs WHERE refs.subject_id = ?2))
+    ORDER BY refs_text.rowid DESC LIMIT ?3";
 
 fn find(
     connection: &Connection,

@@ -5,6 +5,8 @@ mod checkpoints;
 mod demo;
 mod doctor;
 mod generate;
+#[cfg(target_os = "linux")]
+mod hardship;
 mod history;
 mod manual;
 mod outputs;

@@ -20,7 +20,12 @@ pub struct Project {
 impl Project {
     /// With nobody in it.
     pub fn empty() -> Self {
-        let project = Self { folder: tempfile::tempdir().unwrap() };
+        Self::empty_in(&std::env::temp_dir())
+    }
+
+    /// On a disk of one's choice.
+    pub fn empty_in(place: &Path) -> Self {
+        let project = Self { folder: tempfile::tempdir_in(place).unwrap() };
         project.done(&["init"]);
         project
     }
@@ -28,16 +33,25 @@ impl Project {
     /// With one subject, `ada`, and one candidate reference.
     pub fn new() -> Self {
         let project = Self::empty();
-        project.done(&["subject", "add", "Ada"]);
-        project.add_reference();
+        project.add_ada();
         project
     }
 
     /// With the reference approved.
     pub fn ready() -> Self {
-        let project = Self::new();
+        Self::ready_in(&std::env::temp_dir())
+    }
+
+    pub fn ready_in(place: &Path) -> Self {
+        let project = Self::empty_in(place);
+        project.add_ada();
         project.done(&["ref", "approve", "ada-r1"]);
         project
+    }
+
+    fn add_ada(&self) {
+        self.done(&["subject", "add", "Ada"]);
+        self.add_reference();
     }
 
     fn add_reference(&self) -> Ran {
@@ -92,7 +106,7 @@ impl Project {
     }
 
     /// The pictures of all runs by run and seed, each checked to be done.
-    fn pictures(&self) -> BTreeMap<String, Vec<u8>> {
+    pub fn pictures(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
         for run in self.json(&["runs"])["runs"].as_array().unwrap() {
             assert_eq!(run["state"], "done", "{run}");
@@ -106,13 +120,13 @@ impl Project {
         found
     }
 
-    fn start_worker(&self, more: &[&str]) -> Child {
+    pub fn start_worker(&self, more: &[&str]) -> Child {
         let words = [&["worker", "--until-empty", "--lease", "1", "--device", "cpu"], more].concat();
         self.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// Waits until the first run shows progress.
-    fn wait_for_a_step(&self) {
+    pub fn wait_for_a_step(&self) {
         let until = Instant::now() + Duration::from_secs(60);
         while Instant::now() < until {
             let queue = self.json(&["queue", "list"]);
