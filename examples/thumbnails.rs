@@ -52,8 +52,8 @@ fn main() -> anyhow::Result<()> {
     let pictures = Pictures::new(&verdict, codecs, move || waker.wake());
     let mut app = App { pictures, shown, selected: 0, popup: false, about: about(&verdict) };
     loop {
-        let first = app.pictures.tick(Instant::now());
-        session.draw(&first, |frame| app.draw(frame))?;
+        let before = app.pictures.tick(Instant::now());
+        session.draw(&before, |frame| app.draw(frame))?;
         let Some(event) = session.next(app.pictures.wait(Instant::now()))? else { continue };
         match event {
             Event::Key(key) if key.modifiers.contains(KeyModifiers::CONTROL) => match key.code {

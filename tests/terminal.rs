@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::{KeyCode, KeyModifiers};
 use pentimento::terminal::input::End;
 use pentimento::terminal::kitty;
-use pentimento::terminal::session::{Event, Session};
+use pentimento::terminal::session::{Before, Event, Session};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use ratatui::layout::Size;
 use ratatui::widgets::Paragraph;
@@ -24,7 +24,7 @@ const VARIABLE: &str = "PENTIMENTO_TEST_SCREEN";
 /// Longer than any of this takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
 const ROWS: u16 = 10;
-const COLUMNS: u16 = 60;
+const COLUMNS: u16 = 160;
 
 /// The screen that is tested: shows what it hears. Run by the others, in a terminal.
 #[test]
@@ -36,7 +36,9 @@ fn screen() {
         let mut session = Session::open().unwrap();
         loop {
             session
-                .draw(b"", |frame| frame.render_widget(Paragraph::new(format!("heard:{heard}.")), frame.area()))
+                .draw(&Before::default(), |frame| {
+                    frame.render_widget(Paragraph::new(format!("heard:{heard}.")), frame.area())
+                })
                 .unwrap();
             let Some(event) = session.next(None).unwrap() else { continue };
             match event {
@@ -242,7 +244,7 @@ fn a_panic_restores_the_terminal_before_its_message() {
     rig.type_in("!");
     assert_ne!(rig.ends(), 0);
     rig.until("the terminal is restored", Rig::is_restored);
-    rig.wait("asked for");
+    rig.until("its message", |rig| rig.raw().contains("asked for"));
     let raw = rig.raw();
     assert!(raw.find("panicked at") > raw.find("\x1b[?1049l"), "{raw:?}");
 }
@@ -255,7 +257,7 @@ fn a_panic_elsewhere_is_told_at_the_end() {
     assert!(rig.is_taken() && !rig.raw().contains("a thread was asked for"));
     rig.type_in("q");
     assert_eq!(rig.ends(), 0);
-    rig.wait("a thread was asked for");
+    rig.until("its message", |rig| rig.raw().contains("a thread was asked for"));
     assert!(rig.is_restored());
 }
 

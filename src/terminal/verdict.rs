@@ -62,6 +62,8 @@ pub struct Verdict {
     pub terminal: Option<String>,
     /// Whether it answers to be asked for its name again, which tells how far it has read.
     pub answers: bool,
+    /// Whether pictures that are drawn with the text stay under it when other text is written over them.
+    pub pictures_stay: bool,
     pub columns: u16,
     pub rows: u16,
 }
@@ -198,6 +200,7 @@ pub fn judge(replies: &Replies, hints: &Hints, wish: Wish) -> Verdict {
         colours,
         tmux,
         answers: if tmux == Tmux::Absent { replies.name.is_some() } else { terminal.is_some() },
+        pictures_stay: terminal.as_deref().is_some_and(|name| is(name, "Konsole")),
         terminal,
         columns: hints.columns,
         rows: hints.rows,

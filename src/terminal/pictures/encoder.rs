@@ -139,12 +139,15 @@ impl Work {
         }
         let small = scale(picture, u32::from(cells.width), 2 * u32::from(cells.height));
         let blocks = Drawn::Halfblocks(Halfblocks::new(DynamicImage::ImageRgb8(small), cells).ok()?);
+        // What is soon painted over need not be exact: an index travels in half the bytes.
+        let colours =
+            if self.protocol.is_sharp() && self.colours == Colours::True { Colours::Indexed } else { self.colours };
         let area = Rect::new(0, 0, cells.width, cells.height);
         let mut buffer = Buffer::empty(area);
         Image::new(&blocks).render(area, &mut buffer);
         for cell in &mut buffer.content {
-            cell.fg = self.colours.nearest(cell.fg);
-            cell.bg = self.colours.nearest(cell.bg);
+            cell.fg = colours.nearest(cell.fg);
+            cell.bg = colours.nearest(cell.bg);
         }
         Some(buffer)
     }

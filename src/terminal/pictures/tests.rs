@@ -23,8 +23,12 @@ struct Screen {
 
 impl Screen {
     fn new(protocol: Protocol) -> Self {
+        Self::of(protocol, "kitty(0.41.1)")
+    }
+
+    fn of(protocol: Protocol, name: &str) -> Self {
         let hints = Hints { is_terminal: true, term: "x".into(), colorterm: "truecolor".into(), ..Hints::default() };
-        let replies = Replies { name: Some("kitty(0.41.1)".into()), cell: Some((8, 16)), ..Replies::default() };
+        let replies = Replies { name: Some(name.into()), cell: Some((8, 16)), ..Replies::default() };
         let verdict = judge(&replies, &hints, Wish::Only(protocol));
         // Bytes that no codec makes smaller, so that there is something to wait for.
         let bytes: Encode = |picture| Some(picture.as_raw()[..12_000].to_vec());
@@ -50,7 +54,11 @@ impl Screen {
 
     /// One turn of the loop: what was written before the frame.
     fn turn(&mut self) -> Vec<u8> {
-        let bytes = self.pictures.tick(self.now);
+        self.turn_and_clear().bytes
+    }
+
+    fn turn_and_clear(&mut self) -> Before {
+        let before = self.pictures.tick(self.now);
         let (pictures, keys) = (&mut self.pictures, &self.keys);
         self.terminal
             .draw(|frame| {
@@ -59,7 +67,7 @@ impl Screen {
                 }
             })
             .unwrap();
-        bytes
+        before
     }
 
     /// Turns until everything that is seen is encoded, and then a few times without an answer from the terminal.
@@ -224,6 +232,17 @@ fn pictures_in_the_text_come_a_few_at_a_time_and_come_back_so() {
         screen.turn();
         assert!(screen.sharp() <= 5);
         screen.answer_all();
+        // Another page and back: nothing is encoded any more that would wake the screen.
+        let first: Vec<u32> = screen.keys.clone();
+        screen.page(12..15);
+        screen.settle();
+        screen.answer_all();
+        screen.page(first.into_iter());
+        screen.turn();
+        assert_eq!((screen.sharp(), screen.pictures.wait(screen.now)), (0, Some(Duration::ZERO)));
+        screen.turn();
+        assert!((3..=5).contains(&screen.sharp()));
+        screen.answer_all();
         assert_eq!(screen.sharp(), 12);
     }
 }
@@ -249,6 +268,30 @@ fn under_a_popup_pictures_in_the_text_are_coarse() {
     screen.pictures.hide(Rect::new(20, 4, 10, 6));
     screen.turn();
     assert_eq!(screen.sharp(), 4);
+}
+
+#[test]
+fn where_pictures_stay_under_the_text_the_screen_is_cleared_of_them() {
+    for (name, clears) in [("Konsole 25.04.2", true), ("WezTerm 20240203", false)] {
+        let mut screen = Screen::of(Protocol::Iterm2, name);
+        screen.page(0..12);
+        screen.settle();
+        screen.answer_all();
+        assert_eq!(screen.pictures.wait(screen.now), None);
+        screen.pictures.hide(Rect::new(20, 4, 10, 6));
+        assert!(!screen.turn_and_clear().anew);
+        assert_eq!(screen.pictures.wait(screen.now), clears.then_some(Duration::ZERO));
+        assert_eq!(screen.turn_and_clear().anew, clears);
+        assert!(!screen.turn_and_clear().anew);
+        screen.pictures.show();
+        screen.answer_all();
+        // Something else instead of the pictures.
+        screen.page(0..0);
+        assert!(!screen.turn_and_clear().anew);
+        assert_eq!(screen.pictures.wait(screen.now), clears.then_some(Duration::ZERO));
+        assert_eq!(screen.turn_and_clear().anew, clears);
+        assert_eq!(screen.pictures.wait(screen.now), None);
+    }
 }
 
 #[test]
