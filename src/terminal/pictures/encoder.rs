@@ -137,11 +137,12 @@ impl Work {
         if self.colours == Colours::None {
             return None;
         }
-        let small = scale(picture, u32::from(cells.width), 2 * u32::from(cells.height));
-        let blocks = Drawn::Halfblocks(Halfblocks::new(DynamicImage::ImageRgb8(small), cells).ok()?);
         // What is soon painted over need not be exact: an index travels in half the bytes.
-        let colours =
-            if self.protocol.is_sharp() && self.colours == Colours::True { Colours::Indexed } else { self.colours };
+        let is_soon_sharp = self.protocol.is_sharp() && self.colours == Colours::True;
+        let colours = if is_soon_sharp { Colours::Indexed } else { self.colours };
+        let mut small = scale(picture, u32::from(cells.width), 2 * u32::from(cells.height));
+        colours.dither(&mut small);
+        let blocks = Drawn::Halfblocks(Halfblocks::new(DynamicImage::ImageRgb8(small), cells).ok()?);
         let area = Rect::new(0, 0, cells.width, cells.height);
         let mut buffer = Buffer::empty(area);
         Image::new(&blocks).render(area, &mut buffer);

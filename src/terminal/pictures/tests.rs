@@ -108,7 +108,7 @@ impl Screen {
         let cell = &self.terminal.backend().buffer()[(place.x + place.width / 2 - 6, place.y)];
         match cell.symbol() {
             text if text.starts_with('\u{10EEEE}') || text.contains("\x1bPq") || text.contains("1337") => "sharp",
-            "▀" | "▄" => "coarse",
+            _ if cell.bg != ratatui::style::Color::Reset => "coarse",
             _ => "nothing",
         }
     }
