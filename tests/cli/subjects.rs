@@ -169,9 +169,9 @@ fn nothing_of_a_forgotten_subject_is_left_in_any_byte() {
         needles.push(bytes[bytes.len() / 2..][..64].to_vec());
     }
     let before = found(&project.path(), &needles);
-    for number in 0..needles.len() {
+    for (number, needle) in needles.iter().enumerate() {
         let there = before.iter().any(|hit| hit.starts_with(&format!("{number} in")));
-        assert!(there, "{:?} was never stored", String::from_utf8_lossy(&needles[number]));
+        assert!(there, "{:?} was never stored", String::from_utf8_lossy(needle));
     }
 
     let went = project.json(&["subject", "forget", handle, "--yes"]);
