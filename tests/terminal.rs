@@ -342,12 +342,12 @@ fn answers_are_told_from_keys_however_they_are_cut() {
     rig.wait("heard: a Name b Graphics { id: 5, error: Some(\"ENOENT:gone\")");
     rig.wait(" c.");
     // A late answer to what is asked at the start: sizes and attributes.
-    rig.type_in("\x1b[6;17;8t\x1b[4;680;800t\x1b[?62;4cd");
-    rig.wait(" c d.");
+    rig.type_in("\x1b[6;17;8t\x1b[4;680;800t\x1b[?62;4cx");
+    rig.wait(" c x.");
     for part in ["\x1b", "P>|foot(1.", "21.0)\x1b", "\\", "e"] {
         rig.type_in(part);
     }
-    rig.wait(" d Name e.");
+    rig.wait(" x Name e.");
     rig.type_in("\x1b");
     rig.wait(" e Esc.");
 }
