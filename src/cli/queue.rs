@@ -22,6 +22,10 @@ pub struct Arguments {
 enum Command {
     /// List the runs under way, then those that wait, in the order they will be taken
     List(List),
+    /// Queue a draft that was kept back with `run --draft`
+    Add(Named),
+    /// Delete a draft; everything else stays in the history
+    Discard(Named),
     /// Cancel a run: at once while it waits, between two steps while it runs
     Cancel(Named),
     /// Queue a failed or cancelled run again; the pictures it has already made count
@@ -81,6 +85,14 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let reader = store.reader()?;
     match &arguments.command {
         Command::List(_) => Ok(()),
+        Command::Add(Named { run }) => {
+            store.enqueue(reader.run(run)?.id, now())?;
+            Ok(print::line(&format!("{run} is queued."))?)
+        }
+        Command::Discard(Named { run }) => {
+            store.discard_draft(reader.run(run)?.id)?;
+            Ok(print::line(&format!("{run} is gone."))?)
+        }
         Command::Cancel(Named { run }) => {
             let state = store.cancel(reader.run(run)?.id, now())?;
             let said = if state.is_over() { "is cancelled" } else { "stops after the step under way" };
