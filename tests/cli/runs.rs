@@ -140,3 +140,20 @@ fn a_search_can_keep_to_one_subject() {
     assert!(project.done(&["runs", "bo", "--search", "cellist"]).fits().contains("Nothing is found"));
     project.run(&["runs", "eve", "--search", "violin"]).refused(1, &["eve"]);
 }
+
+#[test]
+fn a_draft_waits_for_a_word() {
+    let project = two_subjects();
+    let draft = |project: &Project| project.done(&["run", "ada", "--subject-block", "a calm person", "--draft"]);
+    draft(&project);
+    draft(&project);
+    assert_eq!(project.json(&["queue", "list"])["runs"], json!([]));
+    project.done(&["queue", "add", "ada-0001"]);
+    assert_eq!(names(&project.json(&["queue", "list"])["runs"]), ["ada-0001"]);
+    for word in ["add", "discard"] {
+        project.run(&["queue", word, "ada-0001"]).refused(3, &["ada-0001", "queued", "draft"]);
+    }
+    project.done(&["queue", "discard", "ada-0002"]);
+    project.run(&["show", "ada-0002"]).refused(1, &["ada-0002"]);
+    assert_eq!(names(&project.json(&["queue", "list"])["runs"]), ["ada-0001"]);
+}
