@@ -88,9 +88,10 @@ impl Working {
         Self { child, stderr }
     }
 
-    /// A worker that looks after its hold so often that another takes over within a second or two.
-    fn worker(project: &Project, log: &str) -> Self {
-        Self::start(project, log, &["worker", "--until-empty", "--device", "cpu", "--lease", "2"])
+    /// A worker until the queue is empty. When it dies another may take over after so many seconds, and another waits
+    /// no longer than that.
+    fn worker(project: &Project, log: &str, lease: &str) -> Self {
+        Self::start(project, log, &["worker", "--until-empty", "--device", "cpu", "--lease", lease])
     }
 
     fn said(&self) -> String {

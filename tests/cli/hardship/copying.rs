@@ -6,7 +6,7 @@ use crate::support;
 #[test]
 fn a_backup_of_a_queue_at_work_is_a_project_of_its_own() {
     let project = queued();
-    let worker = Working::worker(&project, "worker");
+    let worker = Working::worker(&project, "worker", "2");
     project.wait_for_a_step();
     // Several, so that some fall into the writing of a picture.
     let copies: Vec<PathBuf> = (0..6)

@@ -7,6 +7,9 @@ use super::*;
 /// The worker begins no run below 24 MiB.
 const DISK: &str = "mount -t tmpfs -o size=64m,mode=700 tmpfs \"$1\"";
 
+/// A line of its own: why it stands still says in other words that it will go on.
+const GOES_ON: &str = "\nthe queue goes on\n";
+
 #[test]
 fn a_full_disk_stops_the_queue_and_loses_nothing() {
     let place = tempfile::tempdir().unwrap();
@@ -22,7 +25,7 @@ fn on_a_small_disk() {
     let worker = too_little_room_to_begin(&place, &project);
     full_in_the_middle_of_a_run(&place, &project, worker);
     full_to_the_last_byte(&place, &project);
-    let (status, said) = Working::worker(&project, "last").end();
+    let (status, said) = Working::worker(&project, "last", "2").end();
     assert_eq!(status, 0, "{said}");
     assert!(!said.contains("failed"), "{said}");
     assert_eq!(paused(&project), None);
@@ -67,13 +70,13 @@ fn says_what_to_do(reason: &str, project: &Project) {
 /// A worker that begins nothing, says why, and goes on by itself.
 fn too_little_room_to_begin(place: &Path, project: &Project) -> Working {
     fill(place, 20 << 20);
-    let worker = Working::worker(project, "worker");
+    let worker = Working::worker(project, "worker", "2");
     worker.wait_to_hear("the queue stands still");
     says_what_to_do(&worker.said(), project);
     says_what_to_do(&paused(project).unwrap(), project);
     assert!(!worker.said().contains("begun"), "{}", worker.said());
     make_room(place);
-    worker.wait_to_hear("the queue goes on");
+    worker.wait_to_hear(GOES_ON);
     assert_eq!(paused(project), None);
     worker
 }
@@ -88,7 +91,7 @@ fn full_in_the_middle_of_a_run(place: &Path, project: &Project, mut worker: Work
     says_what_to_do(&paused(project).unwrap(), project);
     assert_eq!(project.done(&["runs"]).stdout.matches("ada-").count(), RUNS);
     make_room(place);
-    wait_until("going on", || worker.said().matches("the queue goes on").count() == 2);
+    wait_until("going on", || worker.said().matches(GOES_ON).count() == 2);
     wait_until("the run again", || worker.said().matches("begun").count() == 2);
     fill(place, 0);
     wait_until("another pause", || pauses(&worker) == 3);

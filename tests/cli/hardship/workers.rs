@@ -25,7 +25,7 @@ fn each_run_is_done_once(project: &Project, said: &[&str], begun: u64) {
 #[test]
 fn two_workers_on_one_queue_do_each_run_once() {
     let project = queued();
-    let workers = [Working::worker(&project, "one"), Working::worker(&project, "other")];
+    let workers = [Working::worker(&project, "one", "30"), Working::worker(&project, "other", "30")];
     project.wait_for_a_step();
     let (working, waiting): (Vec<_>, Vec<_>) = workers.into_iter().partition(|worker| worker.said().contains("begun"));
     let [working] = working.try_into().map_err(|_| "both work, or neither").unwrap();
@@ -45,10 +45,10 @@ fn two_workers_on_one_queue_do_each_run_once() {
 #[test]
 fn a_worker_that_slept_too_long_changes_nothing() {
     let project = queued();
-    let sleeper = Working::worker(&project, "sleeper");
+    let sleeper = Working::worker(&project, "sleeper", "2");
     project.wait_for_a_step();
     sleep_outside_a_write(&project, &sleeper);
-    let heir = Working::worker(&project, "heir");
+    let heir = Working::worker(&project, "heir", "2");
     heir.wait_to_hear("begun");
     send(&sleeper, Signal::CONT);
     let (status, slept) = sleeper.end();
