@@ -35,6 +35,7 @@ impl Terminal {
 fn printed(verdict: &Verdict) -> Images {
     match verdict.protocol {
         Protocol::Off => Images::Off,
+        _ if verdict.prints_kitty => Images::Kitty,
         Protocol::Kitty if verdict.tmux == Tmux::Absent => Images::Kitty,
         Protocol::Iterm2 if verdict.tmux == Tmux::Absent => Images::Iterm2,
         _ => Images::HalfBlocks,

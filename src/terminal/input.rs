@@ -64,7 +64,7 @@ impl Input {
         let (sender, notices) = channel();
         let (read, write) = UnixStream::pair()?;
         let signals = [SIGWINCH, SIGTSTP, SIGCONT, SIGTERM, SIGINT, SIGHUP];
-        let signals = SignalDelivery::with_pipe(read, write, SignalOnly::default(), signals)?;
+        let signals = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
         {
             let (sender, tty, stopped) = (sender.clone(), tty()?, stopped.try_clone()?);
             std::thread::Builder::new()
