@@ -283,7 +283,7 @@ impl Filling<'_> {
         }
         transaction
             .prepare_cached("INSERT INTO blobs (hash, size, media_type, created) VALUES (?1, ?2, 'image/png', ?3)")?
-            .execute(params![hash.as_bytes(), bytes.len(), at])?;
+            .execute(params![hash.as_bytes(), bytes.len() as i64, at])?;
         transaction
             .prepare_cached(
                 "INSERT INTO outputs (id, uuid, run_id, seed, key, picture, width, height, verdict, created)

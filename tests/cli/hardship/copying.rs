@@ -8,15 +8,19 @@ fn a_backup_of_a_queue_at_work_is_a_project_of_its_own() {
     let project = queued();
     let worker = Working::worker(&project, "worker", "2");
     project.wait_for_a_step();
-    // Several, so that some fall into the writing of a picture.
-    let copies: Vec<PathBuf> = (0..6)
-        .map(|number| {
-            let copy = project.file(&format!("copy-{number}"));
-            project.done(&["backup", copy.to_str().unwrap()]);
-            thread::sleep(Duration::from_millis(150));
-            copy
-        })
-        .collect();
+    let mut copies = Vec::new();
+    let mut files = 0;
+    // Until a run is done, so that some fall into the writing of a picture.
+    while !worker.said().contains("ada-0001: done") {
+        let copy = project.file(&format!("copy-{}", copies.len()));
+        files = project.json(&["backup", copy.to_str().unwrap()])["files"].as_u64().unwrap().max(files);
+        copies.push(copy);
+        thread::sleep(Duration::from_millis(200));
+    }
+    let last = project.file("last");
+    files = project.json(&["backup", last.to_str().unwrap()])["files"].as_u64().unwrap().max(files);
+    copies.push(last);
+    assert!(files >= 3, "the reference, and two pictures: {files}");
     for copy in &copies {
         let verified = support::run(support::pentimento().arg("--project").arg(copy).args(["verify", "--json"])).json();
         assert_eq!(verified["problems"].as_array().unwrap().len(), 0, "{verified}");
@@ -42,7 +46,8 @@ fn a_backup_of_a_queue_at_work_is_a_project_of_its_own() {
         let (task, seed) = name.split_once(':').unwrap();
         let run = shown(&copies[0], &["show", task]);
         let outputs = run["outputs"].as_array().unwrap();
-        let output = outputs.iter().find(|output| output["seed"].to_string() == seed).unwrap();
+        let seed: u64 = seed.parse().unwrap();
+        let output = outputs.iter().find(|output| output["seed"] == seed).unwrap();
         assert!(fs::read(output["path"].as_str().unwrap()).unwrap() == *picture, "{name} differs");
     }
 }
