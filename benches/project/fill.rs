@@ -261,7 +261,7 @@ impl Filling<'_> {
                 (!waits).then_some(at),
                 u32::from(!waits),
                 parent.is_some().then_some(delta),
-                if run % 20 == 0 { "stripes in the background" } else { "" },
+                if run.is_multiple_of(20) { "stripes in the background" } else { "" },
             ])
             .with_context(|| format!("run {run}"))?;
         for seed in if waits { Vec::new() } else { seeds } {
@@ -299,7 +299,7 @@ impl Filling<'_> {
                 ["open", "accepted", "rejected"][number as usize % 3],
                 at,
             ])?;
-        if number % REVIEWED == 0 {
+        if number.is_multiple_of(REVIEWED) {
             transaction
                 .prepare_cached(
                     "INSERT INTO reviews (uuid, output_id, reviewer, note, verdict, created)
