@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use super::blobs::Blobs;
 use super::{Error, Reader, Result, Store, migrations};
@@ -96,7 +96,7 @@ impl Store {
             let warnings = network(folder).into_iter().collect();
             Ok(Self { folder: folder.to_owned(), writer: Mutex::new(connection), blobs, warnings })
         };
-        let store = open().map_err(|error| error.at(&path))?;
+        let store = open().map_err(|error| explained(error, &path))?;
         store.finish_removals()?;
         Ok(store)
     }
@@ -122,7 +122,7 @@ impl Reader {
             }
             Self::with(connection, folder)
         };
-        open().map_err(|error| error.at(&path))
+        open().map_err(|error| explained(error, &path))
     }
 
     /// A further connection to what a store has opened. The file is not looked at again: closing it would end the locks
@@ -224,21 +224,24 @@ fn length(path: &Path) -> u64 {
 }
 
 fn quick_check(connection: &Connection, path: &Path) -> Result<()> {
-    let check = |connection: &Connection| -> Result<String> {
-        Ok(connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?)
-    };
-    // What is broken enough stops the check itself.
-    let reason = match check(connection) {
-        Ok(found) if found == "ok" => return Ok(()),
-        Ok(found) => found,
-        Err(Error::Sql(error)) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => error.to_string(),
-        Err(error) => return Err(error),
-    };
-    let whole_without_log = has_log(path) && check(&without_log(path)?).is_ok_and(|found| found == "ok");
-    if whole_without_log {
-        return Err(Error::ForeignLog { path: log(path), reason });
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(Error::Damaged { path: path.to_owned(), reason: found }) }
+}
+
+/// Why a database could not be used. Damage that is there with the log only comes from the log, be it seen by the check
+/// or by a query: not all that a foreign log spoils is found by a quick look.
+pub(super) fn explained(error: Error, path: &Path) -> Error {
+    match error.at(path) {
+        Error::Damaged { reason, .. } if has_log(path) && is_whole_without_log(path) => {
+            Error::ForeignLog { path: log(path), reason }
+        }
+        error => error,
     }
-    Err(Error::Damaged { path: path.to_owned(), reason })
+}
+
+fn is_whole_without_log(path: &Path) -> bool {
+    let check = |connection: &Connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    without_log(path).is_ok_and(|connection| check(&connection).is_ok_and(|found: String| found == "ok"))
 }
 
 /// The database's file alone, as if nobody wrote to it.
