@@ -109,7 +109,7 @@ impl Store {
     fn with_writer<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         // A panic in another thread rolled its transaction back; the connection itself is as good as before.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut writer).map_err(|error| open::explained(error, &self.database()))
+        work(&mut writer).map_err(|error| error.at(&self.database()))
     }
 }
 
@@ -120,7 +120,7 @@ impl Reader {
 
     /// Runs a query, and tells its errors as what they mean for the file.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        query(&self.connection).map_err(|error| open::explained(error, &self.path))
+        query(&self.connection).map_err(|error| error.at(&self.path))
     }
 }
 

@@ -80,13 +80,11 @@ impl Store {
         let check = is_small(&path) || is_abandoned(&path);
         let open = || -> Result<Self> {
             let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-            // Until it is known to be whole, not even its log may be written into it.
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             recognise(&connection, &path)?;
             if check {
                 quick_check(&connection, &path)?;
             }
-            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+            write_log_on_close(&connection, true)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "secure_delete", true)?;
@@ -96,7 +94,7 @@ impl Store {
             let warnings = network(folder).into_iter().collect();
             Ok(Self { folder: folder.to_owned(), writer: Mutex::new(connection), blobs, warnings })
         };
-        let store = open().map_err(|error| explained(error, &path))?;
+        let store = open().map_err(|error| unopened(error, &path))?;
         store.finish_removals()?;
         Ok(store)
     }
@@ -122,7 +120,7 @@ impl Reader {
             }
             Self::with(connection, folder)
         };
-        open().map_err(|error| explained(error, &path))
+        open().map_err(|error| unopened(error, &path))
     }
 
     /// A further connection to what a store has opened. The file is not looked at again: closing it would end the locks
@@ -139,9 +137,12 @@ impl Reader {
     }
 }
 
-/// A connection with everything set that is not kept in the file.
+/// A connection with everything set that is not kept in the file. Its log is not written into the database when it is
+/// closed, until it is known to be the database's own: [`write_log_on_close`].
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // Before anything else: the settings below read the schema, which may be what the log spoils.
+    write_log_on_close(&connection, false)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -150,6 +151,11 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+fn write_log_on_close(connection: &Connection, may: bool) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !may)?;
+    Ok(())
 }
 
 /// What can be said of the file before SQLite touches it: an empty file would count as a new database.
@@ -228,9 +234,9 @@ fn quick_check(connection: &Connection, path: &Path) -> Result<()> {
     if found == "ok" { Ok(()) } else { Err(Error::Damaged { path: path.to_owned(), reason: found }) }
 }
 
-/// Why a database could not be used. Damage that is there with the log only comes from the log, be it seen by the check
-/// or by a query: not all that a foreign log spoils is found by a quick look.
-pub(super) fn explained(error: Error, path: &Path) -> Error {
+/// Why a database could not be opened. Damage that is there with the log only comes from the log, be it seen by the check
+/// or before it, in the schema.
+fn unopened(error: Error, path: &Path) -> Error {
     match error.at(path) {
         Error::Damaged { reason, .. } if has_log(path) && is_whole_without_log(path) => {
             Error::ForeignLog { path: log(path), reason }

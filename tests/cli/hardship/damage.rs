@@ -95,10 +95,19 @@ fn a_file_that_is_no_database_is_left_alone() {
     });
 }
 
+/// A log up to the end of the first transaction in it (https://www.sqlite.org/fileformat2.html#walformat).
+fn first_step(log: &[u8]) -> &[u8] {
+    const HEADER: usize = 32;
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap()) as usize;
+    let frame = 24 + number(8);
+    // The size of the database is in the last frame of each transaction.
+    let last = (0..).find(|number_of| number(HEADER + number_of * frame + 4) > 0).unwrap();
+    &log[..HEADER + (last + 1) * frame]
+}
+
 /// A worker was killed and left its log; then the database was put back from a backup, or from elsewhere. SQLite cannot
 /// see that the log is another's: it would play it into the database.
 #[test]
-#[ignore = "about one log in ten is not refused as it should be: what a foreign log spoils is not always seen"]
 fn the_log_of_another_database_is_not_played_into_this_one() {
     let other = Project::ready();
     for name in ["Bo", "Cy", "Di"] {
@@ -109,13 +118,13 @@ fn the_log_of_another_database_is_not_played_into_this_one() {
     other.wait_for_a_step();
     worker.kill().unwrap();
     worker.wait().unwrap();
-    let log = other.path().join("project.db-wal");
-    assert!(log.metadata().unwrap().len() > 0);
-    // How much is seen to be wrong depends on what the log holds; that nothing is changed, and that the log has to go, is
-    // said whichever way.
-    let words = ["project.db-wal", "nothing was changed", "delete"];
-    let left_behind = |project: &Path| fs::write(project.join("project.db-wal"), fs::read(&log).unwrap()).unwrap();
+    let log = fs::read(other.path().join("project.db-wal")).unwrap();
+    let words = ["project.db-wal is not the log of the database", "nothing was changed", "delete this file"];
+    let left_behind = |project: &Path| fs::write(project.join("project.db-wal"), &log).unwrap();
     every_command_refuses(&words, left_behind);
+    // Its first step alone spoils the schema, which is read before anything can be checked.
+    let first = first_step(&log);
+    every_command_refuses(&words, |project| fs::write(project.join("project.db-wal"), first).unwrap());
 
     // What the sentence advises helps.
     let folder = spoiled(left_behind);
