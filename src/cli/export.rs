@@ -127,5 +127,7 @@ fn tell(arguments: &Arguments, bundle: &Bundle, bytes: u64) -> anyhow::Result<()
     let size = format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     let without = if arguments.strip { ", without prompts and notes" } else { "" };
     print::line(&format!("Exported to {} ({size}): {counts}{without}.", arguments.output.display()))?;
-    Ok(print::line("It holds pictures of people and what is recorded of their consent; keep track of whom you give it to.")?)
+    Ok(print::line(
+        "It holds pictures of people and what is recorded of their consent; keep track of whom you give it to.",
+    )?)
 }

@@ -114,7 +114,7 @@ fn tell(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Result<()> {
     tell_reviews(reader, run, outputs)
 }
 
-/// Every review, the oldest first, and the scores that count.
+/// Every review, the oldest first, and the scores that count where several gave some.
 fn tell_reviews(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Result<()> {
     for output in outputs {
         let reviews = reader.reviews(output.id)?;
@@ -123,8 +123,9 @@ fn tell_reviews(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Resul
         }
         print::line(&format!("Reviews of {}:{}", run.task, output.seed))?;
         let mut rows: Vec<Vec<String>> = reviews.iter().map(row).collect();
-        let scores = reader.scores(output.id)?;
-        if !scores.is_empty() {
+        // Where one review alone gave scores, its line says them.
+        if reviews.iter().filter(|review| !review.judgement.scores.is_empty()).count() > 1 {
+            let scores = reader.scores(output.id)?;
             rows.push(vec!["  scores".to_owned(), String::new(), print::scores(&scores)]);
         }
         print::table(&rows)?;
