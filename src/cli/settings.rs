@@ -10,7 +10,7 @@ use crate::studio::settings::{AdapterScale, LongPrompt, Sampler, Settings};
 #[derive(Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsArguments {
-    /// Denoising steps [default: 16 for mini, 25 otherwise]
+    /// Denoising steps [default: 8 for mini, 25 otherwise]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     steps: Option<u64>,
 

@@ -40,11 +40,11 @@ fn the_log_is_a_tree() {
 ├─● ada-0002  queued  seeds 7x3  no pictures
 │ │   guidance: 3 → 4
 │ ├─● ada-0004  queued  seeds 7x3  no pictures
-│ │ │   steps: 16 → 20
+│ │ │   steps: 8 → 20
 │ │ ● ada-0006  queued  seeds 7x3  no pictures
 │ │     steps: 20 → 24
 │ ● ada-0007  queued  seeds 7x3  no pictures
-│     steps: 16 → 30
+│     steps: 8 → 30
 ├─● ada-0003  queued  seeds 7x3  no pictures
 │     style: [-warm-] {+cold+} oil painting
 ● ada-0005  queued  seeds 7x3  no pictures
@@ -135,7 +135,7 @@ fn what_differs_is_told_and_what_was_measured_apart() {
 ada-0001 → ada-0002
   style     [-warm-] {+cold+} oil painting {+of today+}
   guidance  3 → 4
-  steps     16 → 1
+  steps     8 → 1
   seeds     7x3 → 8,9,20
 ";
     assert_eq!(diff.fits(), told);

@@ -45,7 +45,7 @@ fn a_run_says_what_it_changes_against_its_parent() {
         ("style=", json!(["oil painting", ""])),
         ("negative=blurry", json!(["", "blurry"])),
         ("guidance=6.5", json!(["3", "6.5"])),
-        ("steps=20", json!(["16", "20"])),
+        ("steps=20", json!(["8", "20"])),
         ("adapter-weight=0.6 from 0.1 to 0.9", json!(["1", "0.6 from 0.1 to 0.9"])),
         ("scheduler=euler", json!(["the model's own", "euler"])),
         ("size=64x96", json!(["the model's own", "64×96"])),
