@@ -1,8 +1,11 @@
 //! The domain in plain types, without input or output. Sees no other module.
 
 pub mod consent;
+pub mod controls;
 pub mod delta;
+pub mod draft;
 pub mod failures;
+pub mod filter;
 pub mod ids;
 pub mod prompt;
 pub mod reference;

@@ -1,0 +1,232 @@
+//! What `update` asks for, done off the screen's thread: reading and writing the project, opening pictures. Each effect
+//! comes back as one [`Completed`].
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use jiff::Timestamp;
+
+use super::event::{Completed, Event};
+use crate::store::lines::Order;
+use crate::store::references::Opinion;
+use crate::store::runs::NewRun;
+use crate::store::{self, Reader, Store};
+use crate::studio::filter::Filter;
+use crate::studio::ids::{OutputId, ReferenceId, RunId, SubjectId};
+use crate::studio::reference::Decision;
+use crate::studio::review::{Judgement, Rubric};
+use crate::studio::subject::Handle;
+
+/// Something to be done elsewhere.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    LoadSubjects,
+    LoadReferences(SubjectId),
+    LoadOutputs { subject: Option<SubjectId>, filter: Filter, order: Order },
+    LoadReview(OutputId),
+    LoadQueue,
+    LoadLineage(SubjectId),
+    /// What a new run of a subject starts from: its newest run, or nothing.
+    LoadStart { subject: SubjectId, parent: Option<RunId> },
+    AddSubject { handle: Handle, name: String },
+    SetSubjectNote(SubjectId, String),
+    Decide { reference: ReferenceId, decision: Decision, opinion: Opinion },
+    Withdraw(ReferenceId),
+    /// Through the worker's own way in: the file is opened, checked, and stored without its camera data.
+    Import { subject: SubjectId, path: PathBuf },
+    AddRun(Box<NewRun>),
+    Judge { output: OutputId, judgement: Box<Judgement> },
+    SetDiagnosis(RunId, String),
+    SetBaseline { output: OutputId, reviewer: String },
+    Pause(bool),
+    Cancel(RunId),
+    Retry(RunId),
+    MoveBefore(RunId, RunId),
+    Copy(String),
+    Leave,
+}
+
+/// The most outputs a list shows; narrower filters find the rest.
+pub const MOST_OUTPUTS: u32 = 500;
+const MOST_WAITING: u32 = 200;
+const MOST_IN_TREE: u32 = 2000;
+
+/// The thread that does effects, one after another.
+#[derive(Debug)]
+pub struct Runner {
+    queue: Sender<Effect>,
+}
+
+impl Runner {
+    /// `import` opens a picture file as a candidate reference.
+    pub fn start(store: Arc<Store>, events: Sender<Event>, import: Import, woken: Wake) -> store::Result<Self> {
+        let reader = store.reader()?;
+        let (queue, effects) = mpsc::channel();
+        let work = Work { store, reader, import, woken };
+        thread::spawn(move || work.run(&effects, &events));
+        Ok(Self { queue })
+    }
+
+    pub fn ask(&self, effect: Effect) {
+        // A runner that is gone has nobody to answer to.
+        let _ = self.queue.send(effect);
+    }
+}
+
+/// Opens a file as a candidate for a subject and stores it. Pictures are not the screen's business.
+pub type Import = Box<dyn Fn(&Store, SubjectId, &std::path::Path) -> Result<String, Problem> + Send>;
+
+/// Tells the worker that the queue has something new.
+pub type Wake = Box<dyn Fn() + Send>;
+
+/// Why something was not done: a sentence, and what it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub what: String,
+    pub causes: Vec<String>,
+    /// The name of the rule, if one said no.
+    pub rule: Option<&'static str>,
+}
+
+impl Problem {
+    pub fn new(error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(error.source(), |error| error.source());
+        Self { what: error.to_string(), causes: causes.map(ToString::to_string).collect(), rule: None }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        Self { rule: error.rule(), ..Self::new(&error) }
+    }
+}
+
+struct Work {
+    store: Arc<Store>,
+    reader: Reader,
+    import: Import,
+    woken: Wake,
+}
+
+impl Work {
+    fn run(&self, effects: &Receiver<Effect>, events: &Sender<Event>) {
+        for effect in effects {
+            let completed = self.perform(effect).unwrap_or_else(|problem| Some(Completed::Failed(problem)));
+            if completed.is_some_and(|completed| events.send(Event::Completed(completed)).is_err()) {
+                return;
+            }
+        }
+    }
+
+    fn perform(&self, effect: Effect) -> Result<Option<Completed>, Problem> {
+        let (store, reader, now) = (&self.store, &self.reader, Timestamp::now());
+        Ok(Some(match effect {
+            Effect::LoadSubjects => Completed::Subjects(reader.subject_lines(now)?),
+            Effect::LoadReferences(subject) => {
+                Completed::References { subject, references: reader.references(subject)?, consents: reader.consents(subject)? }
+            }
+            Effect::LoadOutputs { subject, filter, order } => {
+                Completed::Outputs(reader.output_lines(subject, &filter, order, MOST_OUTPUTS, now)?)
+            }
+            Effect::LoadReview(output) => Completed::Review(Box::new(self.review(output)?)),
+            Effect::LoadQueue => self.queue()?,
+            Effect::LoadLineage(subject) => {
+                let mut runs = reader.runs(subject, None, MOST_IN_TREE)?;
+                runs.reverse();
+                Completed::Lineage { subject, runs }
+            }
+            Effect::LoadStart { subject, parent } => {
+                let parent = match parent {
+                    Some(parent) => Some(reader.run_by_id(parent)?),
+                    None => reader.runs(subject, None, 1)?.pop().map(|line| line.run),
+                };
+                Completed::Start { subject: reader.subject_by_id(subject)?, references: reader.references(subject)?, parent }
+            }
+            Effect::AddSubject { handle, name } => {
+                store.add_subject(&handle, &name, "", now)?;
+                Completed::Done(format!("{handle} is there. Next: a right to its pictures, and a reference."))
+            }
+            Effect::SetSubjectNote(subject, note) => {
+                store.set_subject_note(subject, &note)?;
+                Completed::Done("The note is kept.".to_owned())
+            }
+            Effect::Decide { reference, decision, opinion } => {
+                let state = store.decide(reference, decision, &opinion, now)?;
+                let name = reader.reference_by_id(reference)?.name;
+                Completed::Done(format!("{name} is {state}."))
+            }
+            Effect::Withdraw(reference) => {
+                let name = reader.reference_by_id(reference)?.name;
+                store.withdraw_reference(reference, now)?;
+                Completed::Done(format!("{name} is withdrawn; its picture is gone."))
+            }
+            Effect::Import { subject, path } => Completed::Done((self.import)(store, subject, &path)?),
+            Effect::AddRun(new) => {
+                let run = store.add_run(&new, now)?;
+                (self.woken)();
+                Completed::Queued(Box::new(reader.run_by_id(run)?))
+            }
+            Effect::Judge { output, judgement } => {
+                store.add_review(output, &judgement, now)?;
+                Completed::Judged(output)
+            }
+            Effect::SetDiagnosis(run, diagnosis) => {
+                store.set_diagnosis(run, &diagnosis)?;
+                Completed::Done("The diagnosis is kept with the run.".to_owned())
+            }
+            Effect::SetBaseline { output, reviewer } => {
+                store.set_baseline(output, Rubric::embedded(), &reviewer, "", now)?;
+                Completed::Done("It is the baseline now; further runs are held against it.".to_owned())
+            }
+            Effect::Pause(true) => {
+                store.pause("paused at the screen", now)?;
+                self.queue()?
+            }
+            Effect::Pause(false) => {
+                store.unpause()?;
+                (self.woken)();
+                self.queue()?
+            }
+            Effect::Cancel(run) => {
+                store.cancel(run, now)?;
+                self.queue()?
+            }
+            Effect::Retry(run) => {
+                store.requeue(run, now)?;
+                (self.woken)();
+                self.queue()?
+            }
+            Effect::MoveBefore(run, other) => {
+                store.move_before(run, other)?;
+                self.queue()?
+            }
+            Effect::Copy(_) | Effect::Leave => return Ok(None),
+        }))
+    }
+
+    fn queue(&self) -> Result<Completed, Problem> {
+        let reader = &self.reader;
+        let runs = reader.queue(MOST_WAITING)?;
+        let mut previews = Vec::new();
+        for run in runs.iter().filter(|run| run.progress.owner.is_some()) {
+            previews.extend(reader.preview(run.id)?.map(|(step, picture)| (run.id, step, picture)));
+        }
+        Ok(Completed::Queue { runs, previews, paused: reader.paused()? })
+    }
+
+    fn review(&self, output: OutputId) -> Result<super::event::Reviewed, Problem> {
+        let reader = &self.reader;
+        let output = reader.output(output)?;
+        let run = reader.run_by_id(output.run)?;
+        let parent = run.parent.map(|parent| reader.outputs(parent)).transpose()?.unwrap_or_default();
+        let same_seed = parent.iter().find(|other| other.seed == output.seed).or(parent.first()).cloned();
+        let baseline = reader.baseline(run.subject)?;
+        let baseline = baseline.map(|baseline| reader.output(baseline.output)).transpose()?;
+        let references = reader.references(run.subject)?;
+        let reviews = reader.reviews(output.id)?;
+        let scores = reader.scores(output.id)?;
+        Ok(super::event::Reviewed { output, run, parent: same_seed, baseline, references, reviews, scores })
+    }
+}

@@ -1,0 +1,247 @@
+//! Colours by meaning: a theme gives each role a style, for as many colours as the terminal has.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
+
+static BUILT_IN: Dir = include_dir!("$CARGO_MANIFEST_DIR/themes");
+
+/// What a thing means on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Text,
+    Faint,
+    Title,
+    Border,
+    Selected,
+    Key,
+    Accent,
+    Approved,
+    Candidate,
+    Rejected,
+    Running,
+    Danger,
+    Warning,
+    Added,
+    Removed,
+}
+
+/// How many colours the terminal shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    None,
+    Sixteen,
+    TwoHundredFiftySix,
+    True,
+}
+
+#[derive(Clone, Debug)]
+pub struct Theme {
+    pub name: String,
+    pub about: String,
+    styles: BTreeMap<Role, Style>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTheme {
+    #[error("there is no theme called {name:?}; there are {}", known.join(", "))]
+    Unknown { name: String, known: Vec<String> },
+    #[error("the theme {name} cannot be used: {problem}")]
+    Unreadable { name: String, problem: String },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    name: String,
+    #[serde(default)]
+    about: String,
+    #[serde(default)]
+    #[allow(dead_code)] // says to a reader of the file which background it is for
+    dark: Option<bool>,
+    roles: BTreeMap<Role, Look>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Look {
+    color: Option<String>,
+    background: Option<String>,
+    basic: Option<String>,
+    bold: bool,
+    dim: bool,
+    underline: bool,
+    reverse: bool,
+    /// Reversed where the background colour cannot be shown.
+    reverse_basic: bool,
+}
+
+impl Theme {
+    pub const USUAL: &str = "dusk";
+
+    /// A theme of `own` (a folder that may be missing), or a built-in one.
+    pub fn named(name: &str, depth: Depth, own: Option<&Path>) -> Result<Self, BadTheme> {
+        let file = format!("{name}.toml");
+        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let from_file = own.filter(|_| is_name).and_then(|own| std::fs::read_to_string(own.join(&file)).ok());
+        let table = from_file.or_else(|| BUILT_IN.get_file(&file)?.contents_utf8().map(str::to_owned));
+        match table {
+            Some(table) => Self::parse(name, &table, depth),
+            None => Err(BadTheme::Unknown { name: crate::studio::text::clean(name), known: Self::built_in() }),
+        }
+    }
+
+    /// The names of the built-in themes.
+    pub fn built_in() -> Vec<String> {
+        let stem = |file: &include_dir::File| Some(file.path().file_stem()?.to_str()?.to_owned());
+        BUILT_IN.files().filter_map(stem).collect()
+    }
+
+    pub fn parse(name: &str, table: &str, depth: Depth) -> Result<Self, BadTheme> {
+        let unreadable = |problem: String| BadTheme::Unreadable { name: name.to_owned(), problem };
+        let table: Table = toml::from_str(table).map_err(|error| unreadable(error.to_string()))?;
+        let mut styles = BTreeMap::new();
+        for (role, look) in table.roles {
+            styles.insert(role, look.style(depth).map_err(|problem| unreadable(format!("{role:?}: {problem}")))?);
+        }
+        Ok(Self { name: table.name, about: table.about, styles })
+    }
+
+    /// A role that the theme leaves out looks like text.
+    pub fn style(&self, role: Role) -> Style {
+        self.styles.get(&role).or_else(|| self.styles.get(&Role::Text)).copied().unwrap_or_default()
+    }
+}
+
+impl Look {
+    fn style(&self, depth: Depth) -> Result<Style, String> {
+        let mut style = Style::new();
+        let (color, background) = (self.color.as_deref(), self.background.as_deref());
+        match depth {
+            Depth::True | Depth::TwoHundredFiftySix if color.is_some() || background.is_some() => {
+                let shown = |hex| rgb(hex).map(|rgb| if depth == Depth::True { true_color(rgb) } else { indexed(rgb) });
+                if let Some(color) = color {
+                    style = style.fg(shown(color)?);
+                }
+                if let Some(background) = background {
+                    style = style.bg(shown(background)?);
+                }
+            }
+            Depth::None => {}
+            _ => style = style.fg(basic(self.basic.as_deref().unwrap_or("default"))?),
+        }
+        let without_background = style.bg.is_none();
+        let marks = [
+            (self.bold, Modifier::BOLD),
+            (self.dim, Modifier::DIM),
+            (self.underline, Modifier::UNDERLINED),
+            (self.reverse || (self.reverse_basic && without_background), Modifier::REVERSED),
+        ];
+        Ok(marks.into_iter().filter(|(on, _)| *on).fold(style, |style, (_, mark)| style.add_modifier(mark)))
+    }
+}
+
+fn rgb(hex: &str) -> Result<[u8; 3], String> {
+    let digits = hex.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii());
+    let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let number = number.ok_or_else(|| format!("{hex:?} is no colour; write #rrggbb"))?;
+    let [_, red, green, blue] = number.to_be_bytes();
+    Ok([red, green, blue])
+}
+
+fn true_color([red, green, blue]: [u8; 3]) -> Color {
+    Color::Rgb(red, green, blue)
+}
+
+/// The nearest of xterm's 6 × 6 × 6 colours and 24 greys.
+fn indexed(rgb: [u8; 3]) -> Color {
+    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+    let far = |other: [u8; 3]| -> u32 {
+        rgb.iter().zip(other).map(|(&a, b)| (u32::from(a.abs_diff(b))).pow(2)).sum()
+    };
+    let level = |value: u8| (0..6).min_by_key(|&k| LEVELS[k].abs_diff(value)).unwrap_or(0);
+    let cube = rgb.map(level);
+    let mean = rgb.iter().map(|&value| u32::from(value)).sum::<u32>() / 3;
+    let grey = (mean.saturating_sub(3) / 10).min(23) as u8;
+    let grey_value = 8 + 10 * grey;
+    if far([grey_value; 3]) < far(cube.map(|k| LEVELS[k])) {
+        Color::Indexed(232 + grey)
+    } else {
+        Color::Indexed((16 + 36 * cube[0] + 6 * cube[1] + cube[2]) as u8)
+    }
+}
+
+fn basic(name: &str) -> Result<Color, String> {
+    if name == "default" {
+        return Ok(Color::Reset);
+    }
+    name.parse().map_err(|_| format!("{name:?} is none of the sixteen colours, such as red or light-blue"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: [Role; 15] = [
+        Role::Text,
+        Role::Faint,
+        Role::Title,
+        Role::Border,
+        Role::Selected,
+        Role::Key,
+        Role::Accent,
+        Role::Approved,
+        Role::Candidate,
+        Role::Rejected,
+        Role::Running,
+        Role::Danger,
+        Role::Warning,
+        Role::Added,
+        Role::Removed,
+    ];
+
+    #[test]
+    fn every_built_in_theme_gives_every_role_a_style_at_every_depth() {
+        let names = Theme::built_in();
+        assert!(names.len() >= 6, "{names:?}");
+        for name in names {
+            for depth in [Depth::None, Depth::Sixteen, Depth::TwoHundredFiftySix, Depth::True] {
+                let theme = Theme::named(&name, depth, None).unwrap();
+                assert_eq!(theme.name, name);
+                for role in ROLES {
+                    assert!(theme.styles.contains_key(&role), "{name} lacks {role:?}");
+                    let style = theme.style(role);
+                    let colours = [style.fg, style.bg];
+                    if depth == Depth::None {
+                        assert_eq!(colours, [None, None], "{name} {role:?}");
+                    }
+                    if depth == Depth::Sixteen {
+                        let many = |color: &Option<Color>| matches!(color, Some(Color::Rgb(..) | Color::Indexed(_)));
+                        assert!(!colours.iter().any(many), "{name} {role:?}");
+                    }
+                }
+                assert_ne!(theme.style(Role::Selected), theme.style(Role::Text), "{name} hides the selection");
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_of_256_colours() {
+        assert_eq!(indexed([255, 0, 0]), Color::Indexed(196));
+        assert_eq!(indexed([128, 128, 128]), Color::Indexed(244));
+        assert_eq!(indexed([0, 0, 0]), Color::Indexed(16));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_theme_is_said() {
+        let error = |table: &str| Theme::parse("own", table, Depth::True).unwrap_err().to_string();
+        assert!(error("name = \"own\"\n[roles]\ntext = { color = \"red\" }").contains("write #rrggbb"));
+        assert!(error("name = \"own\"\n[roles]\ntexte = {}").contains("texte"));
+        let unknown = Theme::named("../dusk", Depth::True, None).unwrap_err().to_string();
+        assert!(unknown.contains("there are"), "{unknown}");
+    }
+}

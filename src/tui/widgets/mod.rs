@@ -1,0 +1,6 @@
+//! Pieces that several screens are drawn from.
+
+pub mod badge;
+pub mod cursor;
+pub mod input;
+pub mod lines;
