@@ -16,11 +16,13 @@ const RULE: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates that belong to one part of the house.
-const HOME: [(&str, &[&str]); 6] = [
+const HOME: [(&str, &[&str]); 8] = [
     ("candle_core", &["diffusion"]),
     ("candle_nn", &["diffusion"]),
     ("rusqlite", &["store"]),
-    ("ratatui", &["tui"]),
+    ("ratatui", &["terminal", "tui"]),
+    ("ratatui_image", &["terminal"]),
+    ("crossterm", &["terminal", "tui"]),
     ("viuer", &["cli"]),
     ("anyhow", &["cli"]),
 ];

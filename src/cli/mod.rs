@@ -2,6 +2,7 @@
 //!
 //! - `demo`, `generate`, `doctor`, `completions` (and `man`): the subcommands
 //! - `init`, `subject`, `reference`, `run`, `runs`, `show`, `queue`, `worker`, `upkeep`: the subcommands on a project
+//! - `workbench`: the screen, with a worker beside it
 //! - `facts`, `print`, `lookup`, `pictures`, `confirm`, `settings`: what those share
 //! - `making`: pictures made and written, with their provenance
 //! - `project`: which project a command works on
@@ -36,6 +37,7 @@ mod show;
 mod subject;
 mod terminal;
 mod upkeep;
+mod workbench;
 mod worker;
 
 use std::process::ExitCode;
@@ -47,13 +49,14 @@ use clap::{Parser, Subcommand};
 /// The prompt says what to make, the reference nudges who it should look like, and the settings say how strongly. A
 /// reference guides; it promises no likeness, and nothing here identifies anybody.
 #[derive(Parser)]
-#[command(name = "pentimento", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "pentimento", version, max_term_width = 100)]
 struct CommandLine {
     #[command(flatten)]
     project: project::ProjectArguments,
 
+    /// Without a command the workbench opens
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -83,6 +86,9 @@ pub fn main() -> ExitCode {
     let CommandLine { project, command } = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return failure::usage(&error),
+    };
+    let Some(command) = command else {
+        return workbench::run(&project).map_or_else(|error| failure::report(&error), |()| ExitCode::SUCCESS);
     };
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments),

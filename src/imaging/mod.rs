@@ -5,6 +5,7 @@
 //! - [`provenance`]: what it says
 //! - [`thumbnail()`]: a small copy, for lists
 //! - [`sheet`]: several pictures side by side, with captions
+//! - [`wire`]: pictures in as few bytes as still look right, for terminals
 
 mod colour;
 mod error;
@@ -15,6 +16,7 @@ mod save;
 pub mod sheet;
 mod text;
 mod thumbnail;
+pub mod wire;
 
 pub use error::Error;
 pub use open::{LARGEST_FILE, LARGEST_PICTURE, LONGEST_SIDE, Opened, decode_picture, open_picture};

@@ -39,6 +39,7 @@ actions! {
     Dismiss "dismiss" "put the message away";
     Details "details" "the whole message";
     Redraw "redraw" "draw everything anew";
+    Suspend "suspend" "back to the shell for a while";
     Quit "quit" "leave";
     GoSubjects "go-subjects" "subjects";
     GoReferences "go-references" "references";

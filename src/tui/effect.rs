@@ -9,6 +9,7 @@ use std::thread;
 use jiff::Timestamp;
 
 use super::event::{Completed, Event};
+use super::mail::Mail;
 use crate::store::lines::Order;
 use crate::store::references::Opinion;
 use crate::store::runs::NewRun;
@@ -61,11 +62,11 @@ pub struct Runner {
 
 impl Runner {
     /// `import` opens a picture file as a candidate reference.
-    pub fn start(store: Arc<Store>, events: Sender<Event>, import: Import, woken: Wake) -> store::Result<Self> {
+    pub fn start(store: Arc<Store>, mail: Mail, import: Import, woken: Wake) -> store::Result<Self> {
         let reader = store.reader()?;
         let (queue, effects) = mpsc::channel();
         let work = Work { store, reader, import, woken };
-        thread::spawn(move || work.run(&effects, &events));
+        thread::spawn(move || work.run(&effects, &mail));
         Ok(Self { queue })
     }
 
@@ -111,10 +112,10 @@ struct Work {
 }
 
 impl Work {
-    fn run(&self, effects: &Receiver<Effect>, events: &Sender<Event>) {
+    fn run(&self, effects: &Receiver<Effect>, mail: &Mail) {
         for effect in effects {
             let completed = self.perform(effect).unwrap_or_else(|problem| Some(Completed::Failed(problem)));
-            if completed.is_some_and(|completed| events.send(Event::Completed(completed)).is_err()) {
+            if completed.is_some_and(|completed| !mail.send(Event::Completed(completed))) {
                 return;
             }
         }

@@ -11,6 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::event::Event;
+use super::mail::Mail;
 use super::theme::{Role, Theme};
 use crate::studio::ids::RunId;
 use crate::studio::reference::Picture;
@@ -62,12 +63,12 @@ pub struct Pictures {
 const MOST: usize = 400;
 
 impl Pictures {
-    pub fn new(screen: terminal::pictures::Pictures<Shown>, opener: Opener, events: Sender<Event>) -> Self {
+    pub fn new(screen: terminal::pictures::Pictures<Shown>, opener: Opener, mail: Mail) -> Self {
         let (ask, asked) = mpsc::channel::<Shown>();
         thread::spawn(move || {
             for shown in asked {
                 let picture = opener(&shown).map(Arc::new);
-                if events.send(Event::Picture(shown, picture)).is_err() {
+                if !mail.send(Event::Picture(shown, picture)) {
                     return;
                 }
             }

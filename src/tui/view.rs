@@ -162,7 +162,26 @@ fn footer(place: Place) -> &'static [Action] {
     }
 }
 
+/// Where the popup in front lies, if there is one.
+pub fn popup_area(app: &App) -> Option<Rect> {
+    let (columns, rows) = app.size;
+    let body = Rect::new(1, 1, columns.saturating_sub(2), rows.saturating_sub(4));
+    app.popups.last().map(|popup| place(app, popup, body))
+}
+
+fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
+    let (width, height) = match popup {
+        Popup::Help(_) => (56, app.keymap.lines(app.place).len() as u16 + 2),
+        Popup::Palette(_) => (50, 14),
+        Popup::Ask { .. } => (72, 3),
+        Popup::Confirm { .. } => (64, 5),
+        Popup::Details(_) => (76, 12),
+    };
+    centred(body, width, height)
+}
+
 fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
+    let area = place(app, popup, body);
     let theme = &app.theme;
     let framed = |title: String| {
         Block::bordered().title(title).border_style(theme.style(Role::Border)).title_style(theme.style(Role::Title))
@@ -171,14 +190,12 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
         Popup::Help(scroll) => {
             let lines = app.keymap.lines(app.place);
             let text: Vec<Line> = lines.iter().map(|(action, keys)| help_line(app, *action, &keys.join(" "))).collect();
-            let area = centred(body, 56, text.len() as u16 + 2);
             frame.render_widget(Clear, area);
             let block = framed(format!(" keys on {} ", app.place));
             frame.render_widget(Paragraph::new(text).block(block).scroll((*scroll, 0)), area);
         }
         Popup::Palette(palette) => {
             let found = palette_lines(&palette.input, &app.keymap, app.place);
-            let area = centred(body, 50, 14);
             frame.render_widget(Clear, area);
             let block = framed(" commands ".to_owned());
             let inner = block.inner(area);
@@ -194,7 +211,6 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             }
         }
         Popup::Ask { question, input, .. } => {
-            let area = centred(body, 72, 3);
             frame.render_widget(Clear, area);
             let block = framed(format!(" {} ", fit(question, area.width.saturating_sub(4) as usize)));
             let inner = block.inner(area);
@@ -202,7 +218,6 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             input.draw(frame, inner, theme, true);
         }
         Popup::Confirm { question, .. } => {
-            let area = centred(body, 64, 5);
             frame.render_widget(Clear, area);
             let text = format!("{question}\ny: yes, any other key: no");
             let text = Paragraph::new(text).wrap(Wrap { trim: true }).style(theme.style(Role::Warning));
@@ -216,7 +231,6 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             for cause in &problem.causes {
                 text.push(Line::styled(format!("because {}", crate::studio::text::clean(cause)), theme.style(Role::Text)));
             }
-            let area = centred(body, 76, 12);
             frame.render_widget(Clear, area);
             let block = framed(" what went wrong ".to_owned());
             frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }).block(block), area);

@@ -1,0 +1,145 @@
+//! Pictures in as few bytes as still look right, for a terminal at the end of a slow line. What is lost is lost on the
+//! screen only; nothing of this is kept.
+
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use quantette::deps::palette::Srgb;
+use quantette::deps::palette::cast::ComponentsAs;
+use quantette::dither::FloydSteinberg;
+use quantette::{ImageRef, PaletteSize, Pipeline};
+
+/// Enough for skin and sky once they are dithered. Full dithering is noise to a compressor, so that errors are only
+/// half handed on.
+const COLOURS: u16 = 128;
+const DITHER: f32 = 0.5;
+/// A sixel says every colour of every six lines by itself, and dithering scatters them.
+const SIXEL_COLOURS: u16 = 64;
+const SIXEL_DITHER: f32 = 0.25;
+/// Blocks begin to show below this.
+const JPEG_QUALITY: u8 = 80;
+
+/// A PNG with a palette.
+pub fn png(picture: &RgbImage) -> Option<Vec<u8>> {
+    let (width, height) = picture.dimensions();
+    let pixels: &[Srgb<u8>] = picture.as_raw().as_slice().components_as();
+    let indexed = Pipeline::new()
+        .palette_size(PaletteSize::from_u16_clamped(COLOURS))
+        .ditherer(FloydSteinberg::with_error_diffusion(DITHER))
+        .input_image(ImageRef::new(width, height, pixels).ok()?)
+        .output_srgb8_indexed_image();
+    let palette: Vec<u8> =
+        indexed.palette().iter().flat_map(|colour| [colour.red, colour.green, colour.blue]).collect();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_palette(palette);
+    encoder.set_compression(png::Compression::High);
+    // Neighbours in a palette are no neighbours in colour.
+    encoder.set_filter(png::Filter::NoFilter);
+    let mut writer = encoder.write_header().ok()?;
+    writer.write_image_data(indexed.indices()).ok()?;
+    writer.finish().ok()?;
+    Some(bytes)
+}
+
+pub fn jpeg(picture: &RgbImage) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(picture).ok()?;
+    Some(bytes)
+}
+
+/// A whole sixel sequence.
+pub fn sixel(picture: &RgbImage) -> Option<Vec<u8>> {
+    let options = icy_sixel::EncodeOptions {
+        max_colors: SIXEL_COLOURS,
+        diffusion: SIXEL_DITHER,
+        quantize_method: icy_sixel::QuantizeMethod::Wu,
+    };
+    let opaque: Vec<u8> = picture.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
+    let (width, height) = picture.dimensions();
+    icy_sixel::sixel_encode(&opaque, width as usize, height as usize, &options).ok().map(String::into_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Rgb;
+
+    /// 24×11 cells of 8×17 pixels.
+    const SIZE: (u32, u32) = (192, 187);
+
+    /// Twelve pictures with what makes photographs hard to compress: detail on every scale, edges, and the grain of a
+    /// sensor.
+    fn photographs() -> Vec<RgbImage> {
+        (0..12).map(photograph).collect()
+    }
+
+    fn photograph(number: u32) -> RgbImage {
+        let noise = |x: u32, y: u32, salt: u32| {
+            let mut hash = (x.wrapping_mul(0x9e37_79b1) ^ y.wrapping_mul(0x85eb_ca77) ^ salt.wrapping_mul(0xc2b2_ae3d))
+                .wrapping_add(number.wrapping_mul(0x27d4_eb2f));
+            hash = (hash ^ hash >> 15).wrapping_mul(0x2c1b_3c6d);
+            hash = (hash ^ hash >> 12).wrapping_mul(0x297a_2d39);
+            f64::from(hash ^ hash >> 15) / f64::from(u32::MAX) - 0.5
+        };
+        let smooth = |x: u32, y: u32, scale: u32, salt: u32| {
+            let (left, top) = (x / scale, y / scale);
+            let (u, v) = (f64::from(x % scale) / f64::from(scale), f64::from(y % scale) / f64::from(scale));
+            let upper = noise(left, top, salt) * (1.0 - u) + noise(left + 1, top, salt) * u;
+            let lower = noise(left, top + 1, salt) * (1.0 - u) + noise(left + 1, top + 1, salt) * u;
+            upper * (1.0 - v) + lower * v
+        };
+        RgbImage::from_fn(SIZE.0, SIZE.1, |x, y| {
+            let light: f64 =
+                [64, 32, 16, 8, 4, 2].iter().map(|&scale| smooth(x, y, scale, scale) * f64::from(scale).sqrt()).sum();
+            let edge = if smooth(x, y, 48, 99) > 0.05 { 40.0 } else { -40.0 };
+            Rgb([0, 1, 2].map(|channel| {
+                let tint = smooth(x, y, 64, 200 + channel) * 90.0;
+                let grain = noise(x, y, 300 + channel) * 6.0;
+                (120.0 + 12.0 * light + edge + tint + grain).clamp(0.0, 255.0) as u8
+            }))
+        })
+    }
+
+    fn on_the_wire(encode: fn(&RgbImage) -> Option<Vec<u8>>, growth: f64) -> f64 {
+        photographs().iter().map(|picture| encode(picture).unwrap().len() as f64 * growth).sum::<f64>() / 1e6
+    }
+
+    #[test]
+    fn a_page_of_thumbnails_is_small() {
+        let base64 = 4.0 / 3.0;
+        let (png, jpeg, sixel) = (on_the_wire(png, base64), on_the_wire(jpeg, base64), on_the_wire(sixel, 1.0));
+        println!("twelve thumbnails in MB: png {png:.3}, jpeg {jpeg:.3}, sixel {sixel:.3}");
+        assert!(png <= 0.45 && jpeg <= 0.25 && sixel <= 0.8, "png {png:.3}, jpeg {jpeg:.3}, sixel {sixel:.3}");
+    }
+
+    #[test]
+    fn what_is_encoded_looks_like_the_picture() {
+        let picture = photograph(3);
+        for (encode, most) in [(png as fn(&RgbImage) -> Option<Vec<u8>>, 5.0), (jpeg, 5.0)] {
+            let decoded = image::load_from_memory(&encode(&picture).unwrap()).unwrap().to_rgb8();
+            assert_eq!(decoded.dimensions(), SIZE);
+            assert!(difference(&picture, decoded.as_raw()) < most, "{}", difference(&picture, decoded.as_raw()));
+        }
+        let sixel = icy_sixel::SixelImage::decode(&sixel(&picture).unwrap()).unwrap();
+        let decoded: Vec<u8> = sixel.pixels.chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
+        assert!(difference(&picture, &decoded) < 8.0, "{}", difference(&picture, &decoded));
+    }
+
+    #[test]
+    fn one_colour_and_one_pixel_can_be_encoded() {
+        for picture in [RgbImage::new(1, 1), RgbImage::from_pixel(30, 20, Rgb([7, 8, 9]))] {
+            assert!(png(&picture).is_some() && jpeg(&picture).is_some() && sixel(&picture).is_some());
+        }
+        let decoded = image::load_from_memory(&png(&RgbImage::from_pixel(30, 20, Rgb([7, 8, 9]))).unwrap()).unwrap();
+        assert_eq!(decoded.to_rgb8().get_pixel(29, 19).0, [7, 8, 9]);
+    }
+
+    /// Of a channel, on average.
+    fn difference(picture: &RgbImage, other: &[u8]) -> f64 {
+        assert_eq!(picture.as_raw().len(), other.len());
+        let sum: u64 = picture.as_raw().iter().zip(other).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum();
+        sum as f64 / other.len() as f64
+    }
+}

@@ -1,0 +1,95 @@
+//! How many colours a terminal has, and the nearest one that there is.
+
+use ratatui::style::Color;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colours {
+    /// 16 million.
+    True,
+    /// 256, as xterm has them.
+    Indexed,
+    /// 16, whose shades are the user's own.
+    Basic,
+    None,
+}
+
+/// The sixteen as xterm shows them; every terminal's owner may have changed them.
+const BASIC: [(Color, [u8; 3]); 16] = [
+    (Color::Black, [0, 0, 0]),
+    (Color::Red, [205, 0, 0]),
+    (Color::Green, [0, 205, 0]),
+    (Color::Yellow, [205, 205, 0]),
+    (Color::Blue, [0, 0, 238]),
+    (Color::Magenta, [205, 0, 205]),
+    (Color::Cyan, [0, 205, 205]),
+    (Color::Gray, [229, 229, 229]),
+    (Color::DarkGray, [127, 127, 127]),
+    (Color::LightRed, [255, 0, 0]),
+    (Color::LightGreen, [0, 255, 0]),
+    (Color::LightYellow, [255, 255, 0]),
+    (Color::LightBlue, [92, 92, 255]),
+    (Color::LightMagenta, [255, 0, 255]),
+    (Color::LightCyan, [0, 255, 255]),
+    (Color::White, [255, 255, 255]),
+];
+/// The steps of the 6×6×6 cube.
+const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
+impl Colours {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::True => "16 million colours",
+            Self::Indexed => "256 colours",
+            Self::Basic => "16 colours",
+            Self::None => "no colours",
+        }
+    }
+
+    /// The nearest colour to this one; colours that are no shade of their own stay.
+    pub fn nearest(self, colour: Color) -> Color {
+        let Color::Rgb(red, green, blue) = colour else { return colour };
+        let wanted = [red, green, blue];
+        match self {
+            Self::True => colour,
+            Self::Indexed => Color::Indexed(indexed(wanted)),
+            Self::Basic => BASIC.iter().min_by_key(|(_, shade)| distance(*shade, wanted)).map_or(colour, |best| best.0),
+            Self::None => Color::Reset,
+        }
+    }
+}
+
+/// In the cube or on the ramp of greys; the first sixteen are left out because their shades are not known.
+fn indexed(wanted: [u8; 3]) -> u8 {
+    let steps = wanted.map(|value| (0..6).min_by_key(|&step| CUBE[step].abs_diff(value)).unwrap_or(0));
+    let in_cube = steps.map(|step| CUBE[step]);
+    let mean = wanted.iter().map(|&value| u32::from(value)).sum::<u32>() / 3;
+    let grey = (mean.saturating_sub(3) / 10).min(23) as u8;
+    let on_ramp = [8 + 10 * grey; 3];
+    if distance(on_ramp, wanted) < distance(in_cube, wanted) {
+        232 + grey
+    } else {
+        (16 + 36 * steps[0] + 6 * steps[1] + steps[2]) as u8
+    }
+}
+
+fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
+    a.iter().zip(b).map(|(&a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_colour_is_found() {
+        let indexed = |red, green, blue| Colours::Indexed.nearest(Color::Rgb(red, green, blue));
+        assert_eq!(indexed(255, 0, 0), Color::Indexed(196));
+        assert_eq!(indexed(0, 0, 0), Color::Indexed(16));
+        assert_eq!(indexed(255, 255, 255), Color::Indexed(231));
+        assert_eq!(indexed(129, 127, 128), Color::Indexed(244));
+        assert_eq!(indexed(100, 140, 170), Color::Indexed(67));
+        assert_eq!(Colours::Basic.nearest(Color::Rgb(250, 10, 10)), Color::LightRed);
+        assert_eq!(Colours::None.nearest(Color::Rgb(250, 10, 10)), Color::Reset);
+        assert_eq!(Colours::Indexed.nearest(Color::Blue), Color::Blue);
+    }
+}
