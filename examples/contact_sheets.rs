@@ -14,10 +14,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 /// Pixels along a side of a picture on a sheet.
-const SIDE: u32 = 128;
+const SIDE: u32 = 112;
 const SCALES: [&str; 5] = ["0", "0.25", "0.5", "0.75", "1"];
 const GUIDANCES: [&str; 6] = ["1", "3", "5", "7.5", "12", "20"];
-const STEPS: [&str; 4] = ["4", "8", "15", "25"];
 
 #[derive(Deserialize)]
 struct Prompts {
@@ -31,64 +30,48 @@ struct Prompt {
     prompt: String,
     #[serde(default)]
     negative: String,
+    /// Set where a prompt shows a failure; those are not on the sheets.
+    guidance_scale: Option<f64>,
 }
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let subject = root.join("models/mini/subject");
-    let prompts: Prompts = toml::from_str(&std::fs::read_to_string(subject.join("prompts.toml"))?)?;
-    let mut references = vec![subject.join("reference.png")];
-    references.extend((1..=7).map(|number| subject.join(format!("other-{number}.png"))));
+    let mut prompts: Prompts = toml::from_str(&std::fs::read_to_string(subject.join("prompts.toml"))?)?;
+    prompts.prompt.retain(|prompt| prompt.guidance_scale.is_none());
+    let references: Vec<PathBuf> =
+        ["reference", "other-1", "other-2", "other-3"].map(|name| subject.join(format!("{name}.png"))).into();
     let folder = tempfile::tempdir()?;
     let studio = Studio { program: program()?, folder: folder.path().to_owned(), seed: prompts.seed };
     let docs = root.join("docs");
 
     let mut rows = Vec::new();
-    for (number, reference) in references.iter().take(3).enumerate() {
+    for (number, reference) in references.iter().enumerate() {
         let mut pictures = vec![shown(reference, "the reference")?];
         for prompt in &prompts.prompt {
             pictures.push(studio.picture(reference, prompt, &[], &prompt.caption)?);
         }
         rows.push(Row { heading: format!("Reference {}", number + 1), pictures });
     }
-    write(&docs.join("prompts.png"), &rows)?;
+    write(&docs.join("references-and-prompts.png"), &rows)?;
 
-    let mut given = Vec::new();
-    let mut made = Vec::new();
-    for (number, reference) in references.iter().enumerate() {
-        given.push(shown(reference, &format!("reference {}", number + 1))?);
-        made.push(studio.picture(reference, &prompts.prompt[1], &[], &prompts.prompt[1].caption)?);
-    }
-    let heading = |text: &str| text.to_owned();
-    let rows = [
-        Row { heading: heading("Eight references"), pictures: given },
-        Row { heading: heading("One prompt, one seed"), pictures: made },
-    ];
-    write(&docs.join("references.png"), &rows)?;
-
-    let sweep = |reference: &Path, prompt: &Prompt, flag: &str, word: &str, values: &[&str]| {
-        let mut pictures = vec![shown(reference, "the reference")?];
-        for value in values {
-            pictures.push(studio.picture(reference, prompt, &[flag, value], &format!("{word} {value}"))?);
-        }
-        anyhow::Ok(pictures)
-    };
     let mut rows = Vec::new();
     for (number, reference) in references.iter().take(2).enumerate() {
-        let pictures = sweep(reference, &prompts.prompt[0], "--adapter-scale", "scale", &SCALES)?;
+        let mut pictures = vec![shown(reference, "the reference")?];
+        for scale in SCALES {
+            let caption = format!("scale {scale}");
+            pictures.push(studio.picture(reference, &prompts.prompt[0], &["--adapter-scale", scale], &caption)?);
+        }
         rows.push(Row { heading: format!("Adapter scale, reference {}", number + 1), pictures });
     }
     write(&docs.join("adapter-scale.png"), &rows)?;
 
-    let pictures = sweep(&references[0], &prompts.prompt[1], "--guidance", "guidance", &GUIDANCES)?;
-    write(&docs.join("guidance.png"), &[Row { heading: heading("Guidance scale"), pictures }])?;
-
-    let mut rows = Vec::new();
-    for (number, reference) in references.iter().take(2).enumerate() {
-        let pictures = sweep(reference, &prompts.prompt[1], "--steps", "steps", &STEPS)?;
-        rows.push(Row { heading: format!("Steps, reference {}", number + 1), pictures });
+    let mut pictures = Vec::new();
+    for guidance in GUIDANCES {
+        let caption = format!("guidance {guidance}");
+        pictures.push(studio.picture(&references[0], &prompts.prompt[1], &["--guidance", guidance], &caption)?);
     }
-    write(&docs.join("steps.png"), &rows)
+    write(&docs.join("guidance.png"), &[Row { heading: "Guidance scale".to_owned(), pictures }])
 }
 
 /// Where the program is and what all its runs share.

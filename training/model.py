@@ -28,9 +28,11 @@ def make_unet():
 def scheduler():
     """Ends in more noise than Stable Diffusion's (beta 0.02, not 0.012) and samples from that end ("trailing"):
     else light and colour of the whole picture would still show at the first step of training, and pure
-    noise, where sampling begins, would be strange to it (Lin et al. 2023, arXiv:2305.08891)."""
+    noise, where sampling begins, would be strange to it (Lin et al. 2023, arXiv:2305.08891). The network predicts
+    the clean latents: with twelve channels and so few features it had better not have to carry noise through
+    (Li and He 2025, arXiv:2511.13720)."""
     return DDIMScheduler(num_train_timesteps=1000, beta_start=.00085, beta_end=.02, beta_schedule="scaled_linear",
-                         clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="v_prediction",
+                         clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="sample",
                          timestep_spacing="trailing")
 
 
@@ -76,10 +78,10 @@ class Model:
         plan.set_timesteps(steps)
         x = noise
         for t in plan.timesteps:
-            v = self.unet(torch.cat([x, x]) if guided else x, t, encoder_hidden_states=context).sample
+            clean = self.unet(torch.cat([x, x]) if guided else x, t, encoder_hidden_states=context).sample
             if guided:
-                without, asked = v.chunk(2)
-                v = without + guidance * (asked - without)
-            x = plan.step(v, t, x).prev_sample
+                without, asked = clean.chunk(2)
+                clean = without + guidance * (asked - without)
+            x = plan.step(clean, t, x).prev_sample
         parts = (x / self.vae.config.scaling_factor).split(16)
         return torch.cat([self.vae.decode(part).sample for part in parts])

@@ -87,3 +87,12 @@ def average_gradients(parameters, world, extra=0.):
         p.grad.copy_(flat[start:start + p.numel()].view_as(p))
         start += p.numel()
     return float(flat[-1])
+
+
+def gathered(rows, world):
+    """The rows of all processes, in the order of their numbers."""
+    if world == 1:
+        return rows
+    parts = [None] * world
+    dist.all_gather_object(parts, rows)
+    return torch.cat(parts)

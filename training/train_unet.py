@@ -27,6 +27,7 @@ from portraits.captions import caption, empty_caption
 
 RATE, TEXT_RATE, ADAPTER_RATE = 1e-3, 3e-4, 1e-3
 DROP_CAPTION, DROP_IMAGE, ADAPTER_OFF = .10, .08, .15
+FAINTEST = .05  # share of noise below which errors do not count more
 CONTRAST = .02  # weight of keeping captions and pictures in one space
 PLAN = os.path.join(paths.WORK, "steps.txt")
 
@@ -69,10 +70,11 @@ class Batches:
         noise = torch.randn(clean.shape, generator=self.noise)
         kept = self.kept[t].view(-1, 1, 1, 1)
         noisy = kept.sqrt() * clean + (1 - kept).sqrt() * noise
-        velocity = kept.sqrt() * noise - (1 - kept).sqrt() * clean
+        # An error of the clean latents in units of the velocity's (Salimans and Ho 2022), bounded where noise is faint.
+        counts = 1 / (1 - kept).clamp(min=FAINTEST)
         described = torch.tensor(~dropped)
         picture = self.embeddings[person + which]
-        return noisy, t, velocity, words.encode(self.tokenizer, texts), embedding, scale, picture, described
+        return noisy, t, clean, counts, words.encode(self.tokenizer, texts), embedding, scale, picture, described
 
 
 def timesteps(n, generator):
@@ -124,12 +126,12 @@ def train(args):
     while step < steps:
         for group in optimizer.param_groups:
             group["lr"] = group["base"] * schedule(step, steps)
-        noisy, t, velocity, ids, embedding, scale, picture, described = batches.draw(args.batch)
+        noisy, t, clean, counts, ids, embedding, scale, picture, described = batches.draw(args.batch)
         read = text(input_ids=ids)
         adapter.image_tokens, adapter.scale = adapter.image_proj(embedding), scale
         noisy = noisy.contiguous(memory_format=torch.channels_last)
         guess = unet(noisy, t, encoder_hidden_states=read.last_hidden_state).sample
-        each = ((guess - velocity) ** 2 * weight).mean((1, 2, 3))
+        each = ((guess - clean) ** 2 * weight * counts).mean((1, 2, 3))
         same_space = train_encoders.contrast(read.pooler_output[described], picture[described])
         optimizer.zero_grad()
         (each.mean() + CONTRAST * same_space).backward()

@@ -1,4 +1,4 @@
-//! `completions` and `man`: what a package ships beside the program.
+//! `completions`: what a package ships for a shell.
 
 use std::io::Write;
 
@@ -7,24 +7,17 @@ use clap_complete::Shell;
 
 use super::CommandLine;
 
-/// Print a completion script for a shell
+/// Print a script that completes commands and options in a shell
 #[derive(Args)]
+#[command(after_help = "Examples:\n  source <(pentimento completions bash)\n  \
+                  pentimento completions fish > ~/.config/fish/completions/pentimento.fish")]
 pub struct Arguments {
+    /// The shell that the script is for
     shell: Shell,
 }
-
-/// Print the manual page
-#[derive(Args)]
-pub struct Man {}
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut CommandLine::command(), "pentimento", &mut script);
     Ok(std::io::stdout().write_all(&script)?)
-}
-
-pub fn man(_: &Man) -> anyhow::Result<()> {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(CommandLine::command()).render(&mut page)?;
-    Ok(std::io::stdout().write_all(&page)?)
 }

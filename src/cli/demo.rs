@@ -56,6 +56,8 @@ struct Prompt {
     prompt: String,
     #[serde(default)]
     negative: String,
+    /// Another guidance scale than the usual: how a prompt shows what goes wrong.
+    guidance_scale: Option<f64>,
 }
 
 /// One picture of the demo.
@@ -163,7 +165,7 @@ impl Demo<'_> {
             batch: 1,
             settings: Settings {
                 steps: MINI_STEPS,
-                guidance_scale: MINI_GUIDANCE,
+                guidance_scale: prompt.guidance_scale.unwrap_or(MINI_GUIDANCE),
                 adapter_scale: AdapterScale::Uniform(scale),
                 ..Settings::default()
             },
@@ -266,6 +268,9 @@ impl Demo<'_> {
         if made.scale != 1.0 {
             add("--adapter-scale", made.scale.to_string());
         }
+        if let Some(guidance) = made.prompt.guidance_scale {
+            add("--guidance", guidance.to_string());
+        }
         if BUILT_WITH_CUDA {
             add("--device", "cpu".to_owned());
         }
@@ -284,6 +289,7 @@ impl Demo<'_> {
                     "caption": made.caption,
                     "prompt": made.prompt.prompt,
                     "adapter_scale": made.scale,
+                    "guidance_scale": made.prompt.guidance_scale.unwrap_or(MINI_GUIDANCE),
                     "command": self.command(made),
                 })
             })

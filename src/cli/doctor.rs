@@ -7,12 +7,14 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::model::{self, MINI};
-use super::terminal::{Images, Terminal, VARIABLE};
+use super::terminal::{Images, Terminal};
 use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute, DeviceChoice, DtypeChoice};
 use crate::diffusion::memory;
 use crate::diffusion::observer::Unobserved;
 use crate::diffusion::pipeline::Pipeline;
 use crate::studio::text::clean;
+use crate::terminal::colours::Colours;
+use crate::terminal::verdict::{Protocol, Tmux, VARIABLE, Verdict};
 
 /// Look at terminal, processor, GPU, memory and model, and say what to do
 #[derive(Args)]
@@ -35,7 +37,7 @@ struct Finding {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::on_stdout();
-    let findings = [words(&terminal), pictures(&terminal), processor(), gpu(), free_memory(), embedded_model()];
+    let findings = [words(&terminal.verdict), pictures(&terminal), processor(), gpu(), free_memory(), embedded_model()];
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let document: Map<String, Value> = findings
@@ -59,18 +61,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn words(terminal: &Terminal) -> Finding {
+fn words(terminal: &Verdict) -> Finding {
     let term = std::env::var("TERM").unwrap_or_default();
     let is_terminal = std::io::stdout().is_terminal();
-    let colours = if terminal.truecolor { "16 million colours" } else { "256 colours" };
+    let is_truecolor = terminal.colours == Colours::True;
+    let colours = terminal.colours.name();
     let (columns, rows) = (terminal.columns, terminal.rows);
+    let name = terminal.terminal.as_deref().map_or_else(String::new, |name| format!("{name}, "));
     let (found, advice) = if !is_terminal {
         ("the output goes to a file or a pipe, not to a terminal".to_owned(), String::new())
-    } else if terminal.truecolor {
-        (format!("{term}, {columns}×{rows}, {colours}"), String::new())
+    } else if is_truecolor || terminal.colours == Colours::None {
+        (format!("{name}{term}, {columns}×{rows}, {colours}"), String::new())
     } else {
         let advice = "if it shows more colours than that, set COLORTERM=truecolor (ssh does not carry it along)";
-        (format!("{term}, {columns}×{rows}, {colours}"), advice.to_owned())
+        (format!("{name}{term}, {columns}×{rows}, {colours}"), advice.to_owned())
     };
     Finding {
         name: "terminal",
@@ -79,26 +83,43 @@ fn words(terminal: &Terminal) -> Finding {
         advice,
         facts: json!({
             "is_terminal": is_terminal, "term": clean(&term), "columns": columns, "rows": rows,
-            "truecolor": terminal.truecolor,
+            "truecolor": is_truecolor, "colours": colours, "name": terminal.terminal,
         }),
     }
 }
 
 fn pictures(terminal: &Terminal) -> Finding {
-    let advice = match terminal.images {
-        Images::Kitty | Images::Iterm2 => String::new(),
-        Images::HalfBlocks => format!(
-            "pictures are drawn in coloured half-blocks; kitty, Ghostty, WezTerm, Konsole and iTerm2 show them sharp \
-             (outside tmux and screen), and {VARIABLE}=kitty|iterm2 overrules the guess"
-        ),
-        Images::Off => "pictures are written to files, and their paths are printed".to_owned(),
+    let verdict = &terminal.verdict;
+    let advice = match (verdict.protocol, terminal.images) {
+        (Protocol::Off, _) => "pictures are written to files, and their paths are printed".to_owned(),
+        (Protocol::HalfBlocks, _) if verdict.advice.is_empty() => {
+            format!("{VARIABLE}=kitty|sixel|iterm2 overrules the guess")
+        }
+        (Protocol::Kitty | Protocol::Sixel | Protocol::Iterm2, Images::HalfBlocks) => {
+            "what is printed here is in half-blocks; on a drawn screen it would be sharp".to_owned()
+        }
+        _ => verdict.advice.clone(),
+    };
+    let cell = format!("{}×{}", verdict.cell.width, verdict.cell.height);
+    let told = match (verdict.protocol, verdict.cell_is_known) {
+        (Protocol::HalfBlocks | Protocol::Off, _) => String::new(),
+        (_, true) => format!("; a cell has {cell} pixels"),
+        (_, false) => format!("; a cell is taken for {cell} pixels, because the terminal does not say"),
+    };
+    let tmux = match verdict.tmux {
+        Tmux::Absent => Value::Null,
+        Tmux::PassesThrough => json!("passes through"),
+        Tmux::KeepsToItself => json!("keeps to itself"),
     };
     Finding {
         name: "pictures",
-        good: terminal.images != Images::Off,
-        found: format!("{}: {}", terminal.images.name(), terminal.why),
+        good: verdict.protocol != Protocol::Off,
+        found: format!("{}: {}{told}", verdict.protocol, verdict.why),
         advice,
-        facts: json!({"protocol": terminal.images.name(), "why": terminal.why}),
+        facts: json!({
+            "protocol": verdict.protocol.name(), "why": verdict.why, "tmux": tmux,
+            "cell": {"width": verdict.cell.width, "height": verdict.cell.height, "known": verdict.cell_is_known},
+        }),
     }
 }
 

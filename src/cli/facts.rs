@@ -133,6 +133,7 @@ fn prompt(prompt: &Prompt) -> Value {
 pub fn output(reader: &Reader, run: &Run, output: &Output) -> anyhow::Result<Value> {
     let name = OutputName { task: run.task.clone(), seed: output.seed };
     let scores = reader.scores(output.id)?.into_iter().map(|(key, score)| (key.to_string(), json!(score.get())));
+    let baseline = reader.baseline(run.subject)?.is_some_and(|baseline| baseline.output == output.id);
     Ok(json!({
         "output": name.to_string(),
         "seed": output.seed,
@@ -142,6 +143,7 @@ pub fn output(reader: &Reader, run: &Run, output: &Output) -> anyhow::Result<Val
         "height": output.picture.height,
         "measures": output.measures,
         "verdict": output.verdict.name(),
+        "baseline": baseline,
         "scores": scores.collect::<Map<String, Value>>(),
         "reviews": reader.reviews(output.id)?.iter().map(review).collect::<Vec<_>>(),
         "created": output.created.to_string(),

@@ -24,6 +24,10 @@ use crate::studio::text::clean;
 /// The picture is the one that diffusers makes of the same files, prompt, seed and settings. Files are PNG and say that
 /// they were generated, from what, and how.
 #[derive(Args)]
+#[command(
+    after_help = "Examples:\n  pentimento generate --prompt \"a smiling woman, close-up, soft light\" --output w.png\n  \
+                  pentimento generate --prompt \"a violinist\" --reference face.png --output violinist.png"
+)]
 pub struct Arguments {
     /// What to make; best in the order subject, camera, lighting, style, constraints
     #[arg(long, value_name = "TEXT", help_heading = "What to make")]
@@ -41,10 +45,14 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath, help_heading = "What to make")]
     output: PathBuf,
 
+    /// Print what was made as one JSON document
+    #[arg(long)]
+    json: bool,
+
     #[command(flatten)]
     model: ModelArguments,
 
-    /// The seed, as in torch.Generator("cpu")
+    /// The seed; means what it means to torch.Generator("cpu")
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Settings")]
     seed: u64,
 
@@ -59,17 +67,13 @@ pub struct Arguments {
     #[command(flatten)]
     settings: SettingsArguments,
 
-    /// auto, cpu, cuda or cuda:N
-    #[arg(long, value_name = "NAME", default_value = "auto", help_heading = "Machine")]
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto", help_heading = "Machine")]
     device: DeviceChoice,
 
-    /// auto, f32, f16 or bf16
-    #[arg(long, value_name = "NAME", default_value = "auto", help_heading = "Machine")]
+    /// In what numbers to compute: auto, f32, f16 or bf16
+    #[arg(long, value_name = "TYPE", default_value = "auto", help_heading = "Machine")]
     dtype: DtypeChoice,
-
-    /// Print what was made as one JSON document
-    #[arg(long, help_heading = "Machine")]
-    json: bool,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {

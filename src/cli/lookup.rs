@@ -17,6 +17,13 @@ pub fn output(reader: &Reader, name: &OutputName) -> anyhow::Result<(Run, Output
     Ok((run, found.ok_or_else(missing)?))
 }
 
+/// The output that a subject's runs are held against.
+pub fn baseline(reader: &Reader, subject: SubjectId) -> anyhow::Result<Option<OutputName>> {
+    let Some(baseline) = reader.baseline(subject)? else { return Ok(None) };
+    let output = reader.output(baseline.output)?;
+    Ok(Some(OutputName { task: reader.run_by_id(output.run)?.task, seed: output.seed }))
+}
+
 /// The subject's newest approved reference. Where there is none but one waits to be looked at, that is refused instead
 /// of left out.
 pub fn newest_reference(reader: &Reader, subject: SubjectId) -> anyhow::Result<Option<Reference>> {

@@ -1,9 +1,11 @@
 //! The command line: one file per subcommand, thin.
 //!
-//! - `demo`, `generate`, `doctor`, `completions` (and `man`): the subcommands
-//! - `init`, `subject`, `reference`, `run`, `runs`, `show`, `queue`, `worker`, `upkeep`: the subcommands on a project
 //! - `workbench`: the screen, with a worker beside it
-//! - `facts`, `print`, `lookup`, `pictures`, `confirm`, `settings`: what those share
+//! - `demo`, `generate`, `doctor`, `completions`, `man`: the subcommands
+//! - `init`, `subject`, `reference`, `run`, `queue`, `worker`, `upkeep`: the subcommands on a project
+//! - `runs`, `show`, `log`, `diff`, `sheet`: its history; `review`, `baseline`: what people say of its pictures
+//! - `export`, `import`: what leaves a project and enters another
+//! - `facts`, `print`, `fit`, `lookup`, `pictures`, `confirm`, `settings`: what those share
 //! - `making`: pictures made and written, with their provenance
 //! - `project`: which project a command works on
 //! - `model`: models as they are named here, and what suits the embedded one
@@ -11,17 +13,24 @@
 //! - `terminal`, `screen`: what the terminal can do, and pictures in it
 //! - `failure`: from an error to a sentence and an exit status
 
+mod baseline;
 mod completions;
 mod confirm;
 mod demo;
+mod diff;
 mod doctor;
+mod export;
 mod facts;
 mod failure;
+mod fit;
 mod generate;
+mod import;
 mod init;
 mod interrupt;
+mod log;
 mod lookup;
 mod making;
+mod man;
 mod model;
 mod pictures;
 mod print;
@@ -29,10 +38,12 @@ mod progress;
 mod project;
 mod queue;
 mod reference;
+mod review;
 mod run;
 mod runs;
 mod screen;
 mod settings;
+mod sheet;
 mod show;
 mod subject;
 mod terminal;
@@ -71,12 +82,21 @@ enum Command {
     Run(Box<run::Arguments>),
     Runs(runs::Arguments),
     Show(show::Arguments),
+    Log(log::Arguments),
+    Diff(diff::Arguments),
+    Review(review::Review),
+    Accept(review::Accept),
+    Reject(review::Reject),
+    Baseline(baseline::Arguments),
     Queue(queue::Arguments),
     Worker(worker::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
+    Sheet(sheet::Arguments),
     Backup(upkeep::Backup),
     Verify(upkeep::Verify),
     Completions(completions::Arguments),
-    Man(completions::Man),
+    Man(man::Arguments),
 }
 
 /// Reads the command line and does what it says.
@@ -100,12 +120,21 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, &project),
         Command::Runs(arguments) => runs::run(&arguments, &project),
         Command::Show(arguments) => show::run(&arguments, &project),
+        Command::Log(arguments) => log::run(&arguments, &project),
+        Command::Diff(arguments) => diff::run(&arguments, &project),
+        Command::Review(arguments) => review::review(&arguments, &project),
+        Command::Accept(arguments) => review::accept(&arguments, &project),
+        Command::Reject(arguments) => review::reject(&arguments, &project),
+        Command::Baseline(arguments) => baseline::run(&arguments, &project),
         Command::Queue(arguments) => queue::run(&arguments, &project),
         Command::Worker(arguments) => worker::run(&arguments, &project),
+        Command::Export(arguments) => export::run(&arguments, &project),
+        Command::Import(arguments) => import::run(&arguments, &project),
+        Command::Sheet(arguments) => sheet::run(&arguments, &project),
         Command::Backup(arguments) => upkeep::backup(&arguments, &project),
         Command::Verify(arguments) => upkeep::verify(&arguments, &project),
         Command::Completions(arguments) => completions::run(&arguments),
-        Command::Man(arguments) => completions::man(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,6 +12,7 @@ use crate::studio::subject::TaskId;
 
 /// See what runs and what waits, and change it
 #[derive(Args)]
+#[command(after_help = "Examples:\n  pentimento queue list\n  pentimento queue reorder ada-0042 --before ada-0040")]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -21,6 +22,10 @@ pub struct Arguments {
 enum Command {
     /// List the runs under way, then those that wait, in the order they will be taken
     List(List),
+    /// Queue a draft that was kept back with `run --draft`
+    Add(Named),
+    /// Delete a draft; everything else stays in the history
+    Discard(Named),
     /// Cancel a run: at once while it waits, between two steps while it runs
     Cancel(Named),
     /// Queue a failed or cancelled run again; the pictures it has already made count
@@ -60,8 +65,8 @@ struct Reorder {
     #[arg(long, value_name = "RUN", group = "where to")]
     before: Option<TaskId>,
 
-    /// low, normal or high
-    #[arg(long, value_parser = super::run::priority, group = "where to")]
+    /// The priority it is to have: low, normal or high
+    #[arg(long, value_name = "PRIORITY", value_parser = super::run::priority, group = "where to")]
     priority: Option<Priority>,
 }
 
@@ -80,6 +85,14 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let reader = store.reader()?;
     match &arguments.command {
         Command::List(_) => Ok(()),
+        Command::Add(Named { run }) => {
+            store.enqueue(reader.run(run)?.id, now())?;
+            Ok(print::line(&format!("{run} is queued."))?)
+        }
+        Command::Discard(Named { run }) => {
+            store.discard_draft(reader.run(run)?.id)?;
+            Ok(print::line(&format!("{run} is gone."))?)
+        }
         Command::Cancel(Named { run }) => {
             let state = store.cancel(reader.run(run)?.id, now())?;
             let said = if state.is_over() { "is cancelled" } else { "stops after the step under way" };

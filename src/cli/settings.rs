@@ -43,16 +43,16 @@ pub struct SettingsArguments {
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     karras: Option<bool>,
 
-    /// In pixels, a multiple of 8 [default: what the checkpoint was trained at]
-    #[arg(long, value_name = "W")]
+    /// The picture's width in pixels, a multiple of 8 [default: what the checkpoint was trained at]
+    #[arg(long, value_name = "PIXELS")]
     width: Option<usize>,
 
-    /// In pixels, a multiple of 8 [default: what the checkpoint was trained at]
-    #[arg(long, value_name = "H")]
+    /// The picture's height in pixels, a multiple of 8 [default: what the checkpoint was trained at]
+    #[arg(long, value_name = "PIXELS")]
     height: Option<usize>,
 
     /// What to do with a prompt that is longer than the text encoder reads [default: truncate]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "WAY")]
     long_prompt: Option<Long>,
 }
 

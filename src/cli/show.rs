@@ -12,16 +12,18 @@ use super::screen::Screen;
 use super::{facts, lookup, pictures, print};
 use crate::store::Reader;
 use crate::studio::prompt::Block;
+use crate::studio::review::{Judgement, Key, Review, Verdict};
 use crate::studio::run::{Output, Run};
 use crate::studio::subject::{OutputName, TaskId};
 
-/// Show a run with its settings and pictures, or one of its pictures
+/// Show a run with its settings, pictures and reviews, or one of its pictures
 #[derive(Args)]
+#[command(after_help = "Examples:\n  pentimento show ada-0042\n  pentimento show ada-0042:7 --output violinist.png")]
 pub struct Arguments {
     /// A run, such as ada-0042, or one of its pictures by its seed, such as ada-0042:7
     name: Name,
 
-    /// Write the picture to this file; only for one picture
+    /// Write the picture to this file; NAME must be one picture, or a run that has only one
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
@@ -101,7 +103,41 @@ fn tell(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Result<()> {
     print::pairs(&pairs)?;
     let found = outputs.iter().map(|output| pictures::open(reader, &output.picture.blob));
     let found = found.collect::<anyhow::Result<Vec<_>>>()?;
-    let caption = |output: &Output| format!("{}:{}, {}", run.task, output.seed, output.verdict.name());
+    let baseline = lookup::baseline(reader, run.subject)?;
+    let caption = |output: &Output| {
+        let name = OutputName { task: run.task.clone(), seed: output.seed };
+        let baseline = if baseline.as_ref() == Some(&name) { ", the baseline" } else { "" };
+        format!("{name}, {}{baseline}", output.verdict.name())
+    };
     let captions: Vec<String> = outputs.iter().map(caption).collect();
-    Ok(Screen::of_stdout().pictures(&found.iter().collect::<Vec<_>>(), &captions)?)
+    Screen::of_stdout().pictures(&found.iter().collect::<Vec<_>>(), &captions)?;
+    tell_reviews(reader, run, outputs)
+}
+
+/// Every review, the oldest first, and the scores that count where several gave some.
+fn tell_reviews(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Result<()> {
+    for output in outputs {
+        let reviews = reader.reviews(output.id)?;
+        if reviews.is_empty() {
+            continue;
+        }
+        print::line(&format!("Reviews of {}:{}", run.task, output.seed))?;
+        let mut rows: Vec<Vec<String>> = reviews.iter().map(row).collect();
+        // Where one review alone gave scores, its line says them.
+        if reviews.iter().filter(|review| !review.judgement.scores.is_empty()).count() > 1 {
+            let scores = reader.scores(output.id)?;
+            rows.push(vec!["  scores".to_owned(), String::new(), print::scores(&scores)]);
+        }
+        print::table(&rows)?;
+    }
+    Ok(())
+}
+
+fn row(review: &Review) -> Vec<String> {
+    let Judgement { reviewer, note, failures, scores, verdict } = &review.judgement;
+    let verdict = if *verdict == Verdict::Open { "" } else { verdict.name() };
+    let failures = failures.iter().map(Key::as_str).collect::<Vec<_>>().join(", ");
+    let said = [verdict.to_owned(), failures, print::scores(scores), note.clone()];
+    let said = said.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join("; ");
+    vec![format!("  {}", print::minute(review.at)), reviewer.clone(), said]
 }

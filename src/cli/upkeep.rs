@@ -10,8 +10,9 @@ use super::project::{self, ProjectArguments};
 
 /// Copy the whole project into a new folder, while it is in use
 #[derive(Args)]
+#[command(after_help = "Example:\n  pentimento backup ~/copies/portraits-2026-11")]
 pub struct Backup {
-    /// A folder that does not exist yet or is empty; the copy is a project
+    /// The folder for the copy, which is a project of its own; it must be empty, or is made
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     folder: PathBuf,
 

@@ -21,6 +21,7 @@ use crate::worker::{Ended, News, Options, Stop, Until, Worker};
 /// the run back, to go on from there later; a second one leaves at once, and loses a few steps. When the terminal goes
 /// away the worker stays.
 #[derive(Args)]
+#[command(after_help = "Example:\n  pentimento worker --until-empty")]
 pub struct Arguments {
     /// Where to compute: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -31,7 +32,7 @@ pub struct Arguments {
     until_empty: bool,
 
     /// When the terminal goes away, work until the queue is empty; false: finish only the run under way
-    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
+    #[arg(long, value_name = "true|false", default_value_t = true, action = ArgAction::Set)]
     drain_on_hangup: bool,
 
     /// Seconds without a sign of life after which another worker may take a run over

@@ -25,6 +25,12 @@ pub enum Error {
     #[error("the picture {} {what}; save it as an ordinary RGB picture", path.display())]
     Unsupported { path: PathBuf, what: String },
 
+    #[error(
+        "the picture {} says more of itself than anybody writes: a text in it does not unpack, or to more than {} KiB; \
+         save it again without its texts", path.display(), limit >> 10
+    )]
+    TooMuchText { path: PathBuf, limit: usize },
+
     #[error("the picture cannot be made into a PNG: {reason}")]
     Unencodable { reason: String },
 

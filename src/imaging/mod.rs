@@ -2,7 +2,7 @@
 //!
 //! - [`open_picture`], [`decode_picture`]: a stranger's file becomes an upright sRGB picture, within limits
 //! - [`write_png`], [`encode_png`]: a picture is there whole or not at all, and says that it was generated, how, and from what
-//! - [`provenance`]: what it says
+//! - [`provenance`]: what it says; [`read_provenance`]: what a file says of itself, ours or another program's
 //! - [`thumbnail()`]: a small copy, for lists
 //! - [`sheet`]: several pictures side by side, with captions
 //! - [`wire`]: pictures in as few bytes as still look right, for terminals
@@ -11,7 +11,9 @@ mod colour;
 mod error;
 mod jpeg;
 mod open;
+mod parameters;
 pub mod provenance;
+pub mod read_provenance;
 mod save;
 pub mod sheet;
 mod text;
@@ -19,7 +21,7 @@ mod thumbnail;
 pub mod wire;
 
 pub use error::Error;
-pub use open::{LARGEST_FILE, LARGEST_PICTURE, LONGEST_SIDE, Opened, decode_picture, open_picture};
+pub use open::{LARGEST_FILE, LARGEST_PICTURE, LONGEST_SIDE, Opened, decode_picture, open_picture, read_file};
 pub use provenance::Provenance;
 pub use save::{check_target, encode_png, plain_png, write_png, write_whole};
 pub use thumbnail::thumbnail;

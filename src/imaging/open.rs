@@ -81,7 +81,7 @@ pub fn decode_picture(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
 }
 
 /// The whole file, if it is a file and not too large.
-fn read_file(path: &Path) -> Result<Vec<u8>> {
+pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     let unreadable = |reason| Error::Unreadable { path: path.to_owned(), reason };
     // Looked at before it is opened: opening a pipe would wait for its writer.
     let metadata = std::fs::metadata(path).map_err(unreadable)?;

@@ -2,12 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::studio::account::Account;
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::settings::{AdapterScale, LongPrompt, Sampler, Settings};
 use crate::studio::subject::TaskId;
 
 /// The IPTC's word for "made by a trained model", which platforms read to label a picture.
 pub const DIGITAL_SOURCE_TYPE: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
+
+/// The keywords of the texts in a PNG.
+pub(super) const XMP: &str = "XML:com.adobe.xmp";
+pub(super) const RECORD: &str = "pentimento";
+pub(super) const PARAMETERS: &str = "parameters";
 
 /// The texts that travel in a PNG. The mark that the picture was generated is always among them.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +69,30 @@ impl Provenance {
         Self { parameters: Some(parameters(generation)), record: record(generation) }
     }
 
+    /// Of a picture whose file came from outside, with what that file told: nothing is added but that it was generated.
+    pub(super) fn of_import(parameters: Option<&str>, record: Option<&Value>) -> Self {
+        let record = record.cloned().unwrap_or_else(|| with_version(json!({"imported": true})));
+        Self { parameters: parameters.map(str::to_owned), record }
+    }
+
+    /// What may be said of a picture without the words of its prompts and the names of files: that it was generated, and
+    /// how.
+    pub(super) fn without_words(account: Option<&Account>) -> Self {
+        let mut record = json!({"stripped": true});
+        if let Some(account) = account {
+            let hash = |hash: Option<blake3::Hash>| json!(hash.map(|hash| json!({"blake3": hash.to_hex().as_str()})));
+            record["seed"] = json!(account.seed);
+            record["settings"] = settings_record(&account.settings);
+            record["model"] = hash(account.hashes.checkpoint);
+            record["adapter"] = hash(account.hashes.adapter);
+            record["image_encoder"] = hash(account.hashes.image_encoder);
+            record["reference"] = hash(account.reference);
+            record["task"] = json!(account.task.as_ref().map(TaskId::to_string));
+            record["parent"] = json!(account.parent.as_ref().map(TaskId::to_string));
+        }
+        Self { parameters: None, record: with_version(record) }
+    }
+
     /// Of something put together from generated pictures.
     pub fn composed(record: Value) -> Self {
         Self { parameters: None, record: with_version(record) }
@@ -85,7 +115,6 @@ impl Provenance {
     }
 }
 
-/// Prompt, negative prompt and one line of `Name: value` pairs.
 /// Settings under the names that records give them; null is what the checkpoint decides.
 pub fn settings_record(settings: &Settings) -> Value {
     json!({
@@ -108,6 +137,7 @@ pub fn settings_record(settings: &Settings) -> Value {
     })
 }
 
+/// Prompt, negative prompt and one line of `Name: value` pairs.
 fn parameters(generation: &Generation) -> String {
     let settings = generation.settings;
     let mut lines = vec![generation.prompt.to_owned()];
@@ -181,7 +211,7 @@ fn program() -> &'static str {
 }
 
 /// The web UI's name for a sampler.
-fn webui_sampler(sampler: Sampler, karras: bool) -> String {
+pub(super) fn webui_sampler(sampler: Sampler, karras: bool) -> String {
     let name = match sampler {
         Sampler::Ddim => "DDIM",
         Sampler::Euler => "Euler",
@@ -195,7 +225,7 @@ fn webui_sampler(sampler: Sampler, karras: bool) -> String {
 }
 
 /// Quoted where a comma or colon would end the pair, as the web UI does.
-fn pair_value(value: &str) -> String {
+pub(super) fn pair_value(value: &str) -> String {
     if value.contains([',', ':', '\n', '"']) { Value::from(value).to_string() } else { value.to_owned() }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use tempfile::NamedTempFile;
 
+use super::provenance::{PARAMETERS, RECORD, XMP};
 use super::{Error, Provenance, Result};
 
 /// Finds out, before any work is spent, whether a picture can be written to `path`.
@@ -52,15 +53,15 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<String> {
 fn encode(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = encoder(&mut bytes, picture);
-    encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), provenance.xmp())?;
-    encoder.add_itxt_chunk("pentimento".to_owned(), provenance.record.to_string())?;
+    encoder.add_itxt_chunk(XMP.to_owned(), provenance.xmp())?;
+    encoder.add_itxt_chunk(RECORD.to_owned(), provenance.record.to_string())?;
     if let Some(parameters) = &provenance.parameters {
         // The plain chunk knows Latin-1 alone; readers of this keyword look in both.
         let parameters = parameters.replace('\0', "");
         if parameters.chars().all(|c| u32::from(c) < 256) {
-            encoder.add_text_chunk("parameters".to_owned(), parameters)?;
+            encoder.add_text_chunk(PARAMETERS.to_owned(), parameters)?;
         } else {
-            encoder.add_itxt_chunk("parameters".to_owned(), parameters)?;
+            encoder.add_itxt_chunk(PARAMETERS.to_owned(), parameters)?;
         }
     }
     let mut writer = encoder.write_header()?;

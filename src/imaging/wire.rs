@@ -16,7 +16,7 @@ const DITHER: f32 = 0.5;
 const SIXEL_COLOURS: u16 = 64;
 const SIXEL_DITHER: f32 = 0.25;
 /// Blocks begin to show below this.
-const JPEG_QUALITY: u8 = 80;
+const JPEG_QUALITY: u8 = 85;
 
 /// A PNG with a palette.
 pub fn png(picture: &RgbImage) -> Option<Vec<u8>> {
@@ -123,8 +123,10 @@ mod tests {
             assert!(difference(&picture, decoded.as_raw()) < most, "{}", difference(&picture, decoded.as_raw()));
         }
         let sixel = icy_sixel::SixelImage::decode(&sixel(&picture).unwrap()).unwrap();
+        // Its last six lines may be cut off, and are not when decoded.
         let decoded: Vec<u8> = sixel.pixels.chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
-        assert!(difference(&picture, &decoded) < 8.0, "{}", difference(&picture, &decoded));
+        let decoded = &decoded[..picture.as_raw().len()];
+        assert!(difference(&picture, decoded) < 8.0, "{}", difference(&picture, decoded));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A file appears whole or not at all: written under another name in the same folder, brought to the disk, renamed, the
 //! folder brought to the disk. Only then may a row point to it. A file without a row is harmless, and collected later.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,9 @@ pub struct Content {
     pub media_type: &'static str,
 }
 
+/// Where the bytes of blobs come from, one by one.
+pub type Source<'a> = dyn Fn(&blake3::Hash) -> Result<Vec<u8>> + 'a;
+
 impl Blobs {
     pub(super) fn new(project: &Path) -> Self {
         Self { folder: project.join("blobs") }
@@ -64,17 +68,25 @@ impl Blobs {
     /// mends a file that has been damaged.
     pub(super) fn put(&self, bytes: &[u8]) -> Result<blake3::Hash> {
         let hash = blake3::hash(bytes);
-        let path = self.path(&hash);
-        let folder = path.parent().unwrap_or(&self.folder);
-        if self.read(&hash).is_ok() {
-            // Young again, so that the collector leaves it to us. The names are brought to the disk once more: whoever
-            // wrote the file may have died in between.
-            let touched = File::options().write(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
-            if touched.is_ok() {
-                sync_folder(folder)?;
-                return Ok(hash);
-            }
+        if self.is_kept(&hash) {
+            return Ok(hash);
         }
+        sync_folder(&self.write_file(&hash, bytes)?)?;
+        Ok(hash)
+    }
+
+    /// Whether a blob's file is there, whole and on the disk. Then it is young again, so that the collector leaves it to
+    /// us; and the names are brought to the disk once more, because whoever wrote the file may have died in between.
+    fn is_kept(&self, hash: &blake3::Hash) -> bool {
+        let path = self.path(hash);
+        let touch = || File::options().write(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+        self.read(hash).is_ok() && touch().is_ok() && sync_folder(path.parent().unwrap_or(&self.folder)).is_ok()
+    }
+
+    /// Writes a file, whole or not at all; gives the folder whose names are still to be brought to the disk.
+    fn write_file(&self, hash: &blake3::Hash, bytes: &[u8]) -> Result<PathBuf> {
+        let path = self.path(hash);
+        let folder = path.parent().unwrap_or(&self.folder);
         if !folder.is_dir() {
             make_folder(folder)?;
             sync_folder(&self.folder)?;
@@ -87,8 +99,18 @@ impl Blobs {
         file.write_all(bytes).map_err(|error| Error::file(&path, "written", error))?;
         file.as_file().sync_all().map_err(|error| Error::file(&path, "written", error))?;
         file.persist(&path).map_err(|error| Error::file(&path, "written", error.error))?;
-        sync_folder(folder)?;
-        Ok(hash)
+        Ok(folder.to_owned())
+    }
+
+    /// Stores many blobs; on return all are on the disk. The folders are brought there once, at the end.
+    pub(super) fn put_all(&self, hashes: &[blake3::Hash], fetch: &Source<'_>) -> Result<()> {
+        let mut folders = BTreeSet::new();
+        for hash in hashes {
+            if !self.is_kept(hash) {
+                folders.insert(self.write_file(hash, &fetch(hash)?)?);
+            }
+        }
+        folders.iter().try_for_each(|folder| sync_folder(folder))
     }
 
     /// Deletes a file; one that is gone already is fine.
@@ -135,13 +157,7 @@ impl Store {
         if !self.blobs.path(&hash).is_file() {
             self.blobs.put(&content.bytes)?;
         }
-        connection.prepare_cached("DELETE FROM blob_removals WHERE hash = ?1")?.execute([Hash(hash)])?;
-        connection
-            .prepare_cached(
-                "INSERT INTO blobs (hash, size, media_type, created) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-            )?
-            .execute((Hash(hash), content.bytes.len() as i64, content.media_type, Time(at)))?;
-        Ok(Hash(hash))
+        record(connection, &hash, content.bytes.len() as u64, content.media_type, at)
     }
 
     /// Puts files in place, then runs the step that gives them their rows; if that is refused, the files go again.
@@ -154,18 +170,58 @@ impl Store {
         let put = contents.iter().map(|content| self.blobs.put(&content.bytes)).collect::<Result<Vec<_>>>();
         let done = put.and_then(|_| self.write(Durability::Full, step));
         if done.is_err() {
-            // What went wrong first is what counts; a file that stays behind is collected later.
-            let _ = self.write(Durability::Soon, |transaction| {
-                for content in contents {
-                    let hash = blake3::hash(&content.bytes);
-                    if !has_row(transaction, &hash)? {
-                        self.blobs.remove(&hash)?;
-                    }
-                }
-                Ok(())
-            });
+            let hashes: Vec<_> = contents.iter().map(|content| blake3::hash(&content.bytes)).collect();
+            self.take_back(&hashes);
         }
         done
+    }
+
+    /// The same for many files, whose bytes are fetched one by one.
+    pub(super) fn write_with_files<T>(
+        &self,
+        hashes: &[blake3::Hash],
+        fetch: &Source<'_>,
+        step: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let put = self.blobs.put_all(hashes, fetch);
+        let done = put.and_then(|()| self.write(Durability::Full, step));
+        if done.is_err() {
+            self.take_back(hashes);
+        }
+        done
+    }
+
+    /// Inside a transaction: the row of a blob whose file was put in place before, or can be fetched. Without a source
+    /// the transaction is one that will be taken back, and there need be no file.
+    pub(super) fn record_file(
+        &self,
+        connection: &Connection,
+        hash: &blake3::Hash,
+        media_type: &str,
+        source: Option<&Source<'_>>,
+        at: Timestamp,
+    ) -> Result<Hash> {
+        let path = self.blobs.path(hash);
+        let mut size = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        if let Some(fetch) = source.filter(|_| !path.is_file()) {
+            let bytes = fetch(hash)?;
+            size = bytes.len() as u64;
+            self.blobs.put(&bytes)?;
+        }
+        record(connection, hash, size, media_type, at)
+    }
+
+    /// Deletes files that were put in place for rows that did not come. What went wrong first is what counts; a file
+    /// that stays behind is collected later.
+    fn take_back(&self, hashes: &[blake3::Hash]) {
+        let _ = self.write(Durability::Soon, |transaction| {
+            for hash in hashes {
+                if !has_row(transaction, hash)? {
+                    self.blobs.remove(hash)?;
+                }
+            }
+            Ok(())
+        });
     }
 
     /// Deletes files that no row tells of and that are older than an hour: what crashes left behind. Says which.
@@ -241,6 +297,16 @@ impl Store {
         }
         self.wipe_if_due()
     }
+}
+
+fn record(connection: &Connection, hash: &blake3::Hash, size: u64, media_type: &str, at: Timestamp) -> Result<Hash> {
+    connection.prepare_cached("DELETE FROM blob_removals WHERE hash = ?1")?.execute([Hash(*hash)])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO blobs (hash, size, media_type, created) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute((Hash(*hash), size.cast_signed(), media_type, Time(at)))?;
+    Ok(Hash(*hash))
 }
 
 fn has_row(connection: &Connection, hash: &blake3::Hash) -> Result<bool> {

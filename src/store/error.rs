@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 
 use crate::studio::rules::Refusal;
 use crate::studio::subject::TaskId;
+
+use super::open::{log, shared_memory};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -28,11 +32,20 @@ pub enum Error {
     NotADatabase { path: PathBuf, reason: String },
 
     #[error(
-        "{} is damaged or cut short: {reason}; nothing was changed; copy the folder away, and take the database from a \
-         backup (the newest before a migration is in backups/)",
+        "{} is damaged or cut short: {reason}; nothing was changed; copy the folder away, delete project.db-wal and \
+         project.db-shm if they are there, and take the database from a backup (the newest before a migration is in \
+         backups/)",
         path.display()
     )]
     Damaged { path: PathBuf, reason: String },
+
+    /// A log that was left behind, beside a database that was put there later.
+    #[error(
+        "{} is not the log of the database beside it: with it the database is damaged ({reason}), without it it is \
+         whole; nothing was changed; copy the folder away, then delete this file, and project.db-shm with it",
+        path.display()
+    )]
+    ForeignLog { path: PathBuf, reason: String },
 
     #[error(
         "{} was written by a newer pentimento (its schema is {found}, this program knows {known}); nothing was changed; \
@@ -41,11 +54,22 @@ pub enum Error {
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
 
-    #[error("{} cannot be written: {reason}; a project needs a folder that you may write", path.display())]
+    #[error(
+        "{} cannot be opened for reading and writing: {reason}; a project's folder and every file in it must be yours to \
+         read and write",
+        path.display()
+    )]
     ReadOnly { path: PathBuf, reason: String },
 
     #[error("there is no room left on the disk of {}: nothing of this step was stored; make room and try again", path.display())]
     DiskFull { path: PathBuf },
+
+    #[error(
+        "the disk of {} failed: {reason}; nothing of this step was stored; look into the system's log, and copy the \
+         project to another disk before you go on",
+        path.display()
+    )]
+    DiskFailed { path: PathBuf, reason: String },
 
     #[error("another program has been holding {} for too long; look what it is doing, and try again", path.display())]
     Busy { path: PathBuf },
@@ -89,6 +113,12 @@ pub enum Error {
     #[error("{} cannot be {doing}: {source}", path.display())]
     File { path: PathBuf, doing: &'static str, source: std::io::Error },
 
+    #[error("{} cannot be imported: {reason}; nothing was changed; have it exported again where it comes from", path.display())]
+    BadBundle { path: PathBuf, reason: String },
+
+    #[error("there is a file {} already, and it was left alone; choose another name, or replace it with --force", path.display())]
+    FileExists { path: PathBuf },
+
     #[error("a value in the database cannot be understood: {0}; run `pentimento verify`")]
     BadValue(String),
 
@@ -103,11 +133,17 @@ impl Error {
         let Self::Sql(error) = self else { return self };
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull { path },
+            // The memory that programs share is a file too; that it cannot grow is all that SQLite says of a full disk.
+            Some(ErrorCode::SystemIoFailure) if extended(&error) == ffi::SQLITE_IOERR_SHMSIZE => {
+                Self::DiskFull { path }
+            }
+            Some(ErrorCode::SystemIoFailure) => Self::DiskFailed { path, reason: error.to_string() },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path, reason: String::new() },
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, reason: error.to_string() },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                Self::ReadOnly { path, reason: error.to_string() }
+                let (path, reason) = unwritable(&path).unwrap_or_else(|| (path, error.to_string()));
+                Self::ReadOnly { path, reason }
             }
             _ => Self::Sql(error),
         }
@@ -124,6 +160,16 @@ impl Error {
         }
     }
 
+    /// The same error, told as one of this bundle.
+    pub(super) fn of_bundle(self, bundle: &Path) -> Self {
+        match self {
+            Self::BadBundle { path, reason } if path.as_os_str().is_empty() => {
+                Self::BadBundle { path: bundle.to_owned(), reason }
+            }
+            other => other,
+        }
+    }
+
     /// The name of the rule that refused, where one did.
     pub fn rule(&self) -> Option<&'static str> {
         match self {
@@ -131,6 +177,22 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn extended(error: &rusqlite::Error) -> i32 {
+    error.sqlite_error().map_or(0, |error| error.extended_code)
+}
+
+/// Which of a database's files stands in the way, and why; SQLite does not say. They are not opened for that: closing
+/// one would end this process's locks on it.
+fn unwritable(database: &Path) -> Option<(PathBuf, String)> {
+    let folder = database.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+    let files = [database.to_owned(), log(database), shared_memory(database), folder.to_owned()];
+    let refused = |path: PathBuf| match access(&path, Access::READ_OK | Access::WRITE_OK) {
+        Ok(()) | Err(Errno::NOENT) => None,
+        Err(error) => Some((path, std::io::Error::from(error).to_string())),
+    };
+    files.into_iter().find_map(refused)
 }
 
 fn because(reason: &str) -> String {

@@ -8,11 +8,12 @@
 //! - [`subjects`], [`references`]: who, with what right, from which pictures
 //! - [`runs`]: making runs under the rules, and reading them; [`queue`]: handing them to workers
 //! - [`outputs`], [`reviews`], [`presets`]: what came of them
-//! - [`lines`], [`search`]: what lists show, and full text
-//! - [`verify`], [`backup`], [`forget`]: upkeep
+//! - [`bundle`]: what leaves a project and enters another
+//! - [`lines`], [`search`]: what lists show, and full text; [`verify`], [`backup`], [`forget`]: upkeep
 
 pub mod backup;
 pub mod blobs;
+pub mod bundle;
 mod columns;
 mod error;
 pub mod forget;
@@ -79,7 +80,7 @@ impl Store {
     }
 
     pub fn reader(&self) -> Result<Reader> {
-        Reader::open(&self.folder)
+        Reader::beside(self)
     }
 
     fn database(&self) -> PathBuf {

@@ -2,7 +2,8 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -28,6 +29,16 @@ const CHECKED_EACH_TIME: u64 = 16 << 20;
 /// Where a project's database lies.
 pub fn database(folder: &Path) -> PathBuf {
     folder.join("project.db")
+}
+
+/// What was written and is not in the database's file yet.
+pub(super) fn log(database: &Path) -> PathBuf {
+    database.with_extension("db-wal")
+}
+
+/// Where the programs that have a database open agree on its log.
+pub(super) fn shared_memory(database: &Path) -> PathBuf {
+    database.with_extension("db-shm")
 }
 
 impl Store {
@@ -66,13 +77,14 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = database(folder);
         inspect(folder, &path)?;
-        let check = needs_check(&path);
+        let check = is_small(&path) || is_abandoned(&path);
         let open = || -> Result<Self> {
             let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             recognise(&connection, &path)?;
             if check {
                 quick_check(&connection, &path)?;
             }
+            write_log_on_close(&connection, true)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "secure_delete", true)?;
@@ -82,7 +94,7 @@ impl Store {
             let warnings = network(folder).into_iter().collect();
             Ok(Self { folder: folder.to_owned(), writer: Mutex::new(connection), blobs, warnings })
         };
-        let store = open().map_err(|error| error.at(&path))?;
+        let store = open().map_err(|error| unopened(error, &path))?;
         store.finish_removals()?;
         Ok(store)
     }
@@ -93,24 +105,44 @@ impl Reader {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = database(folder);
         inspect(folder, &path)?;
+        // The log may be another database's.
+        let check = is_abandoned(&path);
         let open = || -> Result<Self> {
             let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             let found = recognise(&connection, &path)?;
-            connection.pragma_update(None, "query_only", true)?;
+            if check {
+                quick_check(&connection, &path)?;
+            }
             if found < migrations::newest()? {
                 drop(connection);
                 drop(Store::open(folder)?);
                 return Self::open(folder);
             }
-            Ok(Self { connection, path: path.clone(), blobs: Blobs::new(folder) })
+            Self::with(connection, folder)
         };
+        open().map_err(|error| unopened(error, &path))
+    }
+
+    /// A further connection to what a store has opened. The file is not looked at again: closing it would end the locks
+    /// that this process has on it.
+    pub(super) fn beside(store: &Store) -> Result<Self> {
+        let path = store.database();
+        let open = || Self::with(connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?, store.folder());
         open().map_err(|error| error.at(&path))
+    }
+
+    fn with(connection: Connection, folder: &Path) -> Result<Self> {
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(Self { connection, path: database(folder), blobs: Blobs::new(folder) })
     }
 }
 
-/// A connection with everything set that is not kept in the file.
+/// A connection with everything set that is not kept in the file. Its log is not written into the database when it is
+/// closed, until it is known to be the database's own: [`write_log_on_close`].
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // Before anything else: the settings below read the schema, which may be what the log spoils.
+    write_log_on_close(&connection, false)?;
     connection.busy_timeout(PATIENCE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -119,6 +151,11 @@ fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+fn write_log_on_close(connection: &Connection, may: bool) -> Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !may)?;
+    Ok(())
 }
 
 /// What can be said of the file before SQLite touches it: an empty file would count as a new database.
@@ -157,16 +194,74 @@ fn recognise(connection: &Connection, path: &Path) -> Result<i64> {
     Ok(found)
 }
 
-/// Whether the database is worth a look through all its pages: it is small, or the last one who had it open did not
-/// close it (its log is still there). `verify` looks through it always.
-fn needs_check(path: &Path) -> bool {
-    let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
-    length(path) <= CHECKED_EACH_TIME || length(&path.with_extension("db-wal")) > 0
+/// Whether a look through all pages costs next to nothing. `verify` looks through them always.
+fn is_small(path: &Path) -> bool {
+    length(path) <= CHECKED_EACH_TIME
+}
+
+/// Whether the last one who had the database open did not close it: there is a log, and nobody is at it.
+fn is_abandoned(path: &Path) -> bool {
+    has_log(path) && !is_open(path)
+}
+
+fn has_log(path: &Path) -> bool {
+    length(&log(path)) > 0
+}
+
+/// Whether a program is seen to have the database open: it holds a byte of the shared memory for that (`DMS` in SQLite's
+/// os_unix.c). Where the system does not tell of locks, nobody is seen.
+fn is_open(path: &Path) -> bool {
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    fs::metadata(shared_memory(path)).is_ok_and(|metadata| holds(&locks, metadata.ino(), ["128", "128"]))
+}
+
+/// Whether somebody holds these bytes of a file, from Linux's table of locks (proc(5), locks).
+fn holds(locks: &str, inode: u64, bytes: [&str; 2]) -> bool {
+    let inode = format!(":{inode}");
+    let is_it = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        matches!(words.as_slice(), [.., file, from, to] if file.ends_with(&inode) && [*from, *to] == bytes)
+    };
+    locks.lines().any(is_it)
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
 fn quick_check(connection: &Connection, path: &Path) -> Result<()> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found == "ok" { Ok(()) } else { Err(Error::Damaged { path: path.to_owned(), reason: found }) }
+}
+
+/// Why a database could not be opened. Damage that is there with the log only comes from the log, be it seen by the check
+/// or before it, in the schema.
+fn unopened(error: Error, path: &Path) -> Error {
+    match error.at(path) {
+        Error::Damaged { reason, .. } if has_log(path) && is_whole_without_log(path) => {
+            Error::ForeignLog { path: log(path), reason }
+        }
+        error => error,
+    }
+}
+
+fn is_whole_without_log(path: &Path) -> bool {
+    let check = |connection: &Connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    without_log(path).is_ok_and(|connection| check(&connection).is_ok_and(|found: String| found == "ok"))
+}
+
+/// The database's file alone, as if nobody wrote to it.
+fn without_log(path: &Path) -> Result<Connection> {
+    let mut name = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => name.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => name.push(char::from(*byte)),
+            byte => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    name.push_str("?immutable=1");
+    Ok(Connection::open_with_flags(name, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?)
 }
 
 /// A folder for its owner alone; one that exists stays as it is.
@@ -218,6 +313,42 @@ fn file_system(mounts: &str, path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lock_is_found_in_the_table_of_locks() {
+        let locks = "1: POSIX  ADVISORY  READ 15331 fe:00:10143828 128 128\n\
+                     1: -> POSIX  ADVISORY  WRITE 9 fe:00:77 128 128\n\
+                     2: FLOCK  ADVISORY  WRITE 710 00:19:1092 0 EOF\n";
+        let holds = |inode, byte| holds(locks, inode, [byte, byte]);
+        assert!(holds(10_143_828, "128") && holds(77, "128"));
+        assert!(!holds(143_828, "128") && !holds(10_143_828, "120") && !holds(1092, "128"));
+    }
+
+    #[test]
+    fn an_open_database_is_seen_to_be_open_and_its_log_is_not_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = database(folder.path());
+        let store = Store::create(folder.path()).unwrap();
+        store.with_writer(|writer| Ok(writer.execute("INSERT INTO project VALUES ('a', 'b')", [])?)).unwrap();
+        assert!(has_log(&path));
+        // Where the system does not tell of locks, an open database looks like an abandoned one.
+        let locks = || fs::read_to_string("/proc/locks").unwrap_or_default();
+        let told = locks().contains(" 128 128");
+        assert_eq!(is_abandoned(&path), !told);
+        // SQLite's shared lock on the database itself; a further reader must not end it.
+        let shared = || holds(&locks(), fs::metadata(&path).unwrap().ino(), ["1073741826", "1073742335"]);
+        assert_eq!(shared(), told);
+        drop(store.reader().unwrap());
+        assert_eq!(shared(), told);
+        // A copy of both, as a crash leaves them.
+        let copy = database(&folder.path().join("copy"));
+        make_folder(copy.parent().unwrap()).unwrap();
+        fs::copy(&path, &copy).unwrap();
+        fs::copy(log(&path), log(&copy)).unwrap();
+        assert!(is_abandoned(&copy));
+        drop(Store::open(copy.parent().unwrap()).unwrap());
+        assert!(!has_log(&copy));
+    }
 
     #[test]
     fn the_deepest_mount_counts() {

@@ -110,6 +110,15 @@ impl Reader {
         self.read(|connection| by_id(connection, output))
     }
 
+    /// An output of any run whose picture is this very file.
+    pub fn output_with_picture(&self, picture: &blake3::Hash) -> Result<Option<Output>> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare_cached("SELECT * FROM outputs WHERE picture = ?1 ORDER BY id LIMIT 1")?;
+            statement.query_and_then([Hash(*picture)], output)?.next().transpose()
+        })
+    }
+
     /// An output of any run that was made from exactly the same: its picture is the one that would be made.
     pub fn output_with_key(&self, key: &blake3::Hash) -> Result<Option<Output>> {
         self.read(|connection| {

@@ -59,15 +59,9 @@ impl Store {
     pub fn promote_preset(&self, name: &str, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             let preset = find(transaction, name)?.ok_or_else(|| missing(name))?;
-            let same: Vec<_> = SETTINGS.iter().zip(1..).map(|(column, n)| format!("runs.{column} IS ?{n}")).collect();
-            let sql = format!(
-                "SELECT count(DISTINCT runs.id), count(*) FROM runs JOIN outputs ON outputs.run_id = runs.id
-                 WHERE outputs.verdict = 'accepted' AND {}",
-                same.join(" AND ")
-            );
-            let values = rusqlite::params_from_iter(settings_values(&preset.settings)?);
-            let (runs, outputs) = transaction.query_row(&sql, values, |row| Ok((row.get(0)?, row.get(1)?)))?;
-            if runs < RUNS || outputs < ACCEPTED {
+            let trial = held_up(transaction, &preset.settings)?;
+            if !trial.is_enough() {
+                let Trial { runs, outputs } = trial;
                 let refusal = Refusal::UnprovenPreset { runs, needed_runs: RUNS, outputs, needed_outputs: ACCEPTED };
                 return Err(refusal.into());
             }
@@ -100,7 +94,30 @@ impl Reader {
     }
 }
 
-fn find(connection: &Connection, name: &str) -> Result<Option<Preset>> {
+/// How often settings have held up: the accepted outputs they gave, and in how many runs.
+pub(super) struct Trial {
+    runs: u32,
+    outputs: u32,
+}
+
+impl Trial {
+    pub fn is_enough(&self) -> bool {
+        self.runs >= RUNS && self.outputs >= ACCEPTED
+    }
+}
+
+pub(super) fn held_up(connection: &Connection, settings: &Settings) -> Result<Trial> {
+    let same: Vec<_> = SETTINGS.iter().zip(1..).map(|(column, n)| format!("runs.{column} IS ?{n}")).collect();
+    let sql = format!(
+        "SELECT count(DISTINCT runs.id), count(*) FROM runs JOIN outputs ON outputs.run_id = runs.id
+         WHERE outputs.verdict = 'accepted' AND {}",
+        same.join(" AND ")
+    );
+    let values = rusqlite::params_from_iter(settings_values(settings)?);
+    Ok(connection.query_row(&sql, values, |row| Ok(Trial { runs: row.get(0)?, outputs: row.get(1)? }))?)
+}
+
+pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<Preset>> {
     let mut statement = connection.prepare_cached("SELECT * FROM presets WHERE name = ?1")?;
     statement.query_and_then([name], preset)?.next().transpose()
 }

@@ -41,14 +41,7 @@ impl Store {
                 ("created", &Time(at)),
             ];
             let review = insert(transaction, "reviews", &columns)?;
-            for failure in &judgement.failures {
-                insert(transaction, "review_failures", &[("review_id", &review), ("failure", &failure.as_str())])?;
-            }
-            for (criterion, score) in &judgement.scores {
-                let columns: [(&str, &dyn rusqlite::ToSql); 3] =
-                    [("review_id", &review), ("criterion", &criterion.as_str()), ("score", &score.get())];
-                insert(transaction, "rubric_scores", &columns)?;
-            }
+            insert_details(transaction, review, judgement)?;
             if judgement.verdict != Verdict::Open {
                 let verdict = judgement.verdict.name();
                 transaction.execute("UPDATE outputs SET verdict = ?2 WHERE id = ?1", (output.0, verdict))?;
@@ -128,6 +121,19 @@ impl Reader {
             Ok(statement.query_map([subject.0], baseline)?.collect::<rusqlite::Result<_>>()?)
         })
     }
+}
+
+/// The failures and scores of a review.
+pub(super) fn insert_details(connection: &Connection, review: i64, judgement: &Judgement) -> Result<()> {
+    for failure in &judgement.failures {
+        insert(connection, "review_failures", &[("review_id", &review), ("failure", &failure.as_str())])?;
+    }
+    for (criterion, score) in &judgement.scores {
+        let columns: [(&str, &dyn rusqlite::ToSql); 3] =
+            [("review_id", &review), ("criterion", &criterion.as_str()), ("score", &score.get())];
+        insert(connection, "rubric_scores", &columns)?;
+    }
+    Ok(())
 }
 
 fn scores(connection: &Connection, output: OutputId) -> Result<BTreeMap<Key, Score>> {

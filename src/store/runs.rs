@@ -16,7 +16,7 @@ use super::columns::{Hash, Id, SETTINGS, Time, bad, insert, json, named, setting
 use super::{Durability, Error, Reader, Result, Store, references, subjects};
 
 /// A run that does not make progress is begun so often before it counts as failed.
-const ATTEMPTS: u32 = 5;
+pub(super) const ATTEMPTS: u32 = 5;
 
 /// A run to be made.
 #[derive(Clone, Debug)]
@@ -138,9 +138,12 @@ impl Store {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunLine {
     pub run: Run,
-    /// Pictures made, and how many of them were accepted.
+    /// Pictures made, and how many of them were accepted and rejected.
     pub outputs: u32,
     pub accepted: u32,
+    pub rejected: u32,
+    /// The newest note of a review of one of them; empty where there is none.
+    pub note: String,
 }
 
 impl Reader {
@@ -246,16 +249,26 @@ fn lines(connection: &Connection, filter: &str, parameters: impl rusqlite::Param
     let sql = format!(
         "SELECT runs.*, subjects.handle,
                 (SELECT count(*) FROM outputs WHERE run_id = runs.id) AS outputs,
-                (SELECT count(*) FROM outputs WHERE run_id = runs.id AND verdict = 'accepted') AS accepted
+                (SELECT count(*) FROM outputs WHERE run_id = runs.id AND verdict = 'accepted') AS accepted,
+                (SELECT count(*) FROM outputs WHERE run_id = runs.id AND verdict = 'rejected') AS rejected,
+                (SELECT reviews.note FROM reviews JOIN outputs ON outputs.id = reviews.output_id
+                 WHERE outputs.run_id = runs.id AND reviews.note <> '' ORDER BY reviews.id DESC LIMIT 1) AS newest_note
          FROM runs JOIN subjects ON subjects.id = runs.subject_id WHERE {filter}"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let line =
-        |row: &Row<'_>| Ok(RunLine { run: run(row)?, outputs: row.get("outputs")?, accepted: row.get("accepted")? });
+    let line = |row: &Row<'_>| {
+        Ok(RunLine {
+            run: run(row)?,
+            outputs: row.get("outputs")?,
+            accepted: row.get("accepted")?,
+            rejected: row.get("rejected")?,
+            note: row.get::<_, Option<String>>("newest_note")?.unwrap_or_default(),
+        })
+    };
     statement.query_and_then(parameters, line)?.collect()
 }
 
-fn block_column(block: Block) -> &'static str {
+pub(super) fn block_column(block: Block) -> &'static str {
     match block {
         Block::Subject => "prompt_subject",
         Block::Camera => "prompt_camera",

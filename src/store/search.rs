@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::studio::ids::{OutputId, ReferenceId, RunId};
+use crate::studio::ids::{OutputId, ReferenceId, RunId, SubjectId};
 use crate::studio::subject::{Handle, ReferenceName, TaskId};
 
 use super::{Reader, Result, subjects};
@@ -31,47 +31,73 @@ pub const FOUND: char = '\u{1}';
 pub const END: char = '\u{2}';
 
 impl Reader {
-    /// Where all the words of a query occur, the last as the beginning of a word (it may still be being typed): runs first, then reviews, then references,
-    /// the newest first. Every query is words: nothing in it has a special meaning.
+    /// Where in the whole project all the words of a query occur, the last as the beginning of a word (it may still be
+    /// being typed): runs first, then reviews, then references, the newest first. Every query is words: nothing in it
+    /// has a special meaning.
     pub fn search(&self, query: &str, limit: u32) -> Result<Vec<Hit>> {
+        self.found(None, query, limit)
+    }
+
+    /// The same in what belongs to one subject.
+    pub fn search_subject(&self, subject: SubjectId, query: &str, limit: u32) -> Result<Vec<Hit>> {
+        self.found(Some(subject), query, limit)
+    }
+
+    fn found(&self, subject: Option<SubjectId>, query: &str, limit: u32) -> Result<Vec<Hit>> {
         let Some(words) = words(query) else { return Ok(Vec::new()) };
+        let wanted = Wanted { words, subject: subject.map(|subject| subject.0), limit };
         self.read(|connection| {
             let run = |id, subject, number| Place::Run(RunId(id), TaskId { subject, number });
             let review = |id, subject, number| Place::Review(OutputId(id), TaskId { subject, number });
             let reference = |id, subject, number| Place::Reference(ReferenceId(id), ReferenceName { subject, number });
-            let mut hits = find(connection, RUNS, &words, limit, run)?;
-            hits.extend(find(connection, REVIEWS, &words, limit, review)?);
-            hits.extend(find(connection, REFERENCES, &words, limit, reference)?);
+            let mut hits = find(connection, RUNS, &wanted, run)?;
+            hits.extend(find(connection, REVIEWS, &wanted, review)?);
+            hits.extend(find(connection, REFERENCES, &wanted, reference)?);
             hits.truncate(limit as usize);
             Ok(hits)
         })
     }
 }
 
+/// What the three queries are asked.
+struct Wanted {
+    words: String,
+    subject: Option<i64>,
+    limit: u32,
+}
+
 // Rows are taken in the order of their ids, which the index gives without ranking all that matches; snippets are made
-// for those alone.
+// for those alone. What belongs to a subject is looked up once (the plus keeps SQLite from asking the index once for each
+// of its rows), so that of a word that is everywhere no more than the ids are read.
 const RUNS: &str = "SELECT runs.id, subjects.handle, runs.number, snippet(runs_text, -1, char(1), char(2), '…', 12)
     FROM runs_text JOIN runs ON runs.id = runs_text.rowid JOIN subjects ON subjects.id = runs.subject_id
-    WHERE runs_text MATCH ?1 ORDER BY runs_text.rowid DESC LIMIT ?2";
+    WHERE runs_text MATCH ?1
+        AND (?2 IS NULL OR +runs_text.rowid IN (SELECT runs.id FROM runs WHERE runs.subject_id = ?2))
+    ORDER BY runs_text.rowid DESC LIMIT ?3";
 const REVIEWS: &str =
     "SELECT outputs.id, subjects.handle, runs.number, snippet(reviews_text, -1, char(1), char(2), '…', 12)
     FROM reviews_text JOIN reviews ON reviews.id = reviews_text.rowid JOIN outputs ON outputs.id = reviews.output_id
     JOIN runs ON runs.id = outputs.run_id JOIN subjects ON subjects.id = runs.subject_id
-    WHERE reviews_text MATCH ?1 ORDER BY reviews_text.rowid DESC LIMIT ?2";
+    WHERE reviews_text MATCH ?1
+        AND (?2 IS NULL OR +reviews_text.rowid IN (
+            SELECT reviews.id FROM runs JOIN outputs ON outputs.run_id = runs.id
+            JOIN reviews ON reviews.output_id = outputs.id WHERE runs.subject_id = ?2))
+    ORDER BY reviews_text.rowid DESC LIMIT ?3";
 const REFERENCES: &str =
     "SELECT refs.id, subjects.handle, refs.number, snippet(refs_text, -1, char(1), char(2), '…', 12)
     FROM refs_text JOIN refs ON refs.id = refs_text.rowid JOIN subjects ON subjects.id = refs.subject_id
-    WHERE refs_text MATCH ?1 ORDER BY refs_text.rowid DESC LIMIT ?2";
+    WHERE refs_text MATCH ?1
+        AND (?2 IS NULL OR +refs_text.rowid IN (SELECT refs.id FROM refs WHERE refs.subject_id = ?2))
+    ORDER BY refs_text.rowid DESC LIMIT ?3";
 
 fn find(
     connection: &Connection,
     sql: &str,
-    words: &str,
-    limit: u32,
+    wanted: &Wanted,
     place: impl Fn(i64, Handle, u32) -> Place,
 ) -> Result<Vec<Hit>> {
     let mut statement = connection.prepare_cached(sql)?;
-    let hits = statement.query_and_then((words, limit), |row| {
+    let hits = statement.query_and_then((&wanted.words, wanted.subject, wanted.limit), |row| {
         let place = place(row.get(0)?, subjects::handle(row, "handle")?, row.get(2)?);
         Ok(Hit { place, snippet: row.get(3)? })
     })?;

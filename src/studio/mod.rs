@@ -1,5 +1,6 @@
 //! The domain in plain types, without input or output. Sees no other module.
 
+pub mod account;
 pub mod consent;
 pub mod controls;
 pub mod delta;
@@ -7,6 +8,7 @@ pub mod draft;
 pub mod failures;
 pub mod filter;
 pub mod ids;
+pub mod lineage;
 pub mod prompt;
 pub mod reference;
 pub mod review;

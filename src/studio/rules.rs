@@ -64,7 +64,10 @@ pub enum Refusal {
     #[error("the output has no score yet for {}; score every criterion before it becomes a baseline", keys(.missing))]
     RubricIncomplete { missing: Vec<Key> },
 
-    #[error("the output scores too low for a baseline on {}", keys(.criteria))]
+    #[error(
+        "the output scores too low for a baseline on {}; choose a better picture, or go on from its run until there is one",
+        keys(.criteria)
+    )]
     RubricTooLow { criteria: Vec<Key> },
 
     #[error(

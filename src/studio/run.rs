@@ -107,6 +107,20 @@ impl FromStr for Seeds {
     }
 }
 
+/// As they are read: `7x3` where they follow one another, `7,9,12` otherwise.
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let follow = |pair: &[u64]| pair[0].checked_add(1) == Some(pair[1]);
+        // The count's end must be a number that can be said.
+        let end = self.0[0].checked_add(self.0.len() as u64);
+        if self.0.len() > 1 && end.is_some() && self.0.windows(2).all(follow) {
+            return write!(f, "{}x{}", self.0[0], self.0.len());
+        }
+        let seeds: Vec<String> = self.0.iter().map(u64::to_string).collect();
+        f.write_str(&seeds.join(","))
+    }
+}
+
 /// Which runs go first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
@@ -286,6 +300,15 @@ mod tests {
         for list in ["", "a", "-1", "1,,2", "18446744073709551615x2"] {
             assert!(matches!(seeds(list), Err(BadSeeds::Unreadable(_))), "{list}");
         }
+    }
+
+    #[test]
+    fn seeds_are_written_as_they_are_read() {
+        for list in ["7", "7x3", "9,8,7", "7,9", "0,18446744073709551615", "18446744073709551614,18446744073709551615"]
+        {
+            assert_eq!(list.parse::<Seeds>().unwrap().to_string(), list);
+        }
+        assert_eq!("3,4,5".parse::<Seeds>().unwrap().to_string(), "3x3");
     }
 
     #[test]

@@ -49,6 +49,14 @@ impl Handle {
         handle.trim_end_matches('-').parse().ok()
     }
 
+    /// The handle with a number at its end, for when it is taken: `ada-2`. None where that would not be a handle.
+    pub fn numbered(&self, number: u32) -> Option<Self> {
+        let end = format!("-{number}");
+        let room = LONGEST.checked_sub(end.len())?;
+        let stem: String = self.0.chars().take(room).collect();
+        format!("{}{end}", stem.trim_end_matches('-')).parse().ok()
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

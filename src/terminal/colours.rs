@@ -1,5 +1,7 @@
 //! How many colours a terminal has, and the nearest one that there is.
 
+use image::imageops::{self, ColorMap};
+use image::{Rgb, RgbImage};
 use ratatui::style::Color;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,36 @@ impl Colours {
             Self::None => Color::Reset,
         }
     }
+
+    /// Prepares a small picture for being drawn in these colours: what one pixel is off, its neighbours make up for.
+    pub fn dither(self, picture: &mut RgbImage) {
+        if self == Self::Indexed {
+            imageops::dither(picture, &Palette);
+        }
+    }
+}
+
+/// The 256 colours without the first sixteen.
+struct Palette;
+
+impl ColorMap for Palette {
+    type Color = Rgb<u8>;
+
+    fn index_of(&self, colour: &Rgb<u8>) -> usize {
+        usize::from(indexed(colour.0))
+    }
+
+    fn map_color(&self, colour: &mut Rgb<u8>) {
+        colour.0 = shade(indexed(colour.0));
+    }
+}
+
+fn shade(index: u8) -> [u8; 3] {
+    match index {
+        0..16 => [0; 3],
+        232.. => [8 + 10 * (index - 232); 3],
+        16.. => [(index - 16) / 36, (index - 16) / 6 % 6, (index - 16) % 6].map(|step| CUBE[usize::from(step)]),
+    }
 }
 
 /// In the cube or on the ramp of greys; the first sixteen are left out because their shades are not known.
@@ -82,14 +114,27 @@ mod tests {
 
     #[test]
     fn the_nearest_colour_is_found() {
-        let indexed = |red, green, blue| Colours::Indexed.nearest(Color::Rgb(red, green, blue));
-        assert_eq!(indexed(255, 0, 0), Color::Indexed(196));
-        assert_eq!(indexed(0, 0, 0), Color::Indexed(16));
-        assert_eq!(indexed(255, 255, 255), Color::Indexed(231));
-        assert_eq!(indexed(129, 127, 128), Color::Indexed(244));
-        assert_eq!(indexed(100, 140, 170), Color::Indexed(67));
+        let nearest = |red, green, blue| Colours::Indexed.nearest(Color::Rgb(red, green, blue));
+        assert_eq!(nearest(255, 0, 0), Color::Indexed(196));
+        assert_eq!(nearest(0, 0, 0), Color::Indexed(16));
+        assert_eq!(nearest(255, 255, 255), Color::Indexed(231));
+        assert_eq!(nearest(129, 127, 128), Color::Indexed(244));
+        assert_eq!(nearest(100, 140, 170), Color::Indexed(67));
         assert_eq!(Colours::Basic.nearest(Color::Rgb(250, 10, 10)), Color::LightRed);
         assert_eq!(Colours::None.nearest(Color::Rgb(250, 10, 10)), Color::Reset);
         assert_eq!(Colours::Indexed.nearest(Color::Blue), Color::Blue);
+        assert!((16..=255).all(|index| shade(indexed(shade(index))) == shade(index)));
+    }
+
+    #[test]
+    fn a_dithered_picture_has_the_palettes_colours_and_is_right_on_average() {
+        let skin = Rgb([200, 150, 120]);
+        let mut picture = RgbImage::from_pixel(24, 22, skin);
+        Colours::Indexed.dither(&mut picture);
+        assert!(picture.pixels().all(|pixel| shade(indexed(pixel.0)) == pixel.0));
+        for channel in 0..3 {
+            let sum: u32 = picture.pixels().map(|pixel| u32::from(pixel[channel])).sum();
+            assert!((sum / (24 * 22)).abs_diff(u32::from(skin[channel])) < 6, "{channel}: {}", sum / (24 * 22));
+        }
     }
 }

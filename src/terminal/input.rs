@@ -64,7 +64,7 @@ impl Input {
         let (sender, notices) = channel();
         let (read, write) = UnixStream::pair()?;
         let signals = [SIGWINCH, SIGTSTP, SIGCONT, SIGTERM, SIGINT, SIGHUP];
-        let signals = SignalDelivery::with_pipe(read, write, SignalOnly::default(), signals)?;
+        let signals = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;
         {
             let (sender, tty, stopped) = (sender.clone(), tty()?, stopped.try_clone()?);
             std::thread::Builder::new()
@@ -85,8 +85,10 @@ pub(super) fn tty() -> std::io::Result<OwnedFd> {
     if stdin.is_terminal() { stdin.as_fd().try_clone_to_owned() } else { Ok(File::open("/dev/tty")?.into()) }
 }
 
-/// What crossterm takes for no time: it does not look at all without any.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// How long crossterm looks for more, and how often in vain. It does not look at all without any time, and it may spend
+/// its time on what is no event for us, with a key behind it that would be seen when the next one is typed.
+const LOOK: Duration = Duration::from_millis(10);
+const LOOKS: u32 = 2;
 
 fn watch(
     mut signals: SignalDelivery<UnixStream, SignalOnly>,
@@ -149,18 +151,25 @@ fn listen(tty: &OwnedFd, stopped: &UnixStream, sender: &Sender<Notice>) {
         if !stop.is_empty() || input.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
             return;
         }
-        let mut notices = Vec::new();
-        if input.contains(PollFlags::IN) {
-            while let Ok(true) = event::poll(AT_ONCE) {
-                match event::read() {
-                    Ok(event) => notices.extend(answers.sort(event, Instant::now())),
-                    Err(_) => break,
-                }
+        let mut looks = if input.contains(PollFlags::IN) { LOOKS } else { 0 };
+        let mut notices = answers.give_up(Instant::now());
+        loop {
+            if notices.drain(..).any(|notice| sender.send(notice).is_err()) {
+                return;
             }
-        }
-        notices.extend(answers.give_up(Instant::now()));
-        if notices.into_iter().any(|notice| sender.send(notice).is_err()) {
-            return;
+            if looks == 0 {
+                break;
+            }
+            match event::poll(LOOK) {
+                Ok(true) => {
+                    looks = LOOKS;
+                    let Ok(event) = event::read() else { break };
+                    notices.extend(answers.sort(event, Instant::now()));
+                }
+                Ok(false) => looks -= 1,
+                Err(_) => break,
+            }
+            notices.extend(answers.give_up(Instant::now()));
         }
     }
 }

@@ -56,9 +56,12 @@ impl Pace {
         self.sent.pop_front();
     }
 
-    /// How long until there is more room even without an answer; none if nothing is on its way.
-    pub fn wait(&self, now: Instant) -> Option<Duration> {
-        self.sent.front().map(|(_, until)| until.saturating_duration_since(now))
+    /// How long until there is room even without an answer.
+    pub fn wait(&mut self, now: Instant) -> Duration {
+        if self.room(now) > 0 {
+            return Duration::ZERO;
+        }
+        self.sent.front().map_or(Duration::ZERO, |(_, until)| until.saturating_duration_since(now))
     }
 
     /// What was sent is of no interest any more.
@@ -79,12 +82,11 @@ mod tests {
             pace.sent(SLICE, now);
             assert_eq!(pace.room(now), left * SLICE);
         }
+        // An answer that stays away is not waited for for ever.
+        assert_eq!(pace.wait(now), PATIENCE);
         pace.answered();
-        assert_eq!(pace.room(now), SLICE);
-        // One that stays away is not waited for for ever.
-        assert_eq!(pace.wait(now), Some(PATIENCE));
+        assert_eq!((pace.room(now), pace.wait(now)), (SLICE, Duration::ZERO));
         assert_eq!(pace.room(now + PATIENCE), WINDOW);
-        assert_eq!(pace.wait(now), None);
     }
 
     #[test]
@@ -94,7 +96,7 @@ mod tests {
         pace.sent(WINDOW, now);
         pace.sent(25_000, now);
         assert_eq!(pace.room(now), 0);
-        let first = pace.wait(now).unwrap();
+        let first = pace.wait(now);
         assert_eq!(pace.room(now + first), WINDOW - 25_000);
         assert_eq!(pace.room(now + first + Duration::from_millis(100)), WINDOW);
     }

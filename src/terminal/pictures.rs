@@ -1,8 +1,8 @@
 //! Pictures on the drawn screen. Each is first drawn in half-blocks, and sharp once its data have reached the terminal:
 //! a few at a time, those that are visible, and never more than the link can be behind with.
 //!
-//! The screen's loop is: wait for an event, or for as long as [`Pictures::wait`] says; [`Pictures::tick`]; write what it
-//! returns; draw. Scaling and encoding happen on a thread of their own, which wakes the loop.
+//! The screen's loop is: [`Pictures::tick`]; draw, with what it returned before the frame; wait for an event, or for as
+//! long as [`Pictures::wait`] says. Scaling and encoding happen on a thread of their own, which wakes the loop.
 
 mod encoder;
 
@@ -25,6 +25,7 @@ use super::input::Answer;
 use super::kitty::{self, Ids};
 use super::pace::{Pace, SLICE};
 use super::probe::NAME_QUESTION;
+use super::session::Before;
 use super::tmux;
 use super::verdict::{Cell, Protocol, Tmux, Verdict};
 
@@ -49,6 +50,9 @@ pub struct Pictures<K> {
     fence: Vec<u8>,
     ids: Ids,
     uploading: Option<Uploading<K>>,
+    /// Whether pictures stay under what is written over them, and whether there are some that should not.
+    stay: bool,
+    stale: bool,
     /// Where a popup is.
     popup: Option<Rect>,
     /// Counts ticks: a picture is visible if it was drawn since the last one.
@@ -133,6 +137,8 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             fence,
             ids: Ids::new(verdict.colours == Colours::True),
             uploading: None,
+            stay: verdict.pictures_stay && verdict.protocol != Protocol::Kitty,
+            stale: false,
             popup: None,
             frame: Arc::new(AtomicU64::new(1)),
             drawn: 0,
@@ -172,7 +178,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         let place = centred(entry.cells, area);
         if self.protocol != Protocol::Kitty && self.popup.is_some_and(|popup| popup.intersects(place)) {
             entry.covered = true;
-            entry.unshow();
+            self.stale |= entry.unshow();
         }
         let in_frame = place.intersection(frame.area());
         match (&entry.sharp, entry.id) {
@@ -192,29 +198,30 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         true
     }
 
-    /// Before every frame: what is to be written before it. Pictures whose time has come are sharp in that frame.
-    pub fn tick(&mut self, now: Instant) -> Vec<u8> {
+    /// Before every frame: what goes before it. Pictures whose time has come are sharp in that frame.
+    pub fn tick(&mut self, now: Instant) -> Before {
         let made: Vec<(Named<K>, Made)> = self.encoder.made().collect();
         for (name, made) in made {
             self.take(&name, made);
         }
-        let bytes = match self.protocol {
-            Protocol::Kitty => self.upload(now),
-            Protocol::Sixel | Protocol::Iterm2 => {
-                self.show_more(now);
-                Vec::new()
-            }
-            Protocol::HalfBlocks | Protocol::Off => Vec::new(),
+        let before = match self.protocol {
+            Protocol::Kitty => Before { bytes: self.upload(now), anew: false },
+            Protocol::Sixel | Protocol::Iterm2 => Before { bytes: Vec::new(), anew: self.show_more(now) },
+            Protocol::HalfBlocks | Protocol::Off => Before::default(),
         };
         self.forget_oldest();
         self.frame.fetch_add(1, Ordering::Relaxed);
-        bytes
+        before
     }
 
     /// How long until there is something to do even if no event comes; none if there is not.
-    pub fn wait(&self, now: Instant) -> Option<Duration> {
+    pub fn wait(&mut self, now: Instant) -> Option<Duration> {
+        let gone = |entry: &Entry| entry.is_shown() && !entry.wanted.is_visible();
+        if self.stay && (self.stale || self.entries.values().any(gone)) {
+            return Some(Duration::ZERO);
+        }
         let waiting = self.uploading.is_some() || self.entries.values().any(Entry::is_waiting);
-        waiting.then(|| self.pace.wait(now)).flatten()
+        waiting.then(|| self.pace.wait(now))
     }
 
     /// What the terminal said.
@@ -248,7 +255,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
     pub fn invalidate_all(&mut self) {
         self.uploading = None;
         self.pace.forget();
-        self.entries.values_mut().for_each(Entry::unshow);
+        self.unshow_all();
     }
 
     fn encode(encoder: &Encoder<Named<K>>, name: &Named<K>, entry: &mut Entry) {
@@ -274,9 +281,10 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             let mut slice = Vec::new();
             while slice.len() < SLICE {
                 if self.uploading.is_none() {
+                    let Some(next) = self.next() else { break };
                     // Other graphics must not go between a picture's parts.
                     slice.extend(self.delete_oldest());
-                    self.uploading = self.begin_next();
+                    self.uploading = self.begin(next);
                 }
                 let Some(uploading) = &mut self.uploading else { break };
                 slice.extend(uploading.parts.pop_front().unwrap_or_default());
@@ -294,13 +302,18 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         bytes
     }
 
-    fn begin_next(&mut self) -> Option<Uploading<K>> {
-        let next = self.entries.iter_mut().filter(|(_, entry)| entry.is_waiting());
-        let (name, entry) = next.min_by_key(|(_, entry)| entry.order)?;
+    /// The first that is waiting, as they stand on the screen.
+    fn next(&self) -> Option<Named<K>> {
+        let waiting = self.entries.iter().filter(|(_, entry)| entry.is_waiting());
+        waiting.min_by_key(|(_, entry)| entry.order).map(|(name, _)| name.clone())
+    }
+
+    fn begin(&mut self, name: Named<K>) -> Option<Uploading<K>> {
+        let entry = self.entries.get_mut(&name)?;
         let Sharp::Ready { data: Data::Upload(png), .. } = &entry.sharp else { return None };
         let id = *entry.id.get_or_insert_with(|| self.ids.fresh());
         let parts = kitty::upload(id, entry.cells, png, self.through_tmux).into();
-        Some(Uploading { name: name.clone(), parts })
+        Some(Uploading { name, parts })
     }
 
     /// The last part is on its way; what is written after it finds the picture there.
@@ -328,16 +341,29 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
     }
 
     /// Pictures that are drawn with the text: as many more as there is room for, and those no longer that were not
-    /// drawn, so that they do not all come back at once.
-    fn show_more(&mut self, now: Instant) {
-        self.entries.values_mut().filter(|entry| !entry.wanted.is_visible()).for_each(Entry::unshow);
+    /// drawn, so that they do not all come back at once. Returns whether the screen has to be cleared of some.
+    fn show_more(&mut self, now: Instant) -> bool {
+        for entry in self.entries.values_mut().filter(|entry| !entry.wanted.is_visible()) {
+            self.stale |= entry.unshow();
+        }
+        let clear = std::mem::take(&mut self.stale) && self.stay;
+        if clear {
+            self.unshow_all();
+        }
         while self.pace.room(now) > 0 {
             let waiting = self.entries.values_mut().filter(|entry| entry.is_waiting());
-            let Some(next) = waiting.min_by_key(|entry| entry.order) else { return };
+            let Some(next) = waiting.min_by_key(|entry| entry.order) else { break };
             if let Sharp::Ready { data: Data::InText { bytes, .. }, shown } = &mut next.sharp {
                 *shown = true;
                 self.pace.sent(*bytes, now);
             }
+        }
+        clear
+    }
+
+    fn unshow_all(&mut self) {
+        for entry in self.entries.values_mut() {
+            entry.unshow();
         }
     }
 
@@ -364,9 +390,15 @@ impl Entry {
         matches!(self.sharp, Sharp::Ready { shown: false, .. }) && self.wanted.is_visible() && !self.covered
     }
 
-    fn unshow(&mut self) {
-        if let Sharp::Ready { shown, .. } = &mut self.sharp {
-            *shown = false;
+    fn is_shown(&self) -> bool {
+        matches!(self.sharp, Sharp::Ready { shown: true, .. })
+    }
+
+    /// Returns whether it was shown.
+    fn unshow(&mut self) -> bool {
+        match &mut self.sharp {
+            Sharp::Ready { shown, .. } => std::mem::take(shown),
+            _ => false,
         }
     }
 

@@ -62,6 +62,14 @@ pub struct Session {
     away: bool,
 }
 
+/// What goes before a frame.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    pub bytes: Vec<u8>,
+    /// Whether the screen has to be cleared, because of what lies under its text.
+    pub anew: bool,
+}
+
 /// Wakes the screen from another thread.
 #[derive(Clone)]
 pub struct Waker(Sender<Notice>);
@@ -136,15 +144,15 @@ impl Session {
         }
     }
 
-    /// Writes `first` (what [`super::pictures::Pictures::tick`] returned) and draws a frame, as one update.
-    pub fn draw(&mut self, first: &[u8], render: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
+    /// Writes what goes before it (see [`super::pictures::Pictures::tick`]), and draws a frame, as one update.
+    pub fn draw(&mut self, before: &Before, render: impl FnOnce(&mut Frame<'_>)) -> Result<()> {
         if self.away {
             return Ok(());
         }
         lock(&self.page.0).clear();
-        self.page.write_all(first)?;
+        self.page.write_all(&before.bytes)?;
         queue!(self.page, BeginSynchronizedUpdate)?;
-        if std::mem::take(&mut self.anew) {
+        if std::mem::take(&mut self.anew) || before.anew {
             let (columns, rows) = self.size;
             // `clear` would ask the terminal where its cursor is, and wait for the answer.
             self.screen.resize(Rect::new(0, 0, columns, rows))?;

@@ -62,6 +62,10 @@ pub struct Verdict {
     pub terminal: Option<String>,
     /// Whether it answers to be asked for its name again, which tells how far it has read.
     pub answers: bool,
+    /// Whether pictures that are drawn with the text stay under it when other text is written over them.
+    pub pictures_stay: bool,
+    /// Whether kitty's pictures can be printed, which needs no placeholders, although the protocol is another one.
+    pub prints_kitty: bool,
     pub columns: u16,
     pub rows: u16,
 }
@@ -183,12 +187,15 @@ pub fn judge(replies: &Replies, hints: &Hints, wish: Wish) -> Verdict {
     };
     let colours = colours_of(terminal.as_deref(), tmux, hints);
     let (cell, cell_is_known) = cell_of(replies, tmux, hints);
-    let found = wished(hints, wish).unwrap_or_else(|| find(replies, hints, tmux));
+    let wished = wished(hints, wish);
+    let is_free = wished.is_none();
+    let found = wished.unwrap_or_else(|| find(replies, hints, tmux));
     let found = if found.protocol == Protocol::HalfBlocks && colours == Colours::None {
         Found::new(Protocol::Off, "pictures in half-blocks need colours, and NO_COLOR or the terminal rules them out")
     } else {
         found
     };
+    let prints_kitty = is_free && replies.kitty && tmux == Tmux::Absent && found.protocol == Protocol::Iterm2;
     Verdict {
         protocol: found.protocol,
         why: found.why,
@@ -198,6 +205,8 @@ pub fn judge(replies: &Replies, hints: &Hints, wish: Wish) -> Verdict {
         colours,
         tmux,
         answers: if tmux == Tmux::Absent { replies.name.is_some() } else { terminal.is_some() },
+        pictures_stay: terminal.as_deref().is_some_and(|name| is(name, "Konsole")),
+        prints_kitty,
         terminal,
         columns: hints.columns,
         rows: hints.rows,

@@ -292,6 +292,8 @@ impl From<store::Error> for Halt {
             E::ReadOnly { .. }
             | E::NotADatabase { .. }
             | E::Damaged { .. }
+            | E::ForeignLog { .. }
+            | E::DiskFailed { .. }
             | E::Newer { .. }
             | E::NoProject { .. }
             | E::Busy { .. }

@@ -1,11 +1,20 @@
 //! The real program, driven from outside: what it prints, what it writes, how it fails.
 
+mod bundles;
 mod checkpoints;
 mod demo;
 mod doctor;
 mod generate;
+#[cfg(target_os = "linux")]
+mod hardship;
+mod history;
+mod manual;
 mod outputs;
 mod pictures;
 mod project;
+mod references;
+mod reviews;
+mod runs;
 mod signals;
+mod subjects;
 mod support;

@@ -12,25 +12,46 @@ use tempfile::TempDir;
 
 use crate::support::{self, Ran, pentimento};
 
-/// A project with one subject, `ada`, and one candidate reference.
-struct Project {
-    folder: TempDir,
+/// A project in a folder of its own.
+pub struct Project {
+    pub folder: TempDir,
 }
 
 impl Project {
-    fn new() -> Self {
-        let project = Self { folder: tempfile::tempdir().unwrap() };
+    /// With nobody in it.
+    pub fn empty() -> Self {
+        Self::empty_in(&std::env::temp_dir())
+    }
+
+    /// On a disk of one's choice.
+    pub fn empty_in(place: &Path) -> Self {
+        let project = Self { folder: tempfile::tempdir_in(place).unwrap() };
         project.done(&["init"]);
-        project.done(&["subject", "add", "Ada"]);
-        project.add_reference();
+        project
+    }
+
+    /// With one subject, `ada`, and one candidate reference.
+    pub fn new() -> Self {
+        let project = Self::empty();
+        project.add_ada();
         project
     }
 
     /// With the reference approved.
-    fn ready() -> Self {
-        let project = Self::new();
+    pub fn ready() -> Self {
+        Self::ready_in(&std::env::temp_dir())
+    }
+
+    pub fn ready_in(place: &Path) -> Self {
+        let project = Self::empty_in(place);
+        project.add_ada();
         project.done(&["ref", "approve", "ada-r1"]);
         project
+    }
+
+    fn add_ada(&self) {
+        self.done(&["subject", "add", "Ada"]);
+        self.add_reference();
     }
 
     fn add_reference(&self) -> Ran {
@@ -47,40 +68,45 @@ impl Project {
         ])
     }
 
-    fn path(&self) -> PathBuf {
+    /// A file beside the project.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("project")
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub fn command(&self, words: &[&str]) -> Command {
         let mut command = pentimento();
         command.arg("--project").arg(self.path()).args(words).env("HOME", self.folder.path());
         command
     }
 
-    fn run(&self, words: &[&str]) -> Ran {
+    pub fn run(&self, words: &[&str]) -> Ran {
         support::run(&mut self.command(words))
     }
 
     #[track_caller]
-    fn done(&self, words: &[&str]) -> Ran {
+    pub fn done(&self, words: &[&str]) -> Ran {
         let ran = self.run(words);
         assert_eq!(ran.status, 0, "{words:?}: {}", ran.stderr);
         ran
     }
 
     #[track_caller]
-    fn json(&self, words: &[&str]) -> Value {
+    pub fn json(&self, words: &[&str]) -> Value {
         self.run(&[words, &["--json"]].concat()).json()
     }
 
     /// Queues a run of so many pictures with few steps; gives its name.
-    fn queue(&self, seeds: &str, steps: &str) -> String {
+    pub fn queue(&self, seeds: &str, steps: &str) -> String {
         let words = ["run", "ada", "--subject-block", "portrait of a calm person", "--seeds", seeds, "--steps", steps];
         self.json(&words)["task"].as_str().unwrap().to_owned()
     }
 
     /// The pictures of all runs by run and seed, each checked to be done.
-    fn pictures(&self) -> BTreeMap<String, Vec<u8>> {
+    pub fn pictures(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
         for run in self.json(&["runs"])["runs"].as_array().unwrap() {
             assert_eq!(run["state"], "done", "{run}");
@@ -94,13 +120,13 @@ impl Project {
         found
     }
 
-    fn start_worker(&self, more: &[&str]) -> Child {
+    pub fn start_worker(&self, more: &[&str]) -> Child {
         let words = [&["worker", "--until-empty", "--lease", "1", "--device", "cpu"], more].concat();
         self.command(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
     /// Waits until the first run shows progress.
-    fn wait_for_a_step(&self) {
+    pub fn wait_for_a_step(&self) {
         let until = Instant::now() + Duration::from_secs(60);
         while Instant::now() < until {
             let queue = self.json(&["queue", "list"]);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use unicode_width::UnicodeWidthStr;
 
 /// What the program said and how it ended.
 pub struct Ran {
@@ -45,6 +46,45 @@ impl Ran {
         }
         assert!(!self.stderr.contains("panicked") && !self.stderr.contains('\u{1b}'), "{:?}", self.stderr);
     }
+}
+
+impl Ran {
+    /// That it was done, and that no line of it is wider than 80 columns; gives what it said.
+    #[track_caller]
+    pub fn fits(&self) -> &str {
+        assert_eq!(self.status, 0, "{}", self.stderr);
+        for line in self.stdout.lines() {
+            assert!(line.width() <= 80, "{} columns: {line}", line.width());
+        }
+        assert!(!self.stdout.chars().any(|c| c.is_control() && c != '\n'), "{:?}", self.stdout);
+        &self.stdout
+    }
+}
+
+impl Ran {
+    /// That the command line was not understood, and that what is said of it holds all of these words.
+    #[track_caller]
+    pub fn misused(&self, words: &[&str]) {
+        self.refused(2, &[]);
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
+        }
+    }
+}
+
+/// That a JSON object has all of these fields.
+#[track_caller]
+pub fn promised(document: &serde_json::Value, fields: &[&str]) {
+    for field in fields {
+        assert!(document.get(field).is_some(), "{field} is not in {document}");
+    }
+}
+
+/// A small picture that looks like no other of another shade.
+pub fn picture(path: &Path, shade: u8) -> PathBuf {
+    let pixel = |x: u32, y: u32| image::Rgb([(x * 3) as u8 ^ shade, (y * 2) as u8, shade]);
+    image::RgbImage::from_fn(72, 96, pixel).save(path).unwrap();
+    path.to_owned()
 }
 
 /// The tiny checkpoints of the parity tests.
@@ -160,7 +200,8 @@ impl Tensors {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder with everything in it.
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());

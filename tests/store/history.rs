@@ -67,8 +67,12 @@ fn lines_count_outputs() {
     let (_, outputs) = project.done(recipe(), "1,2,3");
     let judgement = Judgement { verdict: Verdict::Accepted, ..Judgement::default() };
     project.store.add_review(outputs[1], &judgement, at(8)).unwrap();
+    for (output, note) in [(2, "first"), (0, "newest"), (0, "")] {
+        let judgement = Judgement { note: note.to_owned(), verdict: Verdict::Rejected, ..Judgement::default() };
+        project.store.add_review(outputs[output], &judgement, at(9)).unwrap();
+    }
     let line = project.reader().runs(project.ada, None, 9).unwrap().remove(0);
-    assert_eq!((line.outputs, line.accepted), (3, 1));
+    assert_eq!((line.outputs, line.accepted, line.rejected, line.note.as_str()), (3, 1, 2, "newest"));
 }
 
 #[test]
@@ -127,6 +131,11 @@ fn search_finds_prompts_diagnoses_and_notes() {
     for odd in ["", "\"", "a AND OR NOT (", "*", "style:", "x\u{1b}"] {
         let _ = places(odd);
     }
+    let bo = project.store.add_subject(&"bo".parse().unwrap(), "Bo", "", at(0)).unwrap();
+    project.store.add_run(&NewRun::new(bo, recipe(), seeds("1")), at(9)).unwrap();
+    let of = |subject, query: &str| reader.search_subject(subject, query, 9).unwrap().len();
+    assert_eq!((of(project.ada, "cheeks"), of(bo, "cheeks"), of(bo, "red woman")), (2, 0, 1));
+    assert_eq!((of(project.ada, "even light"), of(bo, "even light")), (1, 0));
     let hit = &reader.search("smooth", 9).unwrap()[0];
     assert!(hit.snippet.contains(&format!("{FOUND}smooth{END}")), "{:?}", hit.snippet);
     project.store.set_diagnosis(run, "fine").unwrap();

@@ -1,7 +1,9 @@
 //! The store, driven on real SQLite files in temporary folders.
 
+mod bundles;
 mod forgetting;
 mod history;
+mod hostile;
 mod opening;
 mod processes;
 mod project;

@@ -25,11 +25,10 @@ use crate::studio::subject::Handle;
 /// The picture is kept upright and in sRGB; camera data and place (EXIF, GPS) are dropped. Without --rights the
 /// subject's newest right in force is used.
 #[derive(Args)]
-#[command(
-    after_help = "Example:\n  pentimento ref add ada front.jpg --rights consent --statement \"mail of 3 May\" --expires 2028-01-01"
-)]
+#[command(after_help = "Example:\n  pentimento ref add ada front.jpg --rights consent \\\n      \
+                  --statement \"mail of 3 May\" --expires 2028-01-01")]
 pub struct Arguments {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// PNG, JPEG or WebP

@@ -23,14 +23,14 @@ pub struct Approve {
     overrule: Option<String>,
 }
 
-/// Reject candidates
+/// Reject candidates, so that no run uses them; they can be approved later
 #[derive(Args)]
 pub struct Reject {
     #[command(flatten)]
     shared: Shared,
 }
 
-/// Retire approved references; the runs that used them stay
+/// Retire approved references, so that no further run uses them; the runs that did stay
 #[derive(Args)]
 pub struct Retire {
     #[command(flatten)]

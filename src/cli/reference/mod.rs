@@ -26,7 +26,7 @@ use crate::studio::subject::{Handle, ReferenceName};
 /// approved one can be retired when a better one comes. Withdrawing deletes it, with every picture it made.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  pentimento ref add ada portrait.jpg --rights consent --statement \"signed release, folder 7\"\n  \
+    after_help = "Example:\n  pentimento ref add ada portrait.jpg --rights consent \\\n      --statement \"signed release, folder 7\"\n  \
                   pentimento ref approve ada-r1 --note \"frontal, soft light\""
 )]
 pub struct Arguments {
@@ -48,7 +48,7 @@ enum Command {
 /// List a subject's references with their state
 #[derive(Args)]
 struct List {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// Print them as one JSON document

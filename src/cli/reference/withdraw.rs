@@ -18,7 +18,7 @@ pub struct Arguments {
     /// The reference, such as ada-r3
     reference: ReferenceName,
 
-    /// Do not ask
+    /// Go on without asking
     #[arg(long)]
     yes: bool,
 

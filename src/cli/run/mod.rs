@@ -32,7 +32,7 @@ use crate::worker::Until;
 /// More or other seeds are no change of a variable.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  pentimento run ada --subject-block \"a violinist, calm gaze\" --lighting \"soft window light\"\n  \
+    after_help = "Examples:\n  pentimento run ada --subject-block \"a violinist, calm gaze\" \\\n      --lighting \"soft window light\"\n  \
                   pentimento run ada --parent ada-0001 --set guidance=6.5\n  \
                   pentimento run ada --parent ada-0001 --seeds 3x6\n\n\
                   --set knows: subject, camera, lighting, style, constraints, negative (words); reference (ada-r3 or\n\
@@ -40,7 +40,7 @@ use crate::worker::Until;
                   size (512x768 or own); long-prompt (truncate or chunk)."
 )]
 pub struct Arguments {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// Who is in the picture, with expression and gaze
@@ -79,7 +79,7 @@ pub struct Arguments {
     #[arg(long, value_name = "RUN", help_heading = "From another run")]
     parent: Option<TaskId>,
 
-    /// One variable that changes against the parent
+    /// One variable that changes against the parent; may be repeated with --debug
     #[arg(long, value_name = "NAME=VALUE", value_parser = change::parse, requires = "parent", help_heading = "From another run")]
     set: Vec<(Variable, String)>,
 
@@ -91,19 +91,13 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = "Queue")]
     profile: Option<String>,
 
-    /// low, normal or high
-    #[arg(long, value_name = "NAME", default_value = "normal", value_parser = priority, help_heading = "Queue")]
+    /// Which runs go first: low, normal or high
+    #[arg(long, value_name = "PRIORITY", default_value = "normal", value_parser = priority, help_heading = "Queue")]
     priority: Priority,
 
-    /// Keep it back as a draft
+    /// Keep it as a draft instead of queueing it
     #[arg(long, help_heading = "Queue")]
     draft: bool,
-
-    #[command(flatten)]
-    model: ModelArguments,
-
-    #[command(flatten)]
-    settings: SettingsArguments,
 
     /// Work through the queue here until this run is over
     #[arg(long, conflicts_with = "draft", help_heading = "Queue")]
@@ -112,6 +106,12 @@ pub struct Arguments {
     /// Print the run as one JSON document
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    model: ModelArguments,
+
+    #[command(flatten)]
+    settings: SettingsArguments,
 }
 
 /// A reference that was named, or the wish for none.

@@ -17,10 +17,10 @@ use crate::studio::subject::Handle;
 /// earlier are yours to delete.
 #[derive(Args)]
 pub struct Arguments {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
-    /// Do not ask
+    /// Go on without asking
     #[arg(long)]
     yes: bool,
 

@@ -71,7 +71,7 @@ struct List {
 /// Change the name that is shown; the short name stays, because task IDs carry it
 #[derive(Args)]
 struct Rename {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// The new name

@@ -14,7 +14,7 @@ use crate::studio::subject::Handle;
 /// List the rights to a subject's pictures, with their numbers
 #[derive(Args)]
 pub struct List {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// Print them as one JSON document
@@ -29,13 +29,13 @@ pub struct List {
 #[derive(Args)]
 #[command(after_help = "Example:\n  pentimento subject rights ada\n  pentimento subject withdraw-consent ada 2")]
 pub struct Withdraw {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// The right's number, as `subject rights` lists it; may be left out where only one is left
     number: Option<usize>,
 
-    /// Do not ask
+    /// Go on without asking
     #[arg(long)]
     yes: bool,
 

@@ -3,17 +3,15 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::lookup::now;
+use crate::cli::lookup::{self, now};
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
-use crate::store::Reader;
-use crate::studio::ids::SubjectId;
-use crate::studio::subject::{Handle, OutputName};
+use crate::studio::subject::Handle;
 
 /// Show a subject: its rights, references, baseline and newest runs
 #[derive(Args)]
 pub struct Arguments {
-    /// The subject's short name
+    /// The subject's short name, such as ada
     subject: Handle,
 
     /// Print what there is as one JSON document
@@ -30,7 +28,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let rights = reader.consents(subject.id)?;
     let references = reader.references(subject.id)?;
     let runs = reader.runs(subject.id, None, RUNS)?;
-    let baseline = baseline(&reader, subject.id)?;
+    let baseline = lookup::baseline(&reader, subject.id)?;
 
     if arguments.json {
         let mut document = facts::subject(&subject);
@@ -42,8 +40,9 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         document["newest_runs"] = json!(runs.iter().map(|line| line.run.task.to_string()).collect::<Vec<_>>());
         return Ok(print::document(&document)?);
     }
-    print::line(&format!("{}: {}", subject.handle, subject.name))?;
+    print::line(subject.handle.as_str())?;
     print::pairs(&[
+        ("name", subject.name.clone()),
         ("note", subject.note.clone()),
         ("added", print::minute(subject.created)),
         ("baseline", baseline.map_or("none yet".to_owned(), |name| name.to_string())),
@@ -54,11 +53,4 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     crate::cli::reference::tell(&references)?;
     print::line("Newest runs")?;
     crate::cli::runs::tell(&runs)
-}
-
-/// The output that the subject's runs are held against.
-pub fn baseline(reader: &Reader, subject: SubjectId) -> anyhow::Result<Option<OutputName>> {
-    let Some(baseline) = reader.baseline(subject)? else { return Ok(None) };
-    let output = reader.output(baseline.output)?;
-    Ok(Some(OutputName { task: reader.run_by_id(output.run)?.task, seed: output.seed }))
 }

@@ -137,14 +137,18 @@ impl Work {
         if self.colours == Colours::None {
             return None;
         }
-        let small = scale(picture, u32::from(cells.width), 2 * u32::from(cells.height));
+        // What is soon painted over need not be exact: an index travels in half the bytes.
+        let is_soon_sharp = self.protocol.is_sharp() && self.colours == Colours::True;
+        let colours = if is_soon_sharp { Colours::Indexed } else { self.colours };
+        let mut small = scale(picture, u32::from(cells.width), 2 * u32::from(cells.height));
+        colours.dither(&mut small);
         let blocks = Drawn::Halfblocks(Halfblocks::new(DynamicImage::ImageRgb8(small), cells).ok()?);
         let area = Rect::new(0, 0, cells.width, cells.height);
         let mut buffer = Buffer::empty(area);
         Image::new(&blocks).render(area, &mut buffer);
         for cell in &mut buffer.content {
-            cell.fg = self.colours.nearest(cell.fg);
-            cell.bg = self.colours.nearest(cell.bg);
+            cell.fg = colours.nearest(cell.fg);
+            cell.bg = colours.nearest(cell.bg);
         }
         Some(buffer)
     }

@@ -23,15 +23,19 @@ struct Screen {
 
 impl Screen {
     fn new(protocol: Protocol) -> Self {
+        Self::of(protocol, "kitty(0.41.1)")
+    }
+
+    fn of(protocol: Protocol, name: &str) -> Self {
         let hints = Hints { is_terminal: true, term: "x".into(), colorterm: "truecolor".into(), ..Hints::default() };
-        let replies = Replies { name: Some("kitty(0.41.1)".into()), cell: Some((8, 16)), ..Replies::default() };
+        let replies = Replies { name: Some(name.into()), cell: Some((8, 16)), ..Replies::default() };
         let verdict = judge(&replies, &hints, Wish::Only(protocol));
         // Bytes that no codec makes smaller, so that there is something to wait for.
-        let bytes: Encode = |picture| Some(picture.as_raw()[..9000].to_vec());
+        let bytes: Encode = |picture| Some(picture.as_raw()[..12_000].to_vec());
         let text: Encode = |_| Some(format!("\x1bPq{}\x1b\\", "x".repeat(12_000)).into_bytes());
         let (wake, woken) = channel();
         let codecs = Codecs { png: bytes, jpeg: bytes, sixel: text };
-        let pictures = Pictures::new(&verdict, codecs, move || drop(wake.send(())));
+        let pictures = Pictures::new(&verdict, codecs, move || wake.send(()).unwrap_or_default());
         let terminal = Terminal::new(TestBackend::new(60, 24)).unwrap();
         Self { pictures, terminal, woken, now: Instant::now(), keys: Vec::new() }
     }
@@ -50,7 +54,11 @@ impl Screen {
 
     /// One turn of the loop: what was written before the frame.
     fn turn(&mut self) -> Vec<u8> {
-        let bytes = self.pictures.tick(self.now);
+        self.turn_and_clear().bytes
+    }
+
+    fn turn_and_clear(&mut self) -> Before {
+        let before = self.pictures.tick(self.now);
         let (pictures, keys) = (&mut self.pictures, &self.keys);
         self.terminal
             .draw(|frame| {
@@ -59,11 +67,13 @@ impl Screen {
                 }
             })
             .unwrap();
-        bytes
+        before
     }
 
-    /// Turns without an answer from the terminal until everything that is seen is encoded.
+    /// Turns until everything that is seen is encoded, and then a few times without an answer from the terminal.
     fn settle(&mut self) -> Vec<u8> {
+        // As if something large were on its way, so that nothing depends on which picture was quickest.
+        self.pictures.pace.sent(2 * WINDOW, self.now);
         let mut bytes = self.turn();
         let seen = |screen: &Self| {
             screen.keys.iter().all(|key| {
@@ -75,6 +85,7 @@ impl Screen {
             self.woken.recv_timeout(Duration::from_secs(20)).expect("the encoder works");
             bytes.extend(self.turn());
         }
+        self.pictures.pace.forget();
         for _ in 0..3 {
             bytes.extend(self.turn());
         }
@@ -97,7 +108,7 @@ impl Screen {
         let cell = &self.terminal.backend().buffer()[(place.x + place.width / 2 - 6, place.y)];
         match cell.symbol() {
             text if text.starts_with('\u{10EEEE}') || text.contains("\x1bPq") || text.contains("1337") => "sharp",
-            "▀" | "▄" => "coarse",
+            _ if cell.bg != ratatui::style::Color::Reset => "coarse",
             _ => "nothing",
         }
     }
@@ -115,12 +126,10 @@ fn count(bytes: &[u8], what: &str) -> usize {
 fn a_picture_is_coarse_until_its_last_part_was_sent() {
     let mut screen = Screen::new(Protocol::Kitty);
     screen.page(0..12);
-    screen.turn();
-    assert_eq!(screen.looks(0), "nothing");
     let first = screen.settle();
-    // Four pictures of 12 kB fit in what may be on its way; the fifth has begun.
-    assert_eq!((screen.sharp(), screen.looks(0), screen.looks(11)), (4, "sharp", "coarse"));
-    assert_eq!((count(&first, "a=T"), count(&first, "m=0;")), (5, 4));
+    // Three pictures of 16 kB fit in what may be on its way; the fourth has begun.
+    assert_eq!((screen.sharp(), screen.looks(0), screen.looks(11)), (3, "sharp", "coarse"));
+    assert_eq!((count(&first, "a=T"), count(&first, "m=0;")), (4, 3));
     screen.answer_all();
     assert_eq!(screen.sharp(), 12);
 }
@@ -149,7 +158,7 @@ fn pictures_that_nobody_sees_any_more_are_not_uploaded() {
     let mut screen = Screen::new(Protocol::Kitty);
     screen.page(0..12);
     let first = screen.settle();
-    assert_eq!(count(&first, "a=T"), 5);
+    assert_eq!((count(&first, "a=T"), count(&first, "m=0;")), (4, 3));
     screen.page(100..104);
     let second = [screen.settle(), screen.answer_all()].concat();
     // The rest of the one that had begun, and four others.
@@ -223,6 +232,17 @@ fn pictures_in_the_text_come_a_few_at_a_time_and_come_back_so() {
         screen.turn();
         assert!(screen.sharp() <= 5);
         screen.answer_all();
+        // Another page and back: nothing is encoded any more that would wake the screen.
+        let first: Vec<u32> = screen.keys.clone();
+        screen.page(12..15);
+        screen.settle();
+        screen.answer_all();
+        screen.page(first.into_iter());
+        screen.turn();
+        assert_eq!((screen.sharp(), screen.pictures.wait(screen.now)), (0, Some(Duration::ZERO)));
+        screen.turn();
+        assert!((3..=5).contains(&screen.sharp()));
+        screen.answer_all();
         assert_eq!(screen.sharp(), 12);
     }
 }
@@ -248,6 +268,30 @@ fn under_a_popup_pictures_in_the_text_are_coarse() {
     screen.pictures.hide(Rect::new(20, 4, 10, 6));
     screen.turn();
     assert_eq!(screen.sharp(), 4);
+}
+
+#[test]
+fn where_pictures_stay_under_the_text_the_screen_is_cleared_of_them() {
+    for (name, clears) in [("Konsole 25.04.2", true), ("WezTerm 20240203", false)] {
+        let mut screen = Screen::of(Protocol::Iterm2, name);
+        screen.page(0..12);
+        screen.settle();
+        screen.answer_all();
+        assert_eq!(screen.pictures.wait(screen.now), None);
+        screen.pictures.hide(Rect::new(20, 4, 10, 6));
+        assert!(!screen.turn_and_clear().anew);
+        assert_eq!(screen.pictures.wait(screen.now), clears.then_some(Duration::ZERO));
+        assert_eq!(screen.turn_and_clear().anew, clears);
+        assert!(!screen.turn_and_clear().anew);
+        screen.pictures.show();
+        screen.answer_all();
+        // Something else instead of the pictures.
+        screen.page(0..0);
+        assert!(!screen.turn_and_clear().anew);
+        assert_eq!(screen.pictures.wait(screen.now), clears.then_some(Duration::ZERO));
+        assert_eq!(screen.turn_and_clear().anew, clears);
+        assert_eq!(screen.pictures.wait(screen.now), None);
+    }
 }
 
 #[test]

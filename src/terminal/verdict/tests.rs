@@ -130,6 +130,15 @@ fn a_wish_overrules_the_variable_and_that_the_terminal() {
 }
 
 #[test]
+fn what_needs_no_placeholders_is_printed_by_kittys_protocol() {
+    let env = [("TERM", "xterm-256color")];
+    assert!(judge(&replies(KONSOLE), &hints(&env), Wish::Auto).prints_kitty);
+    assert!(judge(&replies(WEZTERM), &hints(&env), Wish::Auto).prints_kitty);
+    assert!(!judge(&replies(ITERM), &hints(&env), Wish::Auto).prints_kitty);
+    assert!(!judge(&replies(WEZTERM), &hints(&env), Wish::Only(Protocol::Iterm2)).prints_kitty);
+}
+
+#[test]
 fn without_colours_there_are_no_half_blocks() {
     let no_color = ("NO_COLOR", "1");
     let verdict = judge(&replies("\x1b[?6c"), &hints(&[("TERM", "alacritty"), no_color]), Wish::Auto);

@@ -1,0 +1,40 @@
+//! How long a person waits for a large project: opening it, its history, search, the queue; and what keeping a history
+//! costs a run. See `benches/README.md`.
+
+mod fill;
+mod lookups;
+mod report;
+mod share;
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use fill::Size;
+use report::Row;
+
+fn main() -> Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let (numbers, names): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.parse::<u32>().is_ok());
+    let runs = numbers.first().map_or(Ok(100_000), |number| number.parse()).context("the number of runs")?;
+    let only = |name: &str| names.is_empty() || names.iter().any(|word| name.contains(word.as_str()));
+
+    let mut rows = Vec::new();
+    if only("lookups") {
+        let folder = tempfile::tempdir()?;
+        let size = Size::of(runs);
+        let began = Instant::now();
+        let project = fill::project(&folder.path().join("project"), size)?;
+        let seconds = began.elapsed().as_secs_f64();
+        println!("{size}: made in {seconds:.0} s, a database of {} MB\n", project.database_bytes()? / 1_000_000);
+        rows.extend(lookups::measure(&project)?);
+    }
+    if only("share") {
+        rows.push(share::measure()?);
+    }
+    report::print(&rows);
+    if rows.iter().any(Row::misses) {
+        anyhow::bail!("a figure is not what it must be");
+    }
+    Ok(())
+}

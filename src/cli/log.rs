@@ -1,0 +1,148 @@
+//! `log`: how a subject's runs descend from one another, as a tree.
+
+use std::collections::HashMap;
+use std::iter;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::project::{self, ProjectArguments};
+use super::{fit, lookup, print};
+use crate::store::runs::RunLine;
+use crate::studio::lineage::{self, Place};
+use crate::studio::subject::{Handle, OutputName, TaskId};
+use crate::studio::text::clean;
+
+/// Show how a subject's runs descend from one another, and what changed on the way
+///
+/// The oldest run stands at the top, and what was made from a run below it. Its newest child goes on in its own column;
+/// the others branch off to the right. Each run is shown with its state, its seeds, the verdicts on its pictures, what
+/// changed against the run it was made from, and the diagnosis or else the newest note of a review.
+#[derive(Args)]
+pub struct Arguments {
+    /// The subject's short name, such as ada
+    subject: Handle,
+
+    /// Print the runs as one JSON document, each before those that were made from it
+    #[arg(long)]
+    json: bool,
+}
+
+/// So many columns are drawn; what stands further to the right says whose child it is instead.
+const COLUMNS: usize = 8;
+
+/// So much of a list of seeds is shown, in columns.
+const SEEDS: usize = 24;
+
+/// A run, where it stands, and the run it was made from.
+struct Entry<'l> {
+    line: &'l RunLine,
+    place: Place,
+    parent: Option<&'l TaskId>,
+}
+
+pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
+    let reader = project::open_read_only(project)?;
+    let subject = reader.subject(&arguments.subject)?;
+    let baseline = lookup::baseline(&reader, subject.id)?;
+    let mut lines = reader.runs(subject.id, None, u32::MAX)?;
+    lines.reverse();
+
+    let indices: HashMap<_, _> = lines.iter().enumerate().map(|(index, line)| (line.run.id, index)).collect();
+    let parent = |line: &RunLine| line.run.parent.and_then(|parent| indices.get(&parent).copied());
+    let parents: Vec<Option<usize>> = lines.iter().map(parent).collect();
+    let entries = lineage::places(&parents).into_iter().map(|place| {
+        let parent = parents[place.index].map(|parent| &lines[parent].run.task);
+        Entry { line: &lines[place.index], place, parent }
+    });
+
+    if arguments.json {
+        let runs = entries.map(|entry| entry.document()).collect::<anyhow::Result<Vec<Value>>>()?;
+        let baseline = baseline.map(|name| name.to_string());
+        let subject = subject.handle.as_str();
+        return Ok(print::document(&json!({"subject": subject, "baseline": baseline, "runs": runs}))?);
+    }
+    if lines.is_empty() {
+        return super::runs::tell(&lines);
+    }
+    let columns = fit::columns();
+    Ok(print::lines(entries.enumerate().flat_map(|(number, entry)| {
+        let gap = (number > 0 && entry.parent.is_none()).then(String::new);
+        gap.into_iter().chain(entry.drawn(baseline.as_ref(), columns))
+    }))?)
+}
+
+impl Entry<'_> {
+    fn document(&self) -> anyhow::Result<Value> {
+        let RunLine { run, outputs, accepted, rejected, note } = self.line;
+        Ok(json!({
+            "task": run.task.to_string(),
+            "parent": self.parent.map(ToString::to_string),
+            "column": self.place.column,
+            "state": run.state.name(),
+            "delta": serde_json::to_value(&run.delta)?,
+            "debug_reason": run.debug_reason,
+            "seeds": run.seeds.as_slice(),
+            "outputs": outputs,
+            "accepted": accepted,
+            "rejected": rejected,
+            "diagnosis": run.diagnosis,
+            "note": note,
+            "error": run.error,
+            "created": run.created.to_string(),
+        }))
+    }
+
+    /// The run's lines, with the tree to their left.
+    fn drawn(&self, baseline: Option<&OutputName>, columns: usize) -> impl Iterator<Item = String> + use<> {
+        let Place { column, branches_off, goes_on, .. } = self.place;
+        let beside = "│ ".repeat(column.min(COLUMNS));
+        let joint = match beside.strip_suffix("│ ") {
+            Some(left) if branches_off && column <= COLUMNS => format!("{left}├─● "),
+            _ => format!("{beside}● "),
+        };
+        let below = beside + if goes_on { "│ " } else { "  " };
+
+        let room = columns.saturating_sub(fit::width(&below));
+        let mut words: Vec<String> = fit::wrap(&self.head(baseline), room);
+        let more = self.more().into_iter().filter(|text| !text.is_empty());
+        words.extend(more.map(|text| format!("  {}", fit::cut(&clean(&text), room.saturating_sub(2)))));
+        let margins = iter::once(joint).chain(iter::repeat(below));
+        margins.zip(words).map(|(margin, words)| margin + &words)
+    }
+
+    /// `ada-0002  done  seeds 7x3  1 accepted, 2 open  baseline`
+    fn head(&self, baseline: Option<&OutputName>) -> String {
+        let RunLine { run, outputs, accepted, rejected, .. } = self.line;
+        let open = outputs.saturating_sub(accepted + rejected);
+        let verdicts = [(*accepted, "accepted"), (*rejected, "rejected"), (open, "open")];
+        let told = verdicts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        let verdicts = told.collect::<Vec<_>>().join(", ");
+        let verdicts = if verdicts.is_empty() { "no pictures".to_owned() } else { verdicts };
+        let seeds = if run.seeds.as_slice().len() == 1 { "seed" } else { "seeds" };
+        let mut head =
+            format!("{}  {}  {seeds} {}  {verdicts}", run.task, run.state, fit::cut(&run.seeds.to_string(), SEEDS));
+        if let Some(baseline) = baseline.filter(|baseline| baseline.task == run.task) {
+            head += &format!("  baseline: seed {}", baseline.seed);
+        }
+        head
+    }
+
+    /// What it was made from where the tree cannot show it, what changed, and what was said of it.
+    fn more(&self) -> [String; 3] {
+        let RunLine { run, note, .. } = self.line;
+        let hidden = self.parent.filter(|_| self.place.column > COLUMNS);
+        let changed = match run.delta.as_ref().map(print::delta) {
+            Some(changed) if changed.is_empty() => "the same but for its seeds".to_owned(),
+            Some(changed) => changed,
+            None => run.recipe.prompt.assembled(),
+        };
+        let said = match (run.diagnosis.as_str(), note.as_str(), &run.error) {
+            ("", "", Some(error)) => format!("error: {error}"),
+            ("", "", None) => String::new(),
+            ("", note, _) => format!("note: {note}"),
+            (diagnosis, ..) => format!("diagnosis: {diagnosis}"),
+        };
+        [hidden.map_or_else(String::new, |parent| format!("made from {parent}")), changed, said]
+    }
+}

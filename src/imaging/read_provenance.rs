@@ -1,0 +1,204 @@
+//! What a PNG says about itself: our own record, or the parameters that AUTOMATIC1111's web UI and others write.
+//!
+//! Whoever made the file may have meant harm: texts are limited before they are unpacked, and every value is looked at
+//! before it counts.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::RgbImage;
+use serde_json::{Map, Value};
+
+use super::provenance::{DIGITAL_SOURCE_TYPE, PARAMETERS, RECORD, XMP};
+use super::{Error, Provenance, Result, decode_picture, encode_png, parameters};
+use crate::studio::account::{Account, UNKNOWN_MODEL, Writer};
+use crate::studio::prompt::{Block, Prompt};
+use crate::studio::run::{Model, ModelHashes};
+use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
+use crate::studio::subject::TaskId;
+
+/// Bytes of a text, unpacked. Prompts are a few hundred.
+const LONGEST_TEXT: usize = 256 << 10;
+/// Bytes of all chunks beside the picture. Profiles and EXIF are among them.
+const LARGEST_EXTRAS: usize = 16 << 20;
+/// Blocks that a record may weight.
+const MOST_BLOCKS: usize = 64;
+
+/// What was found in a PNG's texts.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// How the picture was made, if its file tells.
+    pub account: Option<Account>,
+    /// The parameters and our own record, as they stand there.
+    parameters: Option<String>,
+    record: Option<Value>,
+    /// Whether it carries the IPTC's mark for generated pictures.
+    pub marked: bool,
+}
+
+/// Reads the texts of a PNG; `path` is for messages. A file without any is fine; one that is no PNG is not.
+pub fn read_provenance(path: &Path, bytes: &[u8]) -> Result<Told> {
+    let texts = texts(path, bytes)?;
+    let text = |keyword: &str| texts.iter().find(|(found, _)| found == keyword).map(|(_, text)| text.as_str());
+    let record: Option<Value> = text(RECORD).and_then(|record| serde_json::from_str(record).ok());
+    let parameters = text(PARAMETERS).map(str::to_owned);
+    let own = record.as_ref().and_then(of_record);
+    let record = record.filter(|_| own.is_some());
+    Ok(Told {
+        account: own.or_else(|| parameters.as_deref().and_then(parameters::parse)),
+        parameters,
+        record,
+        marked: text(XMP).is_some_and(|xmp| xmp.contains(DIGITAL_SOURCE_TYPE)),
+    })
+}
+
+/// A generated picture's file without the words of its prompts, and with the mark that it was generated. The pixels stay.
+pub fn without_words(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    // Thumbnails may be of another kind, and say nothing.
+    let account = read_provenance(path, bytes).ok().and_then(|told| told.account);
+    encode_png(&decode_picture(path, bytes)?, &Provenance::without_words(account.as_ref()))
+}
+
+/// A generated picture as a file of ours: its pixels, our mark, what its own file told of its making, and nothing else
+/// that was in there. Of a file that this program wrote it is the same file.
+pub fn marked(picture: &RgbImage, told: &Told) -> Result<Vec<u8>> {
+    encode_png(picture, &Provenance::of_import(told.parameters.as_deref(), told.record.as_ref()))
+}
+
+/// Keywords and texts, of those before the picture's data.
+fn texts(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
+    let damaged = |error: png::DecodingError| Error::Damaged { path: path.to_owned(), reason: error.to_string() };
+    let decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: LARGEST_EXTRAS });
+    let reader = decoder.read_info().map_err(damaged)?;
+    let info = reader.info();
+    let wanted = |keyword: &str| [XMP, RECORD, PARAMETERS].contains(&keyword);
+    let too_long = || Error::TooMuchText { path: path.to_owned(), limit: LONGEST_TEXT };
+    let mut texts = Vec::new();
+    for mut chunk in info.utf8_text.iter().filter(|chunk| wanted(&chunk.keyword)).cloned() {
+        chunk.decompress_text_with_limit(LONGEST_TEXT).map_err(|_| too_long())?;
+        texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword, text)));
+    }
+    for mut chunk in info.compressed_latin1_text.iter().filter(|chunk| wanted(&chunk.keyword)).cloned() {
+        chunk.decompress_text_with_limit(LONGEST_TEXT).map_err(|_| too_long())?;
+        texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword, text)));
+    }
+    let plain = info.uncompressed_latin1_text.iter().filter(|chunk| wanted(&chunk.keyword));
+    texts.extend(plain.map(|chunk| (chunk.keyword.clone(), chunk.text.clone())));
+    if texts.iter().any(|(_, text)| text.len() > LONGEST_TEXT) { Err(too_long()) } else { Ok(texts) }
+}
+
+/// Our own record. None where it is none of a generated picture.
+fn of_record(record: &Value) -> Option<Account> {
+    let record = record.as_object()?;
+    record.get("generator")?.as_str().filter(|generator| generator.starts_with("pentimento "))?;
+    let mut fields = Fields { record, not_understood: Vec::new() };
+    let mut prompt = Prompt::new().with_negative(fields.text("negative").unwrap_or_default());
+    match record.get("blocks").and_then(Value::as_object) {
+        Some(blocks) => Block::ALL.iter().for_each(|&block| {
+            prompt.set(block, blocks.get(block.name()).and_then(Value::as_str).unwrap_or_default());
+        }),
+        None if record.get("stripped") == Some(&Value::Bool(true)) => {}
+        None => prompt.set(Block::Subject, fields.text("prompt")?),
+    }
+    let settings = fields.settings();
+    let (checkpoint, checkpoint_hash) = fields.ingredient("model");
+    let (adapter, adapter_hash) = fields.ingredient("adapter");
+    let (image_encoder, image_encoder_hash) = fields.ingredient("image_encoder");
+    Some(Account {
+        writer: Writer::Pentimento,
+        prompt,
+        seed: fields.value("seed", Value::as_u64),
+        settings,
+        model: Model { checkpoint: checkpoint.unwrap_or_else(|| UNKNOWN_MODEL.to_owned()), adapter, image_encoder },
+        hashes: ModelHashes { checkpoint: checkpoint_hash, adapter: adapter_hash, image_encoder: image_encoder_hash },
+        reference: fields.ingredient("reference").1,
+        task: fields.value("task", task),
+        parent: fields.value("parent", task),
+        not_understood: fields.not_understood,
+    })
+}
+
+/// The fields of a record, and those that made no sense.
+struct Fields<'a> {
+    record: &'a Map<String, Value>,
+    not_understood: Vec<String>,
+}
+
+impl<'a> Fields<'a> {
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.record.get(name)?.as_str()
+    }
+
+    /// A field that may be missing or null; anything else but what is asked for is noted.
+    fn value<T>(&mut self, name: &str, read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
+        let found = match self.record.get(name)? {
+            Value::Null => return None,
+            value => read(value),
+        };
+        if found.is_none() {
+            self.not_understood.push(name.to_owned());
+        }
+        found
+    }
+
+    fn settings(&mut self) -> Settings {
+        let Some(record) = self.record.get("settings").and_then(Value::as_object) else { return Settings::default() };
+        let mut fields = Fields { record, not_understood: Vec::new() };
+        let default = Settings::default();
+        let share = |value: &Value| value.as_f64().filter(|share| (0.0..=1.0).contains(share));
+        let pixels = |value: &Value| value.as_u64().and_then(parameters::pixels);
+        let settings = Settings {
+            steps: fields.value("steps", |value| value.as_u64().and_then(parameters::steps)).unwrap_or(default.steps),
+            guidance_scale: fields
+                .value("guidance", |value| value.as_f64().filter(|scale| parameters::is_scale(*scale)))
+                .unwrap_or(default.guidance_scale),
+            adapter_scale: fields.value("adapter_scale", adapter_scale).unwrap_or(default.adapter_scale),
+            adapter_start: fields.value("adapter_start", share).unwrap_or(default.adapter_start),
+            adapter_end: fields.value("adapter_end", share).unwrap_or(default.adapter_end),
+            sampler: fields.value("scheduler", |value| value.as_str()?.parse().ok()),
+            karras_sigmas: fields.value("karras", Value::as_bool),
+            width: fields.value("width", pixels),
+            height: fields.value("height", pixels),
+            long_prompt: fields
+                .value("long_prompt", |value| match value.as_str()? {
+                    "truncate" => Some(LongPrompt::Truncate),
+                    "chunk" => Some(LongPrompt::Chunk),
+                    _ => None,
+                })
+                .unwrap_or_default(),
+        };
+        self.not_understood.append(&mut fields.not_understood);
+        settings
+    }
+
+    /// The name and the hash of something that went into the picture.
+    fn ingredient(&mut self, name: &str) -> (Option<String>, Option<blake3::Hash>) {
+        let Some(Value::Object(ingredient)) = self.record.get(name) else { return (None, None) };
+        let mut fields = Fields { record: ingredient, not_understood: Vec::new() };
+        let called = fields.text("name").and_then(parameters::model_name);
+        let hash = fields.value("blake3", |value| blake3::Hash::from_hex(value.as_str()?).ok());
+        if !fields.not_understood.is_empty() {
+            self.not_understood.push(format!("{name}'s hash"));
+        }
+        (called, hash)
+    }
+}
+
+fn adapter_scale(value: &Value) -> Option<AdapterScale> {
+    let scale = |value: &Value| value.as_f64().filter(|scale| parameters::is_scale(*scale));
+    if let Some(blocks) = value.as_object() {
+        let blocks: Option<BTreeMap<_, _>> =
+            blocks.iter().map(|(name, value)| Some((parameters::model_name(name)?, scale(value)?))).collect();
+        return blocks.filter(|blocks| blocks.len() <= MOST_BLOCKS).map(AdapterScale::PerBlock);
+    }
+    scale(value).map(AdapterScale::Uniform)
+}
+
+fn task(value: &Value) -> Option<TaskId> {
+    value.as_str()?.parse().ok()
+}
+
+#[cfg(test)]
+#[path = "read_provenance/tests.rs"]
+mod tests;

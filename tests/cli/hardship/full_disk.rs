@@ -1,0 +1,126 @@
+//! A disk without room: the queue stands still and says why, nothing is lost, and it goes on when there is room.
+
+use std::io::{ErrorKind, Write};
+
+use super::*;
+
+/// The worker begins no run below 24 MiB.
+const DISK: &str = "mount -t tmpfs -o size=64m,mode=700 tmpfs \"$1\"";
+
+/// A line of its own: why it stands still says in other words that it will go on.
+const GOES_ON: &str = "\nthe queue goes on\n";
+
+#[test]
+fn a_full_disk_stops_the_queue_and_loses_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    mounts::run("hardship::full_disk::on_a_small_disk", place.path(), DISK);
+}
+
+#[test]
+#[ignore = "needs a disk of 64 MiB; the test above gives it one"]
+fn on_a_small_disk() {
+    let Some(place) = std::env::var_os(mounts::PLACE).map(PathBuf::from) else { return };
+    let project = Project::ready_in(&place);
+    queue(&project);
+    let worker = too_little_room_to_begin(&place, &project);
+    full_in_the_middle_of_a_run(&place, &project, worker);
+    full_to_the_last_byte(&place, &project);
+    let (status, said) = Working::worker(&project, "last", "2").end();
+    assert_eq!(status, 0, "{said}");
+    assert!(!said.contains("failed"), "{said}");
+    assert_eq!(paused(&project), None);
+    as_if_undisturbed(&project);
+}
+
+/// Fills the disk until so many bytes are free; 0: until nothing can be written any more.
+fn fill(place: &Path, leave: u64) {
+    let mut file = File::options().create(true).append(true).open(place.join("filler")).unwrap();
+    for size in [1 << 16, 1 << 10, 1] {
+        let block = vec![7; size];
+        while free(place) > leave {
+            match file.write_all(&block) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+fn free(place: &Path) -> u64 {
+    let disk = rustix::fs::statvfs(place).unwrap();
+    disk.f_bavail * disk.f_frsize
+}
+
+fn make_room(place: &Path) {
+    fs::remove_file(place.join("filler")).unwrap();
+}
+
+fn paused(project: &Project) -> Option<String> {
+    project.json(&["queue", "list"])["paused"].as_str().map(str::to_owned)
+}
+
+#[track_caller]
+fn says_what_to_do(reason: &str, project: &Project) {
+    for words in ["there is no room left on the disk", "make room", project.path().to_str().unwrap()] {
+        assert!(reason.contains(words), "{words:?} is not in: {reason}");
+    }
+}
+
+/// A worker that begins nothing, says why, and goes on by itself.
+fn too_little_room_to_begin(place: &Path, project: &Project) -> Working {
+    fill(place, 20 << 20);
+    let worker = Working::worker(project, "worker", "2");
+    worker.wait_to_hear("the queue stands still");
+    says_what_to_do(&worker.said(), project);
+    says_what_to_do(&paused(project).unwrap(), project);
+    assert!(!worker.said().contains("begun"), "{}", worker.said());
+    make_room(place);
+    worker.wait_to_hear(GOES_ON);
+    assert_eq!(paused(project), None);
+    worker
+}
+
+/// The run goes back, and on from there; the worker dies at last while it waits once more.
+fn full_in_the_middle_of_a_run(place: &Path, project: &Project, mut worker: Working) {
+    project.wait_for_a_step();
+    fill(place, 0);
+    let pauses = |worker: &Working| worker.said().matches("the queue stands still").count();
+    wait_until("a pause", || pauses(&worker) == 2);
+    // Its ballast has made room for as much.
+    says_what_to_do(&paused(project).unwrap(), project);
+    assert_eq!(project.done(&["runs"]).stdout.matches("ada-").count(), RUNS);
+    make_room(place);
+    wait_until("going on", || worker.said().matches(GOES_ON).count() == 2);
+    wait_until("the run again", || worker.said().matches("begun").count() == 2);
+    fill(place, 0);
+    wait_until("another pause", || pauses(&worker) == 3);
+    // Somebody lets it go on too early: it stands still again.
+    project.done(&["queue", "resume"]);
+    wait_until("the pause again", || pauses(&worker) == 4);
+    assert!(!worker.said().contains("failed") && !worker.said().contains("panicked"), "{}", worker.said());
+    worker.child.kill().unwrap();
+    worker.child.wait().unwrap();
+}
+
+/// Nothing at all can be written, and nobody has the project open.
+fn full_to_the_last_byte(place: &Path, project: &Project) {
+    let _ = fs::remove_file(project.path().join("ballast"));
+    let _ = fs::remove_file(project.path().join("project.db-shm"));
+    fill(place, 0);
+    let before = contents(&project.path());
+    let commands: [&[&str]; 7] = [
+        &["runs"],
+        &["show", "ada-0001"],
+        &["run", "ada", "--subject-block", "portrait", "--seeds", "1x1"],
+        &["run", "ada", "--subject-block", "portrait", "--seeds", "1x1", "--wait"],
+        &["worker", "--until-empty", "--device", "cpu"],
+        &["verify"],
+        &["queue", "resume"],
+    ];
+    for command in commands {
+        fails(&project.run(command), &["no room left on the disk", "project.db", "make room and try again"]);
+    }
+    assert_eq!(contents(&project.path()), before, "nothing may be overwritten");
+    make_room(place);
+}
