@@ -26,14 +26,15 @@ use crate::studio::run::{Model as RunModel, Recipe};
 use crate::studio::subject::Handle;
 use crate::terminal::pictures::Codecs;
 use crate::terminal::session::Session;
-use crate::terminal::verdict::{Colours, Verdict, Wish};
+use crate::terminal::colours::Colours;
+use crate::terminal::verdict::{Verdict, Wish};
 use crate::terminal::{self};
 use crate::tui::app::{App, Usual};
 use crate::tui::effect::{Problem, Runner};
 use crate::tui::keymap::Keymap;
 use crate::tui::mail::Mail;
 use crate::tui::pictures::{Pictures, Shown};
-use crate::tui::theme::{Depth, Theme};
+use crate::tui::theme::Theme;
 use crate::tui::{self, End, watch};
 use crate::worker::{Options, Stop, Worker};
 
@@ -72,7 +73,7 @@ fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
 
 fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<End> {
     let verdict = terminal::look(Wish::Auto);
-    let (keymap, theme, mut notes, depth) = looks(&verdict);
+    let (keymap, theme, mut notes) = looks(&verdict);
     let mut session = Session::open()?;
     let (events, received) = mpsc::channel();
     let waker = session.waker();
@@ -88,7 +89,7 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
     let runner = Runner::start(store.clone(), mail.clone(), Box::new(import), Box::new(move || wake.wake()))?;
     watch::project(store.reader()?, mail.clone());
     if let Some(own) = own_themes() {
-        watch::theme(theme.name.clone(), own, depth, mail);
+        watch::theme(theme.name.clone(), own, verdict.colours, mail);
     }
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut app = App::new(keymap, theme, usual(), size, Timestamp::now());
@@ -105,24 +106,19 @@ fn usual() -> Usual {
 }
 
 /// The keymap and the theme, the user's own over the built-in ones, and what is wrong with those.
-fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<String>, Depth) {
-    let depth = match verdict.colours {
-        Colours::True => Depth::True,
-        Colours::TwoHundredFiftySix => Depth::TwoHundredFiftySix,
-        Colours::Sixteen => Depth::Sixteen,
-        Colours::None => Depth::None,
-    };
+fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<String>) {
     let mut notes = Vec::new();
     let own = super::project::config_folder();
     let table = own.as_ref().and_then(|own| std::fs::read_to_string(own.join("keymap.toml")).ok());
     let (keymap, problems) = Keymap::built_in().over(table.as_deref().unwrap_or_default());
     notes.extend(problems.iter().map(ToString::to_string));
-    let name = if depth == Depth::None { "plain" } else { Theme::USUAL };
-    let theme = Theme::named(name, depth, own_themes().as_deref()).unwrap_or_else(|error| {
+    let colours = verdict.colours;
+    let name = if colours == Colours::None { "plain" } else { Theme::USUAL };
+    let theme = Theme::named(name, colours, own_themes().as_deref()).unwrap_or_else(|error| {
         notes.push(error.to_string());
-        Theme::parse(name, "name = \"none\"\n[roles]\n", depth).unwrap_or_else(|_| unreachable!("an empty theme reads"))
+        Theme::parse(name, "name = \"none\"\n[roles]\n", colours).unwrap_or_else(|_| unreachable!("an empty theme reads"))
     });
-    (keymap, theme, notes, depth)
+    (keymap, theme, notes)
 }
 
 fn own_themes() -> Option<PathBuf> {

@@ -9,7 +9,7 @@ use super::draft::Edit;
 use super::review::Key;
 use super::text;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     pub key: Key,
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Failure {
 }
 
 /// The table, in the order it was written in; no key twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failures(Vec<Failure>);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,6 +7,8 @@ use include_dir::{Dir, include_dir};
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
+use crate::terminal::colours::Colours;
+
 static BUILT_IN: Dir = include_dir!("$CARGO_MANIFEST_DIR/themes");
 
 /// What a thing means on the screen.
@@ -28,15 +30,6 @@ pub enum Role {
     Warning,
     Added,
     Removed,
-}
-
-/// How many colours the terminal shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    None,
-    Sixteen,
-    TwoHundredFiftySix,
-    True,
 }
 
 #[derive(Clone, Debug)]
@@ -84,13 +77,13 @@ impl Theme {
     pub const USUAL: &str = "dusk";
 
     /// A theme of `own` (a folder that may be missing), or a built-in one.
-    pub fn named(name: &str, depth: Depth, own: Option<&Path>) -> Result<Self, BadTheme> {
+    pub fn named(name: &str, colours: Colours, own: Option<&Path>) -> Result<Self, BadTheme> {
         let file = format!("{name}.toml");
         let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         let from_file = own.filter(|_| is_name).and_then(|own| std::fs::read_to_string(own.join(&file)).ok());
         let table = from_file.or_else(|| BUILT_IN.get_file(&file)?.contents_utf8().map(str::to_owned));
         match table {
-            Some(table) => Self::parse(name, &table, depth),
+            Some(table) => Self::parse(name, &table, colours),
             None => Err(BadTheme::Unknown { name: crate::studio::text::clean(name), known: Self::built_in() }),
         }
     }
@@ -101,12 +94,12 @@ impl Theme {
         BUILT_IN.files().filter_map(stem).collect()
     }
 
-    pub fn parse(name: &str, table: &str, depth: Depth) -> Result<Self, BadTheme> {
+    pub fn parse(name: &str, table: &str, colours: Colours) -> Result<Self, BadTheme> {
         let unreadable = |problem: String| BadTheme::Unreadable { name: name.to_owned(), problem };
         let table: Table = toml::from_str(table).map_err(|error| unreadable(error.to_string()))?;
         let mut styles = BTreeMap::new();
         for (role, look) in table.roles {
-            styles.insert(role, look.style(depth).map_err(|problem| unreadable(format!("{role:?}: {problem}")))?);
+            styles.insert(role, look.style(colours).map_err(|problem| unreadable(format!("{role:?}: {problem}")))?);
         }
         Ok(Self { name: table.name, about: table.about, styles })
     }
@@ -118,12 +111,12 @@ impl Theme {
 }
 
 impl Look {
-    fn style(&self, depth: Depth) -> Result<Style, String> {
+    fn style(&self, colours: Colours) -> Result<Style, String> {
         let mut style = Style::new();
         let (color, background) = (self.color.as_deref(), self.background.as_deref());
-        match depth {
-            Depth::True | Depth::TwoHundredFiftySix if color.is_some() || background.is_some() => {
-                let shown = |hex| rgb(hex).map(|rgb| if depth == Depth::True { true_color(rgb) } else { indexed(rgb) });
+        match colours {
+            Colours::True | Colours::Indexed if color.is_some() || background.is_some() => {
+                let shown = |hex| rgb(hex).map(|shade| colours.nearest(shade));
                 if let Some(color) = color {
                     style = style.fg(shown(color)?);
                 }
@@ -131,7 +124,7 @@ impl Look {
                     style = style.bg(shown(background)?);
                 }
             }
-            Depth::None => {}
+            Colours::None => {}
             _ => style = style.fg(basic(self.basic.as_deref().unwrap_or("default"))?),
         }
         let without_background = style.bg.is_none();
@@ -145,34 +138,12 @@ impl Look {
     }
 }
 
-fn rgb(hex: &str) -> Result<[u8; 3], String> {
+fn rgb(hex: &str) -> Result<Color, String> {
     let digits = hex.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii());
     let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
     let number = number.ok_or_else(|| format!("{hex:?} is no colour; write #rrggbb"))?;
     let [_, red, green, blue] = number.to_be_bytes();
-    Ok([red, green, blue])
-}
-
-fn true_color([red, green, blue]: [u8; 3]) -> Color {
-    Color::Rgb(red, green, blue)
-}
-
-/// The nearest of xterm's 6 × 6 × 6 colours and 24 greys.
-fn indexed(rgb: [u8; 3]) -> Color {
-    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let far = |other: [u8; 3]| -> u32 {
-        rgb.iter().zip(other).map(|(&a, b)| (u32::from(a.abs_diff(b))).pow(2)).sum()
-    };
-    let level = |value: u8| (0..6).min_by_key(|&k| LEVELS[k].abs_diff(value)).unwrap_or(0);
-    let cube = rgb.map(level);
-    let mean = rgb.iter().map(|&value| u32::from(value)).sum::<u32>() / 3;
-    let grey = (mean.saturating_sub(3) / 10).min(23) as u8;
-    let grey_value = 8 + 10 * grey;
-    if far([grey_value; 3]) < far(cube.map(|k| LEVELS[k])) {
-        Color::Indexed(232 + grey)
-    } else {
-        Color::Indexed((16 + 36 * cube[0] + 6 * cube[1] + cube[2]) as u8)
-    }
+    Ok(Color::Rgb(red, green, blue))
 }
 
 fn basic(name: &str) -> Result<Color, String> {
@@ -209,17 +180,17 @@ mod tests {
         let names = Theme::built_in();
         assert!(names.len() >= 6, "{names:?}");
         for name in names {
-            for depth in [Depth::None, Depth::Sixteen, Depth::TwoHundredFiftySix, Depth::True] {
+            for depth in [Colours::None, Colours::Basic, Colours::Indexed, Colours::True] {
                 let theme = Theme::named(&name, depth, None).unwrap();
                 assert_eq!(theme.name, name);
                 for role in ROLES {
                     assert!(theme.styles.contains_key(&role), "{name} lacks {role:?}");
                     let style = theme.style(role);
                     let colours = [style.fg, style.bg];
-                    if depth == Depth::None {
+                    if depth == Colours::None {
                         assert_eq!(colours, [None, None], "{name} {role:?}");
                     }
-                    if depth == Depth::Sixteen {
+                    if depth == Colours::Basic {
                         let many = |color: &Option<Color>| matches!(color, Some(Color::Rgb(..) | Color::Indexed(_)));
                         assert!(!colours.iter().any(many), "{name} {role:?}");
                     }
@@ -238,10 +209,10 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_theme_is_said() {
-        let error = |table: &str| Theme::parse("own", table, Depth::True).unwrap_err().to_string();
+        let error = |table: &str| Theme::parse("own", table, Colours::True).unwrap_err().to_string();
         assert!(error("name = \"own\"\n[roles]\ntext = { color = \"red\" }").contains("write #rrggbb"));
         assert!(error("name = \"own\"\n[roles]\ntexte = {}").contains("texte"));
-        let unknown = Theme::named("../dusk", Depth::True, None).unwrap_err().to_string();
+        let unknown = Theme::named("../dusk", Colours::True, None).unwrap_err().to_string();
         assert!(unknown.contains("there are"), "{unknown}");
     }
 }

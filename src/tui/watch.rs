@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use super::event::Event;
 use super::mail::Mail;
-use super::theme::{Depth, Theme};
+use super::theme::Theme;
 use crate::store::Reader;
+use crate::terminal::colours::Colours;
 
 /// Progress is shown at most so often.
 const GLANCE: Duration = Duration::from_millis(250);
@@ -28,7 +29,7 @@ pub fn project(reader: Reader, mail: Mail) {
 }
 
 /// Tells when the file of a theme was edited.
-pub fn theme(name: String, own: PathBuf, depth: Depth, mail: Mail) {
+pub fn theme(name: String, own: PathBuf, colours: Colours, mail: Mail) {
     thread::spawn(move || {
         let file = own.join(format!("{name}.toml"));
         let mut before = edited(&file);
@@ -39,7 +40,7 @@ pub fn theme(name: String, own: PathBuf, depth: Depth, mail: Mail) {
                 continue;
             }
             before = now;
-            let event = match Theme::named(&name, depth, Some(&own)) {
+            let event = match Theme::named(&name, colours, Some(&own)) {
                 Ok(theme) => Event::Theme(Box::new(theme)),
                 Err(error) => Event::Notice(error.to_string()),
             };

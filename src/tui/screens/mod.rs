@@ -1,5 +1,13 @@
 //! The screens, one file each: what it holds, what its keys do, how it is drawn.
 
+pub mod compose;
+pub mod lineage;
+pub mod queue;
+pub mod references;
+pub mod review;
+pub mod runs;
+pub mod subjects;
+
 use std::fmt;
 
 /// A screen.
