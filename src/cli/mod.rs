@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand, thin.
 //!
-//! - `workbench`: the screen, with a worker beside it
+//! - `workbench`: the screen, with a worker beside it; `config`: what goes for all projects
 //! - `demo`, `generate`, `doctor`, `completions`, `man`: the subcommands
 //! - `init`, `subject`, `reference`, `run`, `queue`, `worker`, `upkeep`: the subcommands on a project
 //! - `runs`, `show`, `log`, `diff`, `sheet`: its history; `review`, `baseline`: what people say of its pictures
@@ -15,6 +15,7 @@
 
 mod baseline;
 mod completions;
+mod config;
 mod confirm;
 mod demo;
 mod diff;
@@ -95,6 +96,7 @@ enum Command {
     Sheet(sheet::Arguments),
     Backup(upkeep::Backup),
     Verify(upkeep::Verify),
+    Config(config::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -133,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Sheet(arguments) => sheet::run(&arguments, &project),
         Command::Backup(arguments) => upkeep::backup(&arguments, &project),
         Command::Verify(arguments) => upkeep::verify(&arguments, &project),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     };

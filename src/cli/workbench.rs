@@ -1,6 +1,6 @@
 //! `pentimento` alone: the workbench on the project, with a worker beside it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
@@ -9,11 +9,13 @@ use image::RgbImage;
 use jiff::Timestamp;
 
 use super::failure::StoppedBy;
-use super::lookup::now;
-use super::model::MINI;
+use super::config::{Config, own_themes};
+use super::lookup::{self, now};
+use super::model::{MINI, choose};
 use super::project::{self, NoProject, ProjectArguments};
 use super::{pictures, reference, settings};
 use crate::diffusion::model::Model;
+use crate::diffusion::tokenizer::Tokenizer;
 use crate::imaging::{self, wire};
 use crate::store::references::Opinion;
 use crate::store::runs::NewRun;
@@ -30,7 +32,7 @@ use crate::terminal::colours::Colours;
 use crate::terminal::verdict::{Verdict, Wish};
 use crate::terminal::{self};
 use crate::tui::app::{App, Usual};
-use crate::tui::effect::{Problem, Runner};
+use crate::tui::effect::{Others, Problem, Runner, Tokens};
 use crate::tui::keymap::Keymap;
 use crate::tui::mail::Mail;
 use crate::tui::pictures::{Pictures, Shown};
@@ -86,12 +88,13 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
     let reader = store.reader()?;
     let mut pictures = Pictures::new(shown, Box::new(move |shown| opened(&reader, shown)), mail.clone());
     let wake = worker.waker();
-    let runner = Runner::start(store.clone(), mail.clone(), Box::new(import), Box::new(move || wake.wake()))?;
+    let others = Others { import: Box::new(import), tokens: Box::new(tokens), wake: Box::new(move || wake.wake()) };
+    let runner = Runner::start(store.clone(), mail.clone(), others)?;
     watch::project(store.reader()?, mail.clone());
     if let Some(own) = own_themes() {
         watch::theme(theme.name.clone(), own, verdict.colours, mail);
     }
-    let size = crossterm::terminal::size().unwrap_or((80, 24));
+    let size = (verdict.columns, verdict.rows);
     let mut app = App::new(keymap, theme, usual(), size, Timestamp::now());
     if fresh {
         notes.push("A sample project: its first pictures are being made now. ? shows the keys.".to_owned());
@@ -101,8 +104,7 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
 }
 
 fn usual() -> Usual {
-    let reviewer = std::env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
-    Usual { checkpoint: MINI.to_owned(), settings: settings::usual(MINI), reviewer }
+    Usual { checkpoint: MINI.to_owned(), settings: settings::usual(MINI), reviewer: lookup::reviewer(None) }
 }
 
 /// The keymap and the theme, the user's own over the built-in ones, and what is wrong with those.
@@ -113,7 +115,12 @@ fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<String>) {
     let (keymap, problems) = Keymap::built_in().over(table.as_deref().unwrap_or_default());
     notes.extend(problems.iter().map(ToString::to_string));
     let colours = verdict.colours;
-    let name = if colours == Colours::None { "plain" } else { Theme::USUAL };
+    let config = Config::load().unwrap_or_else(|error| {
+        notes.push(error.to_string());
+        Config::default()
+    });
+    let usual = if colours == Colours::None { "plain" } else { Theme::USUAL };
+    let name = config.theme.as_deref().unwrap_or(usual);
     let theme = Theme::named(name, colours, own_themes().as_deref()).unwrap_or_else(|error| {
         notes.push(error.to_string());
         Theme::parse(name, "name = \"none\"\n[roles]\n", colours).unwrap_or_else(|_| unreachable!("an empty theme reads"))
@@ -121,13 +128,13 @@ fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<String>) {
     (keymap, theme, notes)
 }
 
-fn own_themes() -> Option<PathBuf> {
-    Some(super::project::config_folder()?.join("themes"))
-}
-
 fn opened(reader: &Reader, shown: &Shown) -> Result<RgbImage, String> {
     match shown {
         Shown::Blob(hash) => pictures::open(reader, hash).map_err(|error| error.to_string()),
+        Shown::Difference(one, other) => {
+            let [one, other] = [one, other].map(|hash| pictures::open(reader, hash).map_err(|error| error.to_string()));
+            Ok(imaging::difference(&one?, &other?))
+        }
         Shown::Preview { png, .. } => {
             imaging::decode_picture(Path::new("preview"), png).map_err(|error| error.to_string())
         }
@@ -139,6 +146,14 @@ fn import(store: &Store, subject: SubjectId, path: &Path) -> Result<String, Prob
     let id = store.add_reference(subject, &new, now())?;
     let name = store.reader()?.reference_by_id(id)?.name;
     Ok(format!("{name} is a candidate."))
+}
+
+/// Start and end count too.
+fn tokens(model: &RunModel, prompt: &str) -> Result<Tokens, Problem> {
+    let named = choose(&model.checkpoint, None, None).map_err(|error| Problem::new(&error))?;
+    let tokenizer = Tokenizer::load(&named.model.files().folder("tokenizer")).map_err(|error| Problem::new(&error))?;
+    let count = tokenizer.encode(prompt).map_err(|error| Problem::new(&error))?.count;
+    Ok(Tokens { used: count + 2, room: tokenizer.length() })
 }
 
 fn problem(error: &anyhow::Error) -> Problem {

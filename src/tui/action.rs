@@ -49,6 +49,7 @@ actions! {
     GoQueue "go-queue" "queue";
     GoLineage "go-lineage" "lineage";
     AddSubject "add-subject" "new subject";
+    Grant "grant" "add a right";
     Import "import" "add a picture";
     Approve "approve" "approve";
     Reject "reject" "reject";
@@ -65,9 +66,10 @@ actions! {
     Submit "submit" "queue the run";
     Debug "debug" "allow several changes";
     Sort "sort" "other order";
+    Grid "grid" "pictures or a table";
     Everyone "everyone" "all subjects or this one";
     Compare "compare" "hold against another";
-    Flicker "flicker" "flicker";
+    Flicker "flicker" "swap the two";
     Difference "difference" "the difference";
     Next "next" "next picture";
     Previous "previous" "picture before";

@@ -7,6 +7,7 @@ use super::keymap::Keymap;
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
 use super::theme::Theme;
 use super::widgets::input::Input;
+use crate::studio::consent::Right;
 use crate::studio::ids::SubjectId;
 use crate::studio::settings::Settings;
 use crate::studio::subject::Handle;
@@ -62,6 +63,10 @@ pub enum Popup {
     Palette(Palette),
     /// A line of text, and what it is for.
     Ask { question: String, input: Input, purpose: Purpose },
+    /// A line of text that names a picture, and what it could become.
+    Path { input: Input, found: Vec<String> },
+    /// The ground of a right, to be chosen before its statement is asked for.
+    Ground(usize),
     /// Something to be confirmed with `y`.
     Confirm { question: String, purpose: Purpose },
     /// A problem with everything it comes from.
@@ -81,7 +86,7 @@ pub enum Purpose {
     Filter,
     NewSubject,
     SubjectNote,
-    Import,
+    Right(Right),
     ReferenceNote,
     Withdraw,
     ReviewNote,
@@ -112,6 +117,14 @@ impl App {
             usual,
             now,
             leaving: false,
+        }
+    }
+
+    /// Whom a new right is for: the subject under the cursor, or the one that the screens are about.
+    pub fn granted_subject(&self) -> Option<SubjectId> {
+        match self.place {
+            Place::Subjects => self.subjects.chosen().map(|line| line.subject.id),
+            _ => self.subject_id(),
         }
     }
 

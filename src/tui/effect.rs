@@ -1,23 +1,26 @@
 //! What `update` asks for, done off the screen's thread: reading and writing the project, opening pictures. Each effect
 //! comes back as one [`Completed`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use jiff::Timestamp;
 
+use super::complete;
 use super::event::{Completed, Event};
 use super::mail::Mail;
 use crate::store::lines::Order;
 use crate::store::references::Opinion;
 use crate::store::runs::NewRun;
 use crate::store::{self, Reader, Store};
+use crate::studio::consent::{Grant, Right};
 use crate::studio::filter::Filter;
 use crate::studio::ids::{OutputId, ReferenceId, RunId, SubjectId};
 use crate::studio::reference::Decision;
 use crate::studio::review::{Judgement, Rubric};
+use crate::studio::run::Model;
 use crate::studio::subject::Handle;
 
 /// Something to be done elsewhere.
@@ -35,8 +38,14 @@ pub enum Effect {
     SetSubjectNote(SubjectId, String),
     Decide { reference: ReferenceId, decision: Decision, opinion: Opinion },
     Withdraw(ReferenceId),
-    /// Through the worker's own way in: the file is opened, checked, and stored without its camera data.
+    /// The file is opened, checked, and stored without its camera data.
     Import { subject: SubjectId, path: PathBuf },
+    /// A right to a subject's pictures.
+    Grant { subject: SubjectId, right: Right, statement: String },
+    /// The files that a path typed so far could mean.
+    Complete(String),
+    /// How long the assembled prompt is for a model's text encoder.
+    CountTokens { model: Model, prompt: String },
     AddRun(Box<NewRun>),
     Judge { output: OutputId, judgement: Box<Judgement> },
     SetDiagnosis(RunId, String),
@@ -52,6 +61,7 @@ pub enum Effect {
 /// The most outputs a list shows; narrower filters find the rest.
 pub const MOST_OUTPUTS: u32 = 500;
 const MOST_WAITING: u32 = 200;
+const MOST_STOPPED: u32 = 20;
 const MOST_IN_TREE: u32 = 2000;
 
 /// The thread that does effects, one after another.
@@ -61,11 +71,10 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// `import` opens a picture file as a candidate reference.
-    pub fn start(store: Arc<Store>, mail: Mail, import: Import, woken: Wake) -> store::Result<Self> {
+    pub fn start(store: Arc<Store>, mail: Mail, others: Others) -> store::Result<Self> {
         let reader = store.reader()?;
         let (queue, effects) = mpsc::channel();
-        let work = Work { store, reader, import, woken };
+        let work = Work { store, reader, others };
         thread::spawn(move || work.run(&effects, &mail));
         Ok(Self { queue })
     }
@@ -76,11 +85,22 @@ impl Runner {
     }
 }
 
-/// Opens a file as a candidate for a subject and stores it. Pictures are not the screen's business.
-pub type Import = Box<dyn Fn(&Store, SubjectId, &std::path::Path) -> Result<String, Problem> + Send>;
+/// What parts of the program do that the screen does not know.
+pub struct Others {
+    /// Opens a file as a candidate for a subject, and stores it.
+    pub import: Box<dyn Fn(&Store, SubjectId, &Path) -> Result<String, Problem> + Send>,
+    /// Tokens of a prompt, and how many a model's text encoder reads at once.
+    pub tokens: Box<dyn Fn(&Model, &str) -> Result<Tokens, Problem> + Send>,
+    /// Tells the worker that the queue has something new.
+    pub wake: Box<dyn Fn() + Send>,
+}
 
-/// Tells the worker that the queue has something new.
-pub type Wake = Box<dyn Fn() + Send>;
+/// How much of a text encoder's room a prompt takes; start and end count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    pub used: usize,
+    pub room: usize,
+}
 
 /// Why something was not done: a sentence, and what it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,8 +127,7 @@ impl From<store::Error> for Problem {
 struct Work {
     store: Arc<Store>,
     reader: Reader,
-    import: Import,
-    woken: Wake,
+    others: Others,
 }
 
 impl Work {
@@ -163,10 +182,19 @@ impl Work {
                 store.withdraw_reference(reference, now)?;
                 Completed::Done(format!("{name} is withdrawn; its picture is gone."))
             }
-            Effect::Import { subject, path } => Completed::Done((self.import)(store, subject, &path)?),
+            Effect::Import { subject, path } => Completed::Done((self.others.import)(store, subject, &path)?),
+            Effect::Grant { subject, right, statement } => {
+                let grant = Grant::new(right, &statement, now, None).map_err(|error| Problem::new(&error))?;
+                store.add_consent(subject, &grant)?;
+                Completed::Done(format!("The right is kept: {right}."))
+            }
+            Effect::Complete(typed) => Completed::Paths { found: complete::paths(&typed), typed },
+            Effect::CountTokens { model, prompt } => {
+                Completed::Tokens { count: (self.others.tokens)(&model, &prompt)?, prompt }
+            }
             Effect::AddRun(new) => {
                 let run = store.add_run(&new, now)?;
-                (self.woken)();
+                (self.others.wake)();
                 Completed::Queued(Box::new(reader.run_by_id(run)?))
             }
             Effect::Judge { output, judgement } => {
@@ -187,7 +215,7 @@ impl Work {
             }
             Effect::Pause(false) => {
                 store.unpause()?;
-                (self.woken)();
+                (self.others.wake)();
                 self.queue()?
             }
             Effect::Cancel(run) => {
@@ -196,7 +224,7 @@ impl Work {
             }
             Effect::Retry(run) => {
                 store.requeue(run, now)?;
-                (self.woken)();
+                (self.others.wake)();
                 self.queue()?
             }
             Effect::MoveBefore(run, other) => {
@@ -209,11 +237,12 @@ impl Work {
 
     fn queue(&self) -> Result<Completed, Problem> {
         let reader = &self.reader;
-        let runs = reader.queue(MOST_WAITING)?;
+        let mut runs = reader.queue(MOST_WAITING)?;
         let mut previews = Vec::new();
         for run in runs.iter().filter(|run| run.progress.owner.is_some()) {
             previews.extend(reader.preview(run.id)?.map(|(step, picture)| (run.id, step, picture)));
         }
+        runs.extend(reader.stopped(MOST_STOPPED)?);
         Ok(Completed::Queue { runs, previews, paused: reader.paused()? })
     }
 

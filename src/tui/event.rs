@@ -14,7 +14,7 @@ use crate::studio::review::{Key, Review, Score};
 use crate::studio::run::{Output, Run};
 use crate::studio::subject::Subject;
 
-use super::effect::Problem;
+use super::effect::{Problem, Tokens};
 use super::pictures::Shown;
 
 #[derive(Clone, Debug)]
@@ -22,7 +22,6 @@ pub enum Event {
     Key(crokey::KeyCombination),
     /// Text that was pasted; it counts in text fields only.
     Paste(String),
-    Resize { columns: u16, rows: u16 },
     /// Draw everything anew: the terminal may have lost what it showed.
     Redraw,
     /// Somebody wrote to the project.
@@ -50,6 +49,9 @@ pub enum Completed {
     Start { subject: Subject, references: Vec<Reference>, parent: Option<Run> },
     Queued(Box<Run>),
     Judged(OutputId),
+    /// What a path typed so far could mean.
+    Paths { typed: String, found: Vec<String> },
+    Tokens { prompt: String, count: Tokens },
     Done(String),
     Failed(Problem),
 }

@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod app;
+pub mod complete;
 pub mod effect;
 pub mod event;
 pub mod keymap;
@@ -56,7 +57,10 @@ pub fn run(
     loop {
         cover(app, pictures);
         let first = pictures.screen().tick(Instant::now());
-        session.draw(&first, |frame| view::view(app, pictures, frame))?;
+        session.draw(&first, |frame| {
+            app.size = (frame.area().width, frame.area().height);
+            view::view(app, pictures, frame);
+        })?;
         let patience = pictures.screen().wait(Instant::now());
         if let Some(event) = session.next(patience)? {
             if let Some(end) = take(session, app, pictures, runner, event)? {

@@ -22,6 +22,8 @@ use crate::terminal;
 pub enum Shown {
     /// A file of the project, by its hash.
     Blob(blake3::Hash),
+    /// How far two pictures are apart, pixel by pixel.
+    Difference(blake3::Hash, blake3::Hash),
     /// What a run under way looks like after a step.
     Preview { run: RunId, step: u32, png: Arc<Vec<u8>> },
 }
@@ -57,8 +59,11 @@ pub struct Pictures {
     screen: terminal::pictures::Pictures<Shown>,
     opened: HashMap<Shown, Opened>,
     ask: Sender<Shown>,
+    waiting: bool,
 }
 
+/// Stands where a picture will.
+const WAITING: &str = "…";
 /// So many opened pictures are kept; then all are let go, and those in sight are opened again.
 const MOST: usize = 400;
 
@@ -73,7 +78,7 @@ impl Pictures {
                 }
             }
         });
-        Self { screen, opened: HashMap::new(), ask }
+        Self { screen, opened: HashMap::new(), ask, waiting: false }
     }
 
     pub fn screen(&mut self) -> &mut terminal::pictures::Pictures<Shown> {
@@ -89,6 +94,16 @@ impl Pictures {
         self.opened.insert(shown, opened);
     }
 
+    /// Before a frame is drawn.
+    pub fn begin(&mut self) {
+        self.waiting = false;
+    }
+
+    /// Whether a picture of the last frame is still to come.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
     /// Draws a picture into its place, or says why it is not there.
     pub fn draw(&mut self, frame: &mut Frame, area: Rect, shown: &Shown, theme: &Theme) {
         if area.is_empty() {
@@ -102,10 +117,10 @@ impl Pictures {
                 if self.screen.draw(frame, area, shown) {
                     return;
                 }
-                "…"
+                WAITING
             }
             Some(Opened::Broken(problem)) => problem,
-            Some(Opened::Asked) => "…",
+            Some(Opened::Asked) => WAITING,
             None => {
                 if self.opened.len() >= MOST {
                     self.opened.clear();
@@ -113,9 +128,10 @@ impl Pictures {
                 self.opened.insert(shown.clone(), Opened::Asked);
                 // A thread that is gone leaves the place empty.
                 let _ = self.ask.send(shown.clone());
-                "…"
+                WAITING
             }
         };
+        self.waiting |= note == WAITING;
         let note = super::widgets::lines::fit(note, area.width.into());
         frame.render_widget(Line::styled(note, theme.style(Role::Faint)), Rect { height: 1, ..area });
     }

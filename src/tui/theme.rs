@@ -1,9 +1,10 @@
 //! Colours by meaning: a theme gives each role a style, for as many colours as the terminal has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
+use ratatui::backend::IntoCrossterm;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
@@ -31,6 +32,25 @@ pub enum Role {
     Added,
     Removed,
 }
+
+/// Every role, with a word that it is shown on.
+const ROLES: [(Role, &str); 15] = [
+    (Role::Text, "text"),
+    (Role::Faint, "faint"),
+    (Role::Title, "title"),
+    (Role::Border, "│border│"),
+    (Role::Selected, "selected"),
+    (Role::Key, "key"),
+    (Role::Accent, "accent"),
+    (Role::Approved, "✓ approved"),
+    (Role::Candidate, "? candidate"),
+    (Role::Rejected, "✗ rejected"),
+    (Role::Running, "▶ running"),
+    (Role::Danger, "danger"),
+    (Role::Warning, "warning"),
+    (Role::Added, "+added"),
+    (Role::Removed, "-removed"),
+];
 
 #[derive(Clone, Debug)]
 pub struct Theme {
@@ -84,14 +104,24 @@ impl Theme {
         let table = from_file.or_else(|| BUILT_IN.get_file(&file)?.contents_utf8().map(str::to_owned));
         match table {
             Some(table) => Self::parse(name, &table, colours),
-            None => Err(BadTheme::Unknown { name: crate::studio::text::clean(name), known: Self::built_in() }),
+            None => Err(BadTheme::Unknown { name: crate::studio::text::clean(name), known: Self::names(own) }),
         }
     }
 
-    /// The names of the built-in themes.
-    pub fn built_in() -> Vec<String> {
-        let stem = |file: &include_dir::File| Some(file.path().file_stem()?.to_str()?.to_owned());
-        BUILT_IN.files().filter_map(stem).collect()
+    /// All names there are: built-in themes, and files of `own`.
+    pub fn names(own: Option<&Path>) -> Vec<String> {
+        let stem = |path: &Path| Some(path.file_stem()?.to_str()?.to_owned());
+        let built_in = BUILT_IN.files().map(|file| file.path().to_owned());
+        let files = own.and_then(|own| std::fs::read_dir(own).ok()).into_iter().flatten().flatten();
+        let files = files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "toml"));
+        let names: BTreeSet<String> = built_in.chain(files).filter_map(|path| stem(&path)).collect();
+        names.into_iter().collect()
+    }
+
+    /// A word in each role's style, for a terminal.
+    pub fn swatch(&self) -> String {
+        let words = ROLES.map(|(role, word)| self.style(role).into_crossterm().apply(word).to_string());
+        words.join(" ")
     }
 
     pub fn parse(name: &str, table: &str, colours: Colours) -> Result<Self, BadTheme> {
@@ -157,33 +187,15 @@ fn basic(name: &str) -> Result<Color, String> {
 mod tests {
     use super::*;
 
-    const ROLES: [Role; 15] = [
-        Role::Text,
-        Role::Faint,
-        Role::Title,
-        Role::Border,
-        Role::Selected,
-        Role::Key,
-        Role::Accent,
-        Role::Approved,
-        Role::Candidate,
-        Role::Rejected,
-        Role::Running,
-        Role::Danger,
-        Role::Warning,
-        Role::Added,
-        Role::Removed,
-    ];
-
     #[test]
     fn every_built_in_theme_gives_every_role_a_style_at_every_depth() {
-        let names = Theme::built_in();
+        let names = Theme::names(None);
         assert!(names.len() >= 6, "{names:?}");
         for name in names {
             for depth in [Colours::None, Colours::Basic, Colours::Indexed, Colours::True] {
                 let theme = Theme::named(&name, depth, None).unwrap();
                 assert_eq!(theme.name, name);
-                for role in ROLES {
+                for (role, _) in ROLES {
                     assert!(theme.styles.contains_key(&role), "{name} lacks {role:?}");
                     let style = theme.style(role);
                     let colours = [style.fg, style.bg];
@@ -198,13 +210,6 @@ mod tests {
                 assert_ne!(theme.style(Role::Selected), theme.style(Role::Text), "{name} hides the selection");
             }
         }
-    }
-
-    #[test]
-    fn the_nearest_of_256_colours() {
-        assert_eq!(indexed([255, 0, 0]), Color::Indexed(196));
-        assert_eq!(indexed([128, 128, 128]), Color::Indexed(244));
-        assert_eq!(indexed([0, 0, 0]), Color::Indexed(16));
     }
 
     #[test]

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 
 use super::action::Action;
+use super::complete;
 use super::app::{App, Palette, Popup, Purpose};
 use super::effect::Effect;
 use super::event::{Completed, Event};
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
 use super::widgets::input::Input;
+use crate::studio::consent::Right;
 use crokey::KeyCombination;
 
 pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
@@ -18,14 +20,14 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
             match app.popups.last_mut() {
                 Some(Popup::Ask { input, .. }) => input.paste(&text),
                 Some(Popup::Palette(palette)) => palette.input.paste(&text),
+                Some(Popup::Path { input, .. }) => {
+                    input.paste(&text);
+                    return vec![Effect::Complete(input.value().to_owned())];
+                }
                 Some(_) => {}
                 None if app.place == Place::Compose => compose::paste(app, &text),
                 None => {}
             }
-            Vec::new()
-        }
-        Event::Resize { columns, rows } => {
-            app.size = (columns, rows);
             Vec::new()
         }
         // Pictures have their own state, which the loop tells.
@@ -195,6 +197,41 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
                 input.key(key);
             }
         },
+        Popup::Path { input, found } => match name.as_str() {
+            "esc" => {
+                app.popups.pop();
+            }
+            "enter" => {
+                let path = input.value().trim().to_owned();
+                app.popups.pop();
+                return references::import(app, &path);
+            }
+            "tab" => {
+                let further = complete::common(found);
+                if further.len() > input.value().len() {
+                    *input = Input::with(further);
+                }
+                return vec![Effect::Complete(input.value().to_owned())];
+            }
+            _ => {
+                if input.key(key) {
+                    return vec![Effect::Complete(input.value().to_owned())];
+                }
+            }
+        },
+        Popup::Ground(chosen) => match (action, name.as_str()) {
+            (_, "esc") => {
+                app.popups.pop();
+            }
+            (_, "enter") => {
+                let right = Right::ALL[*chosen];
+                let question = format!("{right}: who allowed what, and where is that written down?");
+                *popup = Popup::Ask { question, input: Input::default(), purpose: Purpose::Right(right) };
+            }
+            (Some(Action::Up), _) => *chosen = chosen.saturating_sub(1),
+            (Some(Action::Down), _) => *chosen = (*chosen + 1).min(Right::ALL.len() - 1),
+            _ => {}
+        },
         Popup::Confirm { purpose, .. } => {
             let purpose = purpose.clone();
             app.popups.pop();
@@ -231,7 +268,11 @@ fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
             Some(subject) => vec![Effect::SetSubjectNote(subject, answer.to_owned()), Effect::LoadSubjects],
             None => Vec::new(),
         },
-        Purpose::Import | Purpose::ReferenceNote | Purpose::Withdraw => references::answered(app, purpose, answer),
+        Purpose::Right(right) => match app.granted_subject() {
+            Some(subject) => vec![Effect::Grant { subject, right: *right, statement: answer.to_owned() }],
+            None => Vec::new(),
+        },
+        Purpose::ReferenceNote | Purpose::Withdraw => references::answered(app, purpose, answer),
         Purpose::ReviewNote | Purpose::Diagnosis => review::answered(app, purpose, answer),
         Purpose::DebugReason => {
             compose::debug(app, answer);
@@ -260,7 +301,7 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
                 app.lineage.set(runs);
             }
         }
-        Completed::Start { subject, references, parent } => compose::started(app, &subject, references, parent),
+        Completed::Start { subject, references, parent } => return compose::started(app, &subject, references, parent),
         Completed::Queued(run) => {
             app.notice = Some(format!("{} waits in the queue.", run.task));
             return match app.place {
@@ -273,6 +314,14 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
             app.notice = Some(text);
             return reload(app);
         }
+        Completed::Paths { typed, found: new } => {
+            if let Some(Popup::Path { input, found }) = app.popups.last_mut()
+                && input.value() == typed
+            {
+                *found = new;
+            }
+        }
+        Completed::Tokens { prompt, count } => app.compose.count(&prompt, count),
         Completed::Failed(problem) => app.problems.push(problem),
     }
     Vec::new()

@@ -13,18 +13,19 @@ use super::screens::{Place, compose, lineage, queue, references, review, runs, s
 use super::theme::Role;
 use super::update::palette_lines;
 use super::widgets::lines::fit;
+use crate::studio::consent::Right;
 
 /// Below so many cells there is one line of text and nothing else.
 pub const LEAST: (u16, u16) = (60, 18);
 
 pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame) {
+    pictures.begin();
     let area = frame.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let text = format!("This needs {}×{} cells; here are {}×{}.", LEAST.0, LEAST.1, area.width, area.height);
         frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
         return;
     }
-    // Nothing is drawn on the last row: a picture or a character there makes some terminals scroll.
     let area = Rect { height: area.height - 1, ..area };
     let [title, body, message, keys] = Layout::vertical([
         Constraint::Length(1),
@@ -44,9 +45,15 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame) {
 }
 
 impl App {
-    /// Rows of the screen between title and messages.
+    /// The screen's place: below the title, above messages and keys, with a column free on either side. Nothing is
+    /// drawn on the last row: a picture or a character there makes some terminals scroll.
+    pub fn body(&self) -> Rect {
+        let (columns, rows) = self.size;
+        Rect::new(1, 1, columns.saturating_sub(2), rows.saturating_sub(4))
+    }
+
     pub fn body_rows(&self) -> usize {
-        self.size.1.saturating_sub(4) as usize
+        self.body().height.into()
     }
 
     /// How a person presses this here, for texts.
@@ -136,6 +143,7 @@ fn footer(place: Place) -> &'static [Action] {
             Action::Compose,
             Action::GoReferences,
             Action::AddSubject,
+            Action::Grant,
             Action::Filter,
             Action::GoQueue,
         ],
@@ -145,7 +153,7 @@ fn footer(place: Place) -> &'static [Action] {
         Place::Compose => {
             &[Action::Submit, Action::Edit, Action::NextField, Action::More, Action::Less, Action::Debug, Action::Back]
         }
-        Place::Runs => &[Action::Open, Action::Branch, Action::Filter, Action::Sort, Action::Everyone, Action::Back],
+        Place::Runs => &[Action::Open, Action::Branch, Action::Filter, Action::Sort, Action::Grid, Action::Everyone, Action::Back],
         Place::Review => &[
             Action::TakeDraft,
             Action::Accept,
@@ -164,9 +172,7 @@ fn footer(place: Place) -> &'static [Action] {
 
 /// Where the popup in front lies, if there is one.
 pub fn popup_area(app: &App) -> Option<Rect> {
-    let (columns, rows) = app.size;
-    let body = Rect::new(1, 1, columns.saturating_sub(2), rows.saturating_sub(4));
-    app.popups.last().map(|popup| place(app, popup, body))
+    app.popups.last().map(|popup| place(app, popup, app.body()))
 }
 
 fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
@@ -174,6 +180,8 @@ fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
         Popup::Help(_) => (56, app.keymap.lines(app.place).len() as u16 + 2),
         Popup::Palette(_) => (50, 14),
         Popup::Ask { .. } => (72, 3),
+        Popup::Path { .. } => (76, 12),
+        Popup::Ground(_) => (60, Right::ALL.len() as u16 + 2),
         Popup::Confirm { .. } => (64, 5),
         Popup::Details(_) => (76, 12),
     };
@@ -217,6 +225,25 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             frame.render_widget(block, area);
             input.draw(frame, inner, theme, true);
         }
+        Popup::Path { input, found } => {
+            frame.render_widget(Clear, area);
+            let block = framed(" a picture's path: Tab completes ".to_owned());
+            let inner = block.inner(area);
+            frame.render_widget(block, area);
+            let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
+            input.draw(frame, line, theme, true);
+            let names = found.iter().map(|path| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint)));
+            frame.render_widget(Paragraph::new(names.take(list.height.into()).collect::<Vec<_>>()), list);
+        }
+        Popup::Ground(chosen) => {
+            frame.render_widget(Clear, area);
+            let lines = Right::ALL.iter().enumerate().map(|(number, right)| {
+                let style = theme.style(if number == *chosen { Role::Selected } else { Role::Text });
+                Line::styled(format!("{:<14}  {}", right.name(), right.about()), style)
+            });
+            let block = framed(" on what ground may its pictures be used? ".to_owned());
+            frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()).block(block), area);
+        }
         Popup::Confirm { question, .. } => {
             frame.render_widget(Clear, area);
             let text = format!("{question}\ny: yes, any other key: no");
@@ -236,6 +263,12 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }).block(block), area);
         }
     }
+}
+
+/// The last part of a path, with the separator of a folder.
+fn last_part(path: &str) -> &str {
+    let end = path.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
+    &path[end..]
 }
 
 fn help_line(app: &App, action: Action, keys: &str) -> Line<'static> {

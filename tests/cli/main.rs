@@ -18,3 +18,5 @@ mod runs;
 mod signals;
 mod subjects;
 mod support;
+#[cfg(unix)]
+mod workbench;

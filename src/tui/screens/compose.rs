@@ -21,7 +21,7 @@ use crate::studio::subject::Subject;
 use crate::studio::words::Word;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose, Usual};
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Effect, Tokens};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::input::Input;
 use crate::tui::widgets::lines::fit;
@@ -64,6 +64,8 @@ pub struct Compose {
     /// The text of the field that is being typed in.
     typing: Option<Input>,
     debug: Option<String>,
+    /// The prompt that was counted last, and what came of it.
+    tokens: Option<(String, Tokens)>,
 }
 
 impl Compose {
@@ -76,6 +78,21 @@ impl Compose {
             field: 0,
             typing: None,
             debug: None,
+            tokens: None,
+        }
+    }
+
+    /// The text encoder's room that a prompt takes.
+    pub fn count(&mut self, prompt: &str, count: Tokens) {
+        self.tokens = Some((prompt.to_owned(), count));
+    }
+
+    /// Asks for it, if the prompt is another one.
+    fn counting(&self) -> Vec<Effect> {
+        let prompt = self.recipe.prompt.assembled();
+        match &self.tokens {
+            Some((counted, _)) if *counted == prompt => Vec::new(),
+            _ => vec![Effect::CountTokens { model: self.recipe.model.clone(), prompt }],
         }
     }
 
@@ -125,9 +142,9 @@ pub fn start(app: &App, parent: Option<RunId>) -> Vec<Effect> {
     app.subject_id().map_or(Vec::new(), |subject| vec![Effect::LoadStart { subject, parent }])
 }
 
-pub fn started(app: &mut App, subject: &Subject, references: Vec<Reference>, parent: Option<Run>) {
+pub fn started(app: &mut App, subject: &Subject, references: Vec<Reference>, parent: Option<Run>) -> Vec<Effect> {
     if app.subject_id() != Some(subject.id) {
-        return;
+        return Vec::new();
     }
     let mut compose = Compose::new(&app.usual);
     let usable = references.iter().filter(|reference| reference.state == State::Approved);
@@ -139,6 +156,7 @@ pub fn started(app: &mut App, subject: &Subject, references: Vec<Reference>, par
     }
     (compose.parent, compose.references) = (parent, references);
     app.compose = compose;
+    app.compose.counting()
 }
 
 /// Whether keys are text.
@@ -167,6 +185,7 @@ pub fn key(app: &mut App, key: KeyCombination) -> Vec<Effect> {
                 move_field(compose, forward);
                 edit(compose);
             }
+            return compose.counting();
         }
         _ => {
             input.key(key);
@@ -373,6 +392,10 @@ fn verdict<'a>(compose: &Compose, theme: &Theme) -> Paragraph<'a> {
     }
     if let Some(reason) = &compose.debug {
         text.push(Line::styled(format!("debugging: {}", fit(reason, 120)), theme.style(Role::Warning)));
+    }
+    if let Some((_, Tokens { used, room })) = &compose.tokens {
+        let (over, role) = if used > room { (": the rest is not read", Role::Warning) } else { ("", Role::Faint) };
+        text.push(Line::styled(format!("{used} of {room} tokens{over}"), theme.style(role)));
     }
     match compose.objection() {
         Some(objection) => text.push(Line::styled(format!("! {objection}"), theme.style(Role::Warning))),

@@ -4,10 +4,11 @@ use jiff::SignedDuration;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Cell, Gauge, Row, Table, TableState};
+use ratatui::widgets::{Cell, Gauge, Paragraph, Row, Table, TableState, Wrap};
 
 use crate::studio::ids::RunId;
 use crate::studio::run::{Run, State};
+use crate::studio::text::clean;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
@@ -19,7 +20,7 @@ use crate::tui::widgets::lines::fit;
 
 #[derive(Debug, Default)]
 pub struct Queue {
-    /// What runs first, then what waits, in order.
+    /// What runs first, then what waits, in order, then what failed or was cancelled, the newest first.
     pub runs: Vec<Run>,
     previews: Vec<(RunId, u32, Vec<u8>)>,
     paused: Option<String>,
@@ -61,7 +62,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
             before.map_or(Vec::new(), |before| vec![Effect::MoveBefore(run, before)])
         }
         (Action::Later, Some((run, State::Queued))) => {
-            let after = queue.runs.get(at + 1).map(|after| after.id);
+            let after = queue.runs.get(at + 1).filter(|after| after.state == State::Queued).map(|after| after.id);
             after.map_or(Vec::new(), |after| vec![Effect::MoveBefore(after, run)])
         }
         _ => Vec::new(),
@@ -72,9 +73,18 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let (queue, theme) = (&app.queue, &app.theme);
     let running = queue.running();
     let top_height = if running.is_some() { (area.height / 2).min(14) } else { 0 };
-    let [top, paused, list] =
-        Layout::vertical([Constraint::Length(top_height), Constraint::Length(queue.paused.is_some().into()), Constraint::Fill(1)])
-            .areas(area);
+    let error = queue.chosen().and_then(|run| run.error.as_deref());
+    let [top, paused, list, why] = Layout::vertical([
+        Constraint::Length(top_height),
+        Constraint::Length(queue.paused.is_some().into()),
+        Constraint::Fill(1),
+        Constraint::Length(if error.is_some() { 2 } else { 0 }),
+    ])
+    .areas(area);
+    if let Some(error) = error {
+        let text = Paragraph::new(clean(error)).wrap(Wrap { trim: true }).style(theme.style(Role::Danger));
+        frame.render_widget(text, why);
+    }
     if let Some(run) = running {
         under_way(app, run, pictures, frame, top);
     }
@@ -150,7 +160,7 @@ fn under_way(app: &App, run: &Run, pictures: &mut Pictures, frame: &mut Frame, a
         Line::styled(speed.unwrap_or_default(), theme.style(Role::Text)),
         Line::styled(format!("{seeds} seed{}", if seeds == 1 { "" } else { "s" }), theme.style(Role::Faint)),
     ];
-    frame.render_widget(ratatui::widgets::Paragraph::new(text), facts);
+    frame.render_widget(Paragraph::new(text), facts);
 }
 
 pub fn heading(app: &App) -> String {

@@ -1,7 +1,5 @@
 //! References of a subject: a grid of pictures with their states, and what is known of the one under the cursor.
 
-use std::path::PathBuf;
-
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -12,11 +10,13 @@ use crate::studio::consent::{Consent, Standing};
 use crate::studio::reference::{Decision, Reference, State};
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose};
+use crate::tui::complete;
 use crate::tui::effect::Effect;
 use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::Role;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
+use crate::tui::widgets::grid::Grid;
 use crate::tui::widgets::input::Input;
 use crate::tui::widgets::lines::fit;
 
@@ -30,9 +30,6 @@ pub struct References {
     large: bool,
 }
 
-/// Cells of one picture of the grid, its caption included.
-const TILE: (u16, u16) = (22, 11);
-
 impl References {
     pub fn set(&mut self, references: Vec<Reference>, consents: Vec<Consent>) {
         (self.references, self.consents, self.loaded) = (references, consents, true);
@@ -45,7 +42,7 @@ impl References {
 }
 
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let (columns, rows) = grid(Rect::new(0, 0, app.size.0, app.body_rows() as u16));
+    let Grid { columns, rows, .. } = Grid::new(places(app.body())[0]);
     let references = &mut app.references;
     if !references.large && references.cursor.act(action, references.references.len(), columns, rows) {
         return Vec::new();
@@ -54,9 +51,10 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     match (action, chosen) {
         (Action::Open, Some(_)) => references.large = !references.large,
         (Action::Import, _) => {
-            let question = "The picture's path (Tab completes)".to_owned();
-            app.popups.push(Popup::Ask { question, input: Input::default(), purpose: Purpose::Import });
+            app.popups.push(Popup::Path { input: Input::default(), found: Vec::new() });
+            return vec![Effect::Complete(String::new())];
         }
+        (Action::Grant, _) => app.popups.push(Popup::Ground(0)),
         (Action::Approve, Some((reference, ..))) => return decide(app, reference, Decision::Approve, ""),
         (Action::Reject, Some((reference, ..))) => return decide(app, reference, Decision::Reject, ""),
         (Action::Retire, Some((reference, ..))) => return decide(app, reference, Decision::Retire, ""),
@@ -73,14 +71,18 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Adds the picture at a path.
+pub fn import(app: &App, path: &str) -> Vec<Effect> {
+    match app.subject_id() {
+        Some(subject) if !path.is_empty() => vec![Effect::Import { subject, path: complete::whole(path).into() }],
+        _ => Vec::new(),
+    }
+}
+
 pub fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
-    let (subject, chosen) = (app.subject_id(), app.references.chosen().map(|reference| reference.id));
-    match (purpose, subject, chosen) {
-        (Purpose::Import, Some(subject), _) if !answer.is_empty() => {
-            vec![Effect::Import { subject, path: PathBuf::from(answer) }]
-        }
-        (Purpose::Withdraw, _, Some(reference)) => vec![Effect::Withdraw(reference)],
-        (Purpose::ReferenceNote, _, Some(reference)) => decide(app, reference, Decision::Approve, answer),
+    match (purpose, app.references.chosen().map(|reference| reference.id)) {
+        (Purpose::Withdraw, Some(reference)) => vec![Effect::Withdraw(reference)],
+        (Purpose::ReferenceNote, Some(reference)) => decide(app, reference, Decision::Approve, answer),
         _ => Vec::new(),
     }
 }
@@ -90,9 +92,9 @@ fn decide(app: &App, reference: crate::studio::ids::ReferenceId, decision: Decis
     vec![Effect::Decide { reference, decision, opinion }]
 }
 
-fn grid(area: Rect) -> (usize, usize) {
-    let width = area.width.saturating_sub(SIDE);
-    ((width / TILE.0).max(1) as usize, (area.height / TILE.1).max(1) as usize)
+/// The pictures' place, and that of the words beside them.
+fn places(body: Rect) -> [Rect; 2] {
+    Layout::horizontal([Constraint::Fill(1), Constraint::Length(SIDE)]).spacing(1).areas(body)
 }
 
 /// Columns of the words beside the grid.
@@ -108,7 +110,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         frame.render_widget(Line::styled(text, theme.style(Role::Faint)), area);
         return;
     }
-    let [left, side] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(SIDE)]).spacing(1).areas(area);
+    let [left, side] = places(area);
     if let Some(reference) = references.chosen() {
         if references.large {
             match &reference.picture {
@@ -121,23 +123,16 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     if references.large {
         return;
     }
-    let (columns, rows) = grid(area);
-    let mut cursor = references.cursor;
-    cursor.keep_in_sight(references.references.len(), columns, rows);
-    let first = cursor.top * columns;
-    for (place, reference) in references.references.iter().skip(first).take(rows * columns).enumerate() {
-        let (row, column) = (place / columns, place % columns);
-        let tile = Rect::new(left.x + column as u16 * TILE.0, left.y + row as u16 * TILE.1, TILE.0, TILE.1);
-        let tile = tile.intersection(left);
-        let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(tile);
-        let picture = Rect { width: picture.width.saturating_sub(1), ..picture };
-        if let Some(stored) = &reference.picture {
-            pictures.draw(frame, picture, &Shown::stored(stored), theme);
+    for tile in Grid::new(left).tiles(references.cursor, references.references.len()) {
+        let reference = &references.references[tile.at];
+        match &reference.picture {
+            Some(picture) => pictures.draw(frame, tile.picture, &Shown::stored(picture), theme),
+            None => frame.render_widget(Line::styled("the picture is gone", theme.style(Role::Faint)), tile.picture),
         }
-        let here = first + place == cursor.at;
-        let style = theme.style(if here { Role::Selected } else { Role::Text });
-        let name = format!("{}r{} ", if here { "▸" } else { " " }, reference.name.number);
-        frame.render_widget(Line::from(vec![Span::raw(name), badge::reference(reference.state, theme)]).style(style), caption);
+        let style = theme.style(if tile.is_chosen { Role::Selected } else { Role::Text });
+        let name = format!("{}r{} ", if tile.is_chosen { "▸" } else { " " }, reference.name.number);
+        let caption = Line::from(vec![Span::raw(name), badge::reference(reference.state, theme)]);
+        frame.render_widget(caption.style(style), tile.caption);
     }
 }
 

@@ -13,6 +13,7 @@ use crate::store::runs::NewRun;
 use crate::studio::draft::{self, Draft};
 use crate::studio::failures::{Failure, Failures};
 use crate::studio::ids::OutputId;
+use crate::studio::reference::Picture;
 use crate::studio::review::{Judgement, Key, Rubric, Score, Verdict};
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose};
@@ -33,7 +34,10 @@ pub struct Review {
     /// The criterion that the next digit scores; None: digits name failures.
     scoring: Option<usize>,
     scores: BTreeMap<Key, Score>,
-    flicker: bool,
+    /// The two pictures have changed places: what differs jumps to the eye.
+    swapped: bool,
+    /// How far the two are apart, instead of the other one.
+    difference: bool,
 }
 
 /// What the output is held against.
@@ -67,7 +71,7 @@ impl Review {
     pub fn set(&mut self, reviewed: Reviewed) {
         let other = self.reviewed.as_ref().is_none_or(|before| before.output.id != reviewed.output.id);
         if other {
-            (self.named, self.scoring, self.flicker) = (None, None, false);
+            (self.named, self.scoring, self.swapped) = (None, None, false);
         }
         self.scores = reviewed.scores.clone();
         self.reviewed = Some(reviewed);
@@ -100,7 +104,8 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     match action {
         Action::Next | Action::Previous => return step(app, action == Action::Next),
         Action::Compare => app.review.against = app.review.against.next(),
-        Action::Flicker => app.review.flicker = !app.review.flicker,
+        Action::Flicker => app.review.swapped = !app.review.swapped,
+        Action::Difference => app.review.difference = !app.review.difference,
         Action::TakeDraft => return take(app),
         Action::Accept => return judge(app, output, Verdict::Accepted, None),
         Action::Refuse => return judge(app, output, Verdict::Rejected, None),
@@ -218,15 +223,39 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     };
     let words = (area.height / 2).clamp(9, 14);
     let [top, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(words)]).areas(area);
-    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(top);
-    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(left);
+    let mut halves = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(top);
+    if review.swapped {
+        halves.reverse();
+    }
+    let [here, beside]: [Rect; 2] = halves;
+    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(here);
     pictures.draw(frame, picture, &Shown::whole(&reviewed.output.picture), theme);
     let name = format!("{}:{} ", reviewed.run.task, reviewed.output.seed);
     let verdict = badge::verdict(reviewed.output.verdict, theme);
     frame.render_widget(Line::from(vec![Span::styled(name, theme.style(Role::Title)), verdict]), caption);
 
-    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(right);
-    let other = match review.against {
+    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(beside);
+    let against = review.against.name();
+    let what = if review.difference { format!("the difference from {against}") } else { against.to_owned() };
+    match other(review, reviewed) {
+        Some(other) if review.difference => {
+            let difference = Shown::Difference(reviewed.output.picture.blob, other.blob);
+            pictures.draw(frame, picture, &difference, theme);
+        }
+        Some(other) => pictures.draw(frame, picture, &Shown::whole(other), theme),
+        None => frame.render_widget(Line::styled(format!("no picture of {against}"), theme.style(Role::Faint)), picture),
+    }
+    let text = format!("{what} ({} changes it)", app.key_of(Action::Compare));
+    frame.render_widget(Line::styled(fit(&text, caption.width.into()), theme.style(Role::Faint)), caption);
+
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(bottom);
+    frame.render_widget(choices(review, theme), left);
+    frame.render_widget(answer(app, reviewed), right);
+}
+
+/// The picture that the output is held against.
+fn other<'a>(review: &Review, reviewed: &'a Reviewed) -> Option<&'a Picture> {
+    match review.against {
         Against::Reference => {
             let id = reviewed.run.recipe.reference;
             let found = reviewed.references.iter().find(|reference| Some(reference.id) == id);
@@ -234,20 +263,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         }
         Against::Parent => reviewed.parent.as_ref().map(|output| &output.picture),
         Against::Baseline => reviewed.baseline.as_ref().map(|output| &output.picture),
-    };
-    match other {
-        Some(other) => pictures.draw(frame, picture, &Shown::whole(other), theme),
-        None => {
-            let text = format!("no picture of {}", review.against.name());
-            frame.render_widget(Line::styled(text, theme.style(Role::Faint)), picture);
-        }
     }
-    let text = format!("{} ({} changes it)", review.against.name(), app.key_of(Action::Compare));
-    frame.render_widget(Line::styled(text, theme.style(Role::Faint)), caption);
-
-    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(bottom);
-    frame.render_widget(choices(review, theme), left);
-    frame.render_widget(answer(app, reviewed), right);
 }
 
 /// The failure modes with their keys, or the rubric while scores are given.

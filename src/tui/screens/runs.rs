@@ -16,6 +16,7 @@ use crate::tui::theme::Role;
 use crate::tui::update::go;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
+use crate::tui::widgets::grid::Grid;
 use crate::tui::widgets::input::Input;
 use crate::tui::widgets::lines::{ago, fit};
 
@@ -30,6 +31,8 @@ pub struct Runs {
     /// As it was typed, and as it was understood.
     typed: String,
     filter: Filter,
+    /// Pictures instead of a table.
+    grid: bool,
     pub cursor: Cursor,
 }
 
@@ -68,9 +71,13 @@ pub fn filter(app: &mut App, typed: &str) -> Vec<Effect> {
 }
 
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let rows = app.body_rows();
+    let left = places(app.body())[0];
     let runs = &mut app.runs;
-    if runs.cursor.act(action, runs.lines.len(), 1, rows) {
+    let (columns, rows) = match runs.grid {
+        true => (Grid::new(left).columns, Grid::new(left).rows),
+        false => (1, left.height.saturating_sub(1).into()),
+    };
+    if runs.cursor.act(action, runs.lines.len(), columns, rows) {
         return Vec::new();
     }
     match action {
@@ -79,6 +86,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
             let input = Input::with(&app.runs.typed);
             app.popups.push(Popup::Ask { question, input, purpose: Purpose::Filter });
         }
+        Action::Grid => runs.grid = !runs.grid,
         Action::Everyone => {
             runs.everyone = !runs.everyone;
             return load(app);
@@ -125,8 +133,37 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         frame.render_widget(Line::styled(text, theme.style(Role::Faint)), area);
         return;
     }
-    let side = (area.width / 3).clamp(24, 60);
-    let [table, detail] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(1).areas(area);
+    let [left, detail] = places(area);
+    match runs.grid {
+        true => tiles(app, pictures, frame, left),
+        false => table(app, frame, left),
+    }
+    if let Some(line) = runs.chosen() {
+        one(app, line, pictures, frame, detail);
+    }
+}
+
+/// The place of the pictures' list, and that of the one under the cursor.
+fn places(body: Rect) -> [Rect; 2] {
+    let side = (body.width / 3).clamp(24, 60);
+    Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(1).areas(body)
+}
+
+fn tiles(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
+    let (runs, theme) = (&app.runs, &app.theme);
+    for tile in Grid::new(area).tiles(runs.cursor, runs.lines.len()) {
+        let line = &runs.lines[tile.at];
+        pictures.draw(frame, tile.picture, &Shown::stored(&line.output.picture), theme);
+        let style = theme.style(if tile.is_chosen { Role::Selected } else { Role::Text });
+        let mark = if tile.is_chosen { "▸" } else { " " };
+        let name = format!("{mark}{}:{} ", line.task.number, line.output.seed);
+        let caption = Line::from(vec![Span::raw(name), badge::verdict(line.output.verdict, theme)]);
+        frame.render_widget(caption.style(style), tile.caption);
+    }
+}
+
+fn table(app: &App, frame: &mut Frame, table: Rect) {
+    let (runs, theme) = (&app.runs, &app.theme);
     let visible = table.height.saturating_sub(1) as usize;
     let mut cursor = runs.cursor;
     cursor.keep_in_sight(runs.lines.len(), 1, visible);
@@ -159,9 +196,6 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         .row_highlight_style(theme.style(Role::Selected));
     let mut state = TableState::new().with_selected(Some(cursor.at - cursor.top));
     frame.render_stateful_widget(list, table, &mut state);
-    if let Some(line) = runs.chosen() {
-        one(app, line, pictures, frame, detail);
-    }
 }
 
 /// The output under the cursor: its picture and what made it.

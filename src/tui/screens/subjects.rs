@@ -96,6 +96,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
                 app.popups.push(Popup::Ask { question, input, purpose: Purpose::SubjectNote });
             }
         }
+        Action::Grant if app.subjects.chosen().is_some() => app.popups.push(Popup::Ground(0)),
         Action::Open => return enter(app, Place::Runs),
         Action::GoReferences => return enter(app, Place::References),
         Action::Compose => return enter(app, Place::Compose),

@@ -2,5 +2,6 @@
 
 pub mod badge;
 pub mod cursor;
+pub mod grid;
 pub mod input;
 pub mod lines;
