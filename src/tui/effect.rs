@@ -22,6 +22,7 @@ use crate::studio::reference::Decision;
 use crate::studio::review::{Judgement, Rubric};
 use crate::studio::run::Model;
 use crate::studio::subject::Handle;
+use crate::worker::device::Driver;
 
 /// Something to be done elsewhere.
 #[derive(Clone, Debug)]
@@ -74,8 +75,8 @@ impl Runner {
     pub fn start(store: Arc<Store>, mail: Mail, others: Others) -> store::Result<Self> {
         let reader = store.reader()?;
         let (queue, effects) = mpsc::channel();
-        let work = Work { store, reader, others };
-        thread::spawn(move || work.run(&effects, &mail));
+        // Finding the driver may take a while, and is not waited for.
+        thread::spawn(move || Work { store, reader, others, driver: Driver::open() }.run(&effects, &mail));
         Ok(Self { queue })
     }
 
@@ -128,6 +129,7 @@ struct Work {
     store: Arc<Store>,
     reader: Reader,
     others: Others,
+    driver: Driver,
 }
 
 impl Work {
@@ -243,7 +245,7 @@ impl Work {
             previews.extend(reader.preview(run.id)?.map(|(step, picture)| (run.id, step, picture)));
         }
         runs.extend(reader.stopped(MOST_STOPPED)?);
-        Ok(Completed::Queue { runs, previews, paused: reader.paused()? })
+        Ok(Completed::Queue { runs, previews, paused: reader.paused()?, card: self.driver.card() })
     }
 
     fn review(&self, output: OutputId) -> Result<super::event::Reviewed, Problem> {

@@ -15,6 +15,7 @@ use crate::studio::run::{Output, Run};
 use crate::studio::subject::Subject;
 
 use super::effect::{Problem, Tokens};
+use crate::worker::device::Device;
 use super::pictures::Shown;
 
 #[derive(Clone, Debug)]
@@ -43,7 +44,7 @@ pub enum Completed {
     References { subject: SubjectId, references: Vec<Reference>, consents: Vec<Consent> },
     Outputs(Vec<OutputLine>),
     Review(Box<Reviewed>),
-    Queue { runs: Vec<Run>, previews: Vec<(RunId, u32, Vec<u8>)>, paused: Option<String> },
+    Queue { runs: Vec<Run>, previews: Vec<(RunId, u32, Vec<u8>)>, paused: Option<String>, card: Option<Device> },
     /// A subject's runs, oldest first.
     Lineage { subject: SubjectId, runs: Vec<RunLine> },
     Start { subject: Subject, references: Vec<Reference>, parent: Option<Run> },

@@ -295,7 +295,10 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
         }
         Completed::Outputs(lines) => app.runs.set(lines),
         Completed::Review(reviewed) => app.review.set(*reviewed),
-        Completed::Queue { runs, previews, paused } => app.queue.set(runs, previews, paused),
+        Completed::Queue { runs, previews, paused, card } => {
+            app.queue.set(runs, previews, paused);
+            app.queue.card = card;
+        }
         Completed::Lineage { subject, runs } => {
             if app.subject_id() == Some(subject) {
                 app.lineage.set(runs);

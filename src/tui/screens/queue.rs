@@ -17,6 +17,7 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::lines::fit;
+use crate::worker::device::Device;
 
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -24,6 +25,8 @@ pub struct Queue {
     pub runs: Vec<Run>,
     previews: Vec<(RunId, u32, Vec<u8>)>,
     paused: Option<String>,
+    /// The graphics card, where there is one.
+    pub card: Option<Device>,
     cursor: Cursor,
     loaded: bool,
 }
@@ -164,9 +167,20 @@ fn under_way(app: &App, run: &Run, pictures: &mut Pictures, frame: &mut Frame, a
 }
 
 pub fn heading(app: &App) -> String {
-    let waiting = app.queue.runs.iter().filter(|run| run.state == State::Queued).count();
-    match app.queue.running() {
+    let queue = &app.queue;
+    let waiting = queue.runs.iter().filter(|run| run.state == State::Queued).count();
+    let state = match queue.running() {
         Some(run) => format!("{} runs, {waiting} waiting", run.task),
         None => format!("{waiting} waiting"),
+    };
+    match &queue.card {
+        Some(card) => format!("{state}, {}", described(card)),
+        None => state,
     }
+}
+
+fn described(card: &Device) -> String {
+    let gigabytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let (used, total) = (gigabytes(card.memory_used), gigabytes(card.memory_total));
+    format!("{}: {used:.1} of {total:.1} GB, {} % busy", card.name, card.load)
 }
