@@ -7,9 +7,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{lookup, print};
 use super::project::config_folder;
 use super::terminal::Terminal;
+use super::{lookup, print};
 use crate::imaging;
 use crate::studio::text::clean;
 use crate::terminal::colours::Colours;
@@ -17,9 +17,11 @@ use crate::tui::theme::{BadTheme, Theme};
 
 /// See and change what goes for all projects: the theme, and the name that reviews are signed with
 #[derive(Args)]
-#[command(after_help = "Keys are changed in keymap.toml, and themes of your own lie in themes/, both in the folder that \
+#[command(
+    after_help = "Keys are changed in keymap.toml, and themes of your own lie in themes/, both in the folder that \
                   `pentimento config` names.\n\nExamples:\n  pentimento config themes\n  \
-                  pentimento config set theme paper")]
+                  pentimento config set theme paper"
+)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -97,7 +99,11 @@ fn show(json: bool) -> anyhow::Result<()> {
     if json {
         print::document(&json!({ "folder": folder, "theme": theme, "reviewer": lookup::reviewer(None) }))?;
     } else {
-        print::pairs(&[("folder", clean(&folder)), ("theme", clean(&theme)), ("reviewer", clean(&lookup::reviewer(None)))])?;
+        print::pairs(&[
+            ("folder", clean(&folder)),
+            ("theme", clean(&theme)),
+            ("reviewer", clean(&lookup::reviewer(None))),
+        ])?;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use anyhow::Context;
 use image::RgbImage;
 use jiff::Timestamp;
 
-use super::failure::StoppedBy;
 use super::config::{Config, own_themes};
+use super::failure::StoppedBy;
 use super::lookup::{self, now};
 use super::model::{MINI, choose};
 use super::project::{self, NoProject, ProjectArguments};
@@ -26,9 +26,9 @@ use crate::studio::prompt::{Block, Prompt};
 use crate::studio::reference::Decision;
 use crate::studio::run::{Model as RunModel, Recipe};
 use crate::studio::subject::Handle;
+use crate::terminal::colours::Colours;
 use crate::terminal::pictures::Codecs;
 use crate::terminal::session::Session;
-use crate::terminal::colours::Colours;
 use crate::terminal::verdict::{Verdict, Wish};
 use crate::terminal::{self};
 use crate::tui::app::{App, Usual};
@@ -123,7 +123,8 @@ fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<String>) {
     let name = config.theme.as_deref().unwrap_or(usual);
     let theme = Theme::named(name, colours, own_themes().as_deref()).unwrap_or_else(|error| {
         notes.push(error.to_string());
-        Theme::parse(name, "name = \"none\"\n[roles]\n", colours).unwrap_or_else(|_| unreachable!("an empty theme reads"))
+        Theme::parse(name, "name = \"none\"\n[roles]\n", colours)
+            .unwrap_or_else(|_| unreachable!("an empty theme reads"))
     });
     (keymap, theme, notes)
 }
@@ -165,15 +166,18 @@ fn problem(error: &anyhow::Error) -> Problem {
 fn sample(store: &Store) -> anyhow::Result<()> {
     let at = now();
     let handle: Handle = "sample".parse()?;
-    let subject = store.add_subject(&handle, "Somebody who does not exist", "Drawn by a program; part of pentimento.", at)?;
+    let subject =
+        store.add_subject(&handle, "Somebody who does not exist", "Drawn by a program; part of pentimento.", at)?;
     let statement = "drawn by a program for pentimento; shows nobody";
     let right = store.add_consent(subject, &Grant::new(Right::Synthetic, statement, at, None)?)?;
     let bytes = Model::mini().files().folder("subject").read("reference.png")?;
     let file = Path::new("reference.png");
-    let new = reference::candidate_of(&imaging::decode_picture(file, &bytes)?, file, Some("frontal, plain background"))?;
+    let new =
+        reference::candidate_of(&imaging::decode_picture(file, &bytes)?, file, Some("frontal, plain background"))?;
     let new = crate::store::references::NewReference { consent: Some(right), ..new };
     let reference = store.add_reference(subject, &new, at)?;
-    let opinion = Opinion { reviewer: "pentimento".to_owned(), note: "One good frontal reference.".to_owned(), overrule: None };
+    let opinion =
+        Opinion { reviewer: "pentimento".to_owned(), note: "One good frontal reference.".to_owned(), overrule: None };
     store.decide(reference, Decision::Approve, &opinion, at)?;
     let prompt = Prompt::new()
         .with(Block::Subject, "portrait of a calm person wearing a blue sweater in a studio")
@@ -181,7 +185,8 @@ fn sample(store: &Store) -> anyhow::Result<()> {
         .with(Block::Lighting, "soft light")
         .with(Block::Style, "natural photo")
         .with(Block::Constraints, "looking at the camera");
-    let recipe = Recipe { prompt, reference: Some(reference), settings: settings::usual(MINI), model: RunModel::named(MINI) };
+    let recipe =
+        Recipe { prompt, reference: Some(reference), settings: settings::usual(MINI), model: RunModel::named(MINI) };
     let baseline = store.add_run(&NewRun::new(subject, recipe.clone(), "1x3".parse()?), at)?;
     let mut warmer = recipe;
     warmer.prompt.set(Block::Lighting, "warm golden light");

@@ -194,7 +194,8 @@ fn conditions(subject: Option<SubjectId>, filter: &Filter, at: Timestamp) -> (St
 
 fn subject_line(row: &Row<'_>) -> Result<SubjectLine> {
     let verdicts: Option<String> = row.get("verdicts")?;
-    let verdicts: Vec<Verdict> = verdicts.iter().flat_map(|list| list.split(',')).filter_map(Verdict::from_name).collect();
+    let verdicts: Vec<Verdict> =
+        verdicts.iter().flat_map(|list| list.split(',')).filter_map(Verdict::from_name).collect();
     let accepted = verdicts.iter().filter(|verdict| **verdict == Verdict::Accepted).count();
     Ok(SubjectLine {
         subject: subjects::subject(row)?,

@@ -40,7 +40,9 @@ pub enum Number {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFilter {
-    #[error("there is no filter called {0:?}; there are subject:, ref:, failure:, verdict:, changed:, since:, and guidance, steps or seed with <, > or =")]
+    #[error(
+        "there is no filter called {0:?}; there are subject:, ref:, failure:, verdict:, changed:, since:, and guidance, steps or seed with <, > or ="
+    )]
     Unknown(String),
     #[error("{term}: {problem}")]
     Value { term: String, problem: String },
@@ -143,7 +145,10 @@ mod tests {
             ]
         );
         assert!("".parse::<Filter>().unwrap().is_empty());
-        assert_eq!(":) a<".parse::<Filter>().map_err(|error| error.to_string()).unwrap_err().split(';').next(), Some("there is no filter called \"a\""));
+        assert_eq!(
+            ":) a<".parse::<Filter>().map_err(|error| error.to_string()).unwrap_err().split(';').next(),
+            Some("there is no filter called \"a\"")
+        );
     }
 
     #[test]

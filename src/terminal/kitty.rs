@@ -238,7 +238,8 @@ mod tests {
     #[test]
     fn of_cells_side_by_side_only_the_first_keeps_its_marks() {
         let cell = |row, column| placeholder(0x0211_2233, row, column).unwrap();
-        let row = |row: usize, columns: std::ops::Range<usize>| columns.map(|column| cell(row, column)).collect::<String>();
+        let row =
+            |row: usize, columns: std::ops::Range<usize>| columns.map(|column| cell(row, column)).collect::<String>();
         let squeezed = |page: &str| String::from_utf8(squeezed(page.as_bytes())).unwrap();
         assert_eq!(squeezed(&row(3, 0..24)), format!("{}{PLACEHOLDER}\x1b[22b", cell(3, 0)));
         assert_eq!(squeezed(&row(3, 0..2)), format!("{}{PLACEHOLDER}", cell(3, 0)));
@@ -248,7 +249,10 @@ mod tests {
         let other = placeholder(0x0311_2233, 1, 5).unwrap();
         assert_eq!(squeezed(&format!("{}{other}", cell(1, 4))), format!("{}{other}", cell(1, 4)));
         let page = format!("{}\x1b[0m{}x", row(0, 0..3), row(1, 0..297));
-        assert_eq!(squeezed(&page), format!("{}{PLACEHOLDER}\x1b[1b\x1b[0m{}{PLACEHOLDER}\x1b[295bx", cell(0, 0), cell(1, 0)));
+        assert_eq!(
+            squeezed(&page),
+            format!("{}{PLACEHOLDER}\x1b[1b\x1b[0m{}{PLACEHOLDER}\x1b[295bx", cell(0, 0), cell(1, 0))
+        );
         assert_eq!(super::squeezed(b"\xff\xf4"), b"\xff\xf4");
     }
 

@@ -62,13 +62,23 @@ pub enum Popup {
     Help(u16),
     Palette(Palette),
     /// A line of text, and what it is for.
-    Ask { question: String, input: Input, purpose: Purpose },
+    Ask {
+        question: String,
+        input: Input,
+        purpose: Purpose,
+    },
     /// A line of text that names a picture, and what it could become.
-    Path { input: Input, found: Vec<String> },
+    Path {
+        input: Input,
+        found: Vec<String>,
+    },
     /// The ground of a right, to be chosen before its statement is asked for.
     Ground(usize),
     /// Something to be confirmed with `y`.
-    Confirm { question: String, purpose: Purpose },
+    Confirm {
+        question: String,
+        purpose: Purpose,
+    },
     /// A problem with everything it comes from.
     Details(Problem),
 }

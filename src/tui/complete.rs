@@ -41,7 +41,8 @@ pub fn whole(typed: &str) -> String {
 /// What all of these begin with.
 pub fn common(found: &[String]) -> &str {
     let Some(first) = found.first() else { return "" };
-    let alike = |other: &String| first.char_indices().zip(other.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
+    let alike =
+        |other: &String| first.char_indices().zip(other.chars()).find(|((_, a), b)| a != b).map(|((at, _), _)| at);
     let until = found[1..].iter().map(|other| alike(other).unwrap_or(first.len().min(other.len()))).min();
     &first[..until.unwrap_or(first.len())]
 }
@@ -66,7 +67,8 @@ mod tests {
 
     #[test]
     fn the_common_beginning_ends_between_characters() {
-        let common = |names: &[&str]| common(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).to_owned();
+        let common =
+            |names: &[&str]| common(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).to_owned();
         assert_eq!(common(&["adé", "adè", "ad"]), "ad");
         assert_eq!(common(&["ada", "ada/"]), "ada");
         assert_eq!(common(&["ada"]), "ada");

@@ -29,28 +29,58 @@ use crate::worker::device::Driver;
 pub enum Effect {
     LoadSubjects,
     LoadReferences(SubjectId),
-    LoadOutputs { subject: Option<SubjectId>, filter: Filter, order: Order },
+    LoadOutputs {
+        subject: Option<SubjectId>,
+        filter: Filter,
+        order: Order,
+    },
     LoadReview(OutputId),
     LoadQueue,
     LoadLineage(SubjectId),
     /// What a new run of a subject starts from: its newest run, or nothing.
-    LoadStart { subject: SubjectId, parent: Option<RunId> },
-    AddSubject { handle: Handle, name: String },
+    LoadStart {
+        subject: SubjectId,
+        parent: Option<RunId>,
+    },
+    AddSubject {
+        handle: Handle,
+        name: String,
+    },
     SetSubjectNote(SubjectId, String),
-    Decide { reference: ReferenceId, decision: Decision, opinion: Opinion },
+    Decide {
+        reference: ReferenceId,
+        decision: Decision,
+        opinion: Opinion,
+    },
     Withdraw(ReferenceId),
     /// The file is opened, checked, and stored without its camera data.
-    Import { subject: SubjectId, path: PathBuf },
+    Import {
+        subject: SubjectId,
+        path: PathBuf,
+    },
     /// A right to a subject's pictures.
-    Grant { subject: SubjectId, right: Right, statement: String },
+    Grant {
+        subject: SubjectId,
+        right: Right,
+        statement: String,
+    },
     /// The files that a path typed so far could mean.
     Complete(String),
     /// How long the assembled prompt is for a model's text encoder.
-    CountTokens { model: Model, prompt: String },
+    CountTokens {
+        model: Model,
+        prompt: String,
+    },
     AddRun(Box<NewRun>),
-    Judge { output: OutputId, judgement: Box<Judgement> },
+    Judge {
+        output: OutputId,
+        judgement: Box<Judgement>,
+    },
     SetDiagnosis(RunId, String),
-    SetBaseline { output: OutputId, reviewer: String },
+    SetBaseline {
+        output: OutputId,
+        reviewer: String,
+    },
     Pause(bool),
     Cancel(RunId),
     Retry(RunId),
@@ -146,9 +176,11 @@ impl Work {
         let (store, reader, now) = (&self.store, &self.reader, Timestamp::now());
         Ok(Some(match effect {
             Effect::LoadSubjects => Completed::Subjects(reader.subject_lines(now)?),
-            Effect::LoadReferences(subject) => {
-                Completed::References { subject, references: reader.references(subject)?, consents: reader.consents(subject)? }
-            }
+            Effect::LoadReferences(subject) => Completed::References {
+                subject,
+                references: reader.references(subject)?,
+                consents: reader.consents(subject)?,
+            },
             Effect::LoadOutputs { subject, filter, order } => {
                 Completed::Outputs(reader.output_lines(subject, &filter, order, MOST_OUTPUTS, now)?)
             }
@@ -164,7 +196,11 @@ impl Work {
                     Some(parent) => Some(reader.run_by_id(parent)?),
                     None => reader.runs(subject, None, 1)?.pop().map(|line| line.run),
                 };
-                Completed::Start { subject: reader.subject_by_id(subject)?, references: reader.references(subject)?, parent }
+                Completed::Start {
+                    subject: reader.subject_by_id(subject)?,
+                    references: reader.references(subject)?,
+                    parent,
+                }
             }
             Effect::AddSubject { handle, name } => {
                 store.add_subject(&handle, &name, "", now)?;

@@ -15,8 +15,8 @@ use crate::studio::run::{Output, Run};
 use crate::studio::subject::Subject;
 
 use super::effect::{Problem, Tokens};
-use crate::worker::device::Device;
 use super::pictures::Shown;
+use crate::worker::device::Device;
 
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -41,18 +41,40 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub enum Completed {
     Subjects(Vec<SubjectLine>),
-    References { subject: SubjectId, references: Vec<Reference>, consents: Vec<Consent> },
+    References {
+        subject: SubjectId,
+        references: Vec<Reference>,
+        consents: Vec<Consent>,
+    },
     Outputs(Vec<OutputLine>),
     Review(Box<Reviewed>),
-    Queue { runs: Vec<Run>, previews: Vec<(RunId, u32, Vec<u8>)>, paused: Option<String>, card: Option<Device> },
+    Queue {
+        runs: Vec<Run>,
+        previews: Vec<(RunId, u32, Vec<u8>)>,
+        paused: Option<String>,
+        card: Option<Device>,
+    },
     /// A subject's runs, oldest first.
-    Lineage { subject: SubjectId, runs: Vec<RunLine> },
-    Start { subject: Subject, references: Vec<Reference>, parent: Option<Run> },
+    Lineage {
+        subject: SubjectId,
+        runs: Vec<RunLine>,
+    },
+    Start {
+        subject: Subject,
+        references: Vec<Reference>,
+        parent: Option<Run>,
+    },
     Queued(Box<Run>),
     Judged(OutputId),
     /// What a path typed so far could mean.
-    Paths { typed: String, found: Vec<String> },
-    Tokens { prompt: String, count: Tokens },
+    Paths {
+        typed: String,
+        found: Vec<String>,
+    },
+    Tokens {
+        prompt: String,
+        count: Tokens,
+    },
     Done(String),
     Failed(Problem),
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::action::Action;
-use super::complete;
 use super::app::{App, Palette, Popup, Purpose};
+use super::complete;
 use super::effect::Effect;
 use super::event::{Completed, Event};
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
@@ -32,7 +32,14 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
         }
         // Pictures have their own state, which the loop tells.
         Event::Redraw | Event::Picture(..) => Vec::new(),
-        Event::Changed => reload(app),
+        // The title says what runs, whichever screen is in front.
+        Event::Changed => {
+            let mut effects = reload(app);
+            if app.place != Place::Queue {
+                effects.push(Effect::LoadQueue);
+            }
+            effects
+        }
         Event::Completed(completed) => done(app, completed),
         Event::Theme(theme) => {
             app.theme = *theme;
@@ -246,7 +253,9 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
 /// The actions that the palette offers for what was typed.
 pub fn palette_lines(input: &Input, keymap: &super::keymap::Keymap, place: Place) -> Vec<Action> {
     let wanted = input.value().to_lowercase();
-    let fits = |action: &Action| wanted.split_whitespace().all(|word| action.about().contains(word) || action.name().contains(word));
+    let fits = |action: &Action| {
+        wanted.split_whitespace().all(|word| action.about().contains(word) || action.name().contains(word))
+    };
     keymap.lines(place).into_iter().map(|(action, _)| action).filter(fits).collect()
 }
 

@@ -27,13 +27,9 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame) {
         return;
     }
     let area = Rect { height: area.height - 1, ..area };
-    let [title, body, message, keys] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-        Constraint::Length(1),
-    ])
-    .areas(area);
+    let [title, body, message, keys] =
+        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)])
+            .areas(area);
     frame.render_widget(title_line(app, title.width), title);
     let body = Rect { x: body.x + 1, width: body.width - 2, ..body };
     screen(app, pictures, frame, body);
@@ -147,13 +143,21 @@ fn footer(place: Place) -> &'static [Action] {
             Action::Filter,
             Action::GoQueue,
         ],
-        Place::References => {
-            &[Action::Approve, Action::Reject, Action::Retire, Action::Withdraw, Action::Import, Action::Open, Action::Back]
-        }
+        Place::References => &[
+            Action::Approve,
+            Action::Reject,
+            Action::Retire,
+            Action::Withdraw,
+            Action::Import,
+            Action::Open,
+            Action::Back,
+        ],
         Place::Compose => {
             &[Action::Submit, Action::Edit, Action::NextField, Action::More, Action::Less, Action::Debug, Action::Back]
         }
-        Place::Runs => &[Action::Open, Action::Branch, Action::Filter, Action::Sort, Action::Grid, Action::Everyone, Action::Back],
+        Place::Runs => {
+            &[Action::Open, Action::Branch, Action::Filter, Action::Sort, Action::Grid, Action::Everyone, Action::Back]
+        }
         Place::Review => &[
             Action::TakeDraft,
             Action::Accept,
@@ -163,9 +167,7 @@ fn footer(place: Place) -> &'static [Action] {
             Action::Compare,
             Action::Baseline,
         ],
-        Place::Queue => {
-            &[Action::Pause, Action::Cancel, Action::Retry, Action::Sooner, Action::Later, Action::Back]
-        }
+        Place::Queue => &[Action::Pause, Action::Cancel, Action::Retry, Action::Sooner, Action::Later, Action::Back],
         Place::Lineage => &[Action::Branch, Action::GoReview, Action::Back],
     }
 }
@@ -232,7 +234,9 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             frame.render_widget(block, area);
             let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
             input.draw(frame, line, theme, true);
-            let names = found.iter().map(|path| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint)));
+            let names = found
+                .iter()
+                .map(|path| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint)));
             frame.render_widget(Paragraph::new(names.take(list.height.into()).collect::<Vec<_>>()), list);
         }
         Popup::Ground(chosen) => {
@@ -256,7 +260,10 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
                 text.push(Line::styled(format!("rule: {rule}"), theme.style(Role::Warning)));
             }
             for cause in &problem.causes {
-                text.push(Line::styled(format!("because {}", crate::studio::text::clean(cause)), theme.style(Role::Text)));
+                text.push(Line::styled(
+                    format!("because {}", crate::studio::text::clean(cause)),
+                    theme.style(Role::Text),
+                ));
             }
             frame.render_widget(Clear, area);
             let block = framed(" what went wrong ".to_owned());

@@ -2,6 +2,7 @@
 
 mod bundles;
 mod checkpoints;
+mod config;
 mod demo;
 mod doctor;
 mod generate;

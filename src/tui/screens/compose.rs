@@ -357,7 +357,8 @@ fn draw_form(app: &App, frame: &mut Frame, area: Rect) {
         match &compose.typing {
             Some(input) if here => input.draw(frame, Rect { height: 1, ..value }, theme, true),
             _ => {
-                let text = Paragraph::new(shown(compose, field)).style(theme.style(Role::Text)).wrap(Wrap { trim: true });
+                let text =
+                    Paragraph::new(shown(compose, field)).style(theme.style(Role::Text)).wrap(Wrap { trim: true });
                 frame.render_widget(text, value);
             }
         }
@@ -381,7 +382,9 @@ fn verdict<'a>(compose: &Compose, theme: &Theme) -> Paragraph<'a> {
                 for word in &change.words {
                     line.push(match word {
                         Word::Same(words) => Span::styled(format!("{} ", fit(words, 60)), theme.style(Role::Faint)),
-                        Word::Removed(words) => Span::styled(format!("−{} ", fit(words, 60)), theme.style(Role::Removed)),
+                        Word::Removed(words) => {
+                            Span::styled(format!("−{} ", fit(words, 60)), theme.style(Role::Removed))
+                        }
                         Word::Added(words) => Span::styled(format!("+{} ", fit(words, 60)), theme.style(Role::Added)),
                     });
                 }

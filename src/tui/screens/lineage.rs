@@ -133,7 +133,8 @@ fn line<'a>(row: &Branch, theme: &Theme, width: usize) -> Line<'a> {
     let name = format!("{} ", run.task);
     let state = badge::run(run.state, theme);
     let pictures = format!("  {}/{} ✓  ", row.line.accepted, row.line.outputs);
-    let used = row.lead.chars().count() + name.chars().count() + state.content.chars().count() + pictures.chars().count();
+    let used =
+        row.lead.chars().count() + name.chars().count() + state.content.chars().count() + pictures.chars().count();
     Line::from(vec![
         Span::styled(row.lead.clone(), theme.style(Role::Border)),
         Span::styled(name, theme.style(Role::Title)),

@@ -130,17 +130,14 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
 
 fn under_way(app: &App, run: &Run, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let theme = &app.theme;
-    let [picture, words] = Layout::horizontal([Constraint::Length(area.height * 2 + 2), Constraint::Fill(1)]).areas(area);
+    let [picture, words] =
+        Layout::horizontal([Constraint::Length(area.height * 2 + 2), Constraint::Fill(1)]).areas(area);
     if let Some((_, step, preview)) = app.queue.previews.iter().find(|(id, _, _)| *id == run.id) {
         pictures.draw(frame, picture, &Shown::preview(run.id, *step, preview), theme);
     }
-    let [name, gauge, facts, _] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Length(2),
-        Constraint::Fill(1),
-    ])
-    .areas(words);
+    let [name, gauge, facts, _] =
+        Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(2), Constraint::Fill(1)])
+            .areas(words);
     let title = Line::from(vec![
         Span::styled(run.task.to_string(), theme.style(Role::Title)),
         Span::raw("  "),

@@ -47,7 +47,8 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     if !references.large && references.cursor.act(action, references.references.len(), columns, rows) {
         return Vec::new();
     }
-    let chosen = references.chosen().map(|reference| (reference.id, reference.name.to_string(), reference.note.clone()));
+    let chosen =
+        references.chosen().map(|reference| (reference.id, reference.name.to_string(), reference.note.clone()));
     match (action, chosen) {
         (Action::Open, Some(_)) => references.large = !references.large,
         (Action::Import, _) => {

@@ -8,6 +8,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::runs;
 use crate::store::lines::OutputLine;
 use crate::store::runs::NewRun;
 use crate::studio::draft::{self, Draft};
@@ -107,8 +108,8 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Flicker => app.review.swapped = !app.review.swapped,
         Action::Difference => app.review.difference = !app.review.difference,
         Action::TakeDraft => return take(app),
-        Action::Accept => return judge(app, output, Verdict::Accepted, None),
-        Action::Refuse => return judge(app, output, Verdict::Rejected, None),
+        Action::Accept => return decide(app, output, Verdict::Accepted),
+        Action::Refuse => return decide(app, output, Verdict::Rejected),
         Action::Scores => {
             app.review.scoring = match app.review.scoring {
                 None => Some(0),
@@ -136,20 +137,18 @@ pub fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
         Purpose::Diagnosis => vec![Effect::SetDiagnosis(reviewed.run.id, answer.to_owned())],
         _ if answer.is_empty() => Vec::new(),
         _ => {
-            let judgement = Judgement {
-                reviewer: app.usual.reviewer.clone(),
-                note: answer.to_owned(),
-                ..Judgement::default()
-            };
+            let judgement =
+                Judgement { reviewer: app.usual.reviewer.clone(), note: answer.to_owned(), ..Judgement::default() };
             vec![Effect::Judge { output: reviewed.output.id, judgement: Box::new(judgement) }]
         }
     }
 }
 
-/// A review was kept: what is shown is read again.
+/// A review was kept: what is shown is read again, and the list that it comes from.
 pub fn judged(app: &mut App, output: OutputId) -> Vec<Effect> {
     let shown = app.review.reviewed.as_ref().is_some_and(|reviewed| reviewed.output.id == output);
-    if shown { vec![Effect::LoadReview(output)] } else { Vec::new() }
+    let again = shown.then_some(Effect::LoadReview(output));
+    again.into_iter().chain(runs::load(app)).collect()
 }
 
 /// To the next or the previous output of the list.
@@ -185,12 +184,16 @@ fn score(app: &mut App, criterion: usize, score: u8) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(reviewed) = &app.review.reviewed else { return Vec::new() };
-    let judgement = Judgement {
-        reviewer: app.usual.reviewer.clone(),
-        scores: app.review.scores.clone(),
-        ..Judgement::default()
-    };
+    let judgement =
+        Judgement { reviewer: app.usual.reviewer.clone(), scores: app.review.scores.clone(), ..Judgement::default() };
     vec![Effect::Judge { output: reviewed.output.id, judgement: Box::new(judgement) }]
+}
+
+/// Keeps the verdict and goes on to the next picture: one key for each of hundreds.
+fn decide(app: &mut App, output: OutputId, verdict: Verdict) -> Vec<Effect> {
+    let mut effects = judge(app, output, verdict, None);
+    effects.extend(step(app, true));
+    effects
 }
 
 fn judge(app: &App, output: OutputId, verdict: Verdict, failure: Option<Key>) -> Vec<Effect> {
@@ -243,7 +246,9 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
             pictures.draw(frame, picture, &difference, theme);
         }
         Some(other) => pictures.draw(frame, picture, &Shown::whole(other), theme),
-        None => frame.render_widget(Line::styled(format!("no picture of {against}"), theme.style(Role::Faint)), picture),
+        None => {
+            frame.render_widget(Line::styled(format!("no picture of {against}"), theme.style(Role::Faint)), picture)
+        }
     }
     let text = format!("{what} ({} changes it)", app.key_of(Action::Compare));
     frame.render_widget(Line::styled(fit(&text, caption.width.into()), theme.style(Role::Faint)), caption);

@@ -128,7 +128,9 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         let text = match (runs.loaded, runs.filter.is_empty()) {
             (false, _) => "Looking …".to_owned(),
             (true, true) => format!("No picture yet. {} starts a run.", app.key_of(Action::Compose)),
-            (true, false) => format!("Nothing for “{}”. {} changes the filter.", runs.typed, app.key_of(Action::Filter)),
+            (true, false) => {
+                format!("Nothing for “{}”. {} changes the filter.", runs.typed, app.key_of(Action::Filter))
+            }
         };
         frame.render_widget(Line::styled(text, theme.style(Role::Faint)), area);
         return;
@@ -184,8 +186,7 @@ fn table(app: &App, frame: &mut Frame, table: Rect) {
         Row::new(cells)
     });
     let mut names = vec!["run", "seed", "verdict", "changed"];
-    let mut widths =
-        vec![Constraint::Length(18), Constraint::Length(8), Constraint::Length(10), Constraint::Fill(1)];
+    let mut widths = vec![Constraint::Length(18), Constraint::Length(8), Constraint::Length(10), Constraint::Fill(1)];
     if wide {
         names.extend(["failures", "when"]);
         widths.extend([Constraint::Fill(1), Constraint::Length(7)]);

@@ -2,10 +2,10 @@
 
 use crokey::KeyCombination;
 use crokey::crossterm::event::{KeyCode, KeyModifiers};
-use tui_input::{Input as Line, InputRequest};
+use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
-use ratatui::Frame;
+use tui_input::{Input as Line, InputRequest};
 
 use super::super::theme::{Role, Theme};
 use crate::studio::text;
