@@ -9,12 +9,13 @@ use rusqlite::{Row, ToSql};
 use crate::studio::delta::Delta;
 use crate::studio::filter::{Filter, Number, Term};
 use crate::studio::ids::{ReferenceId, RunId, SubjectId};
+use crate::studio::reference::Picture;
 use crate::studio::review::{Key, Verdict};
 use crate::studio::run::Output;
 use crate::studio::subject::{Subject, TaskId};
 
 use super::columns::bad;
-use super::{Reader, Result, outputs, search, subjects};
+use super::{Reader, Result, outputs, references, search, subjects};
 
 /// A subject and how it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,9 @@ pub struct SubjectLine {
     pub last_verdict: Option<Verdict>,
     /// Of the newest [`JUDGED`] outputs with a verdict: how many were accepted, of how many.
     pub stability: (u32, u32),
+    /// The newest approved reference, and the newest output.
+    pub face: Option<Picture>,
+    pub newest: Option<Picture>,
 }
 
 /// So many outputs say how stable a subject's runs are.
@@ -98,8 +102,16 @@ impl Reader {
                (SELECT group_concat(verdict) FROM (
                   SELECT verdict FROM runs JOIN outputs ON outputs.run_id = runs.id
                   WHERE runs.subject_id = subjects.id AND verdict <> 'open'
-                  ORDER BY runs.number DESC, outputs.id DESC LIMIT {JUDGED})) AS verdicts
-             FROM subjects ORDER BY handle"
+                  ORDER BY runs.number DESC, outputs.id DESC LIMIT {JUDGED})) AS verdicts,
+               face.picture AS face_picture, face.thumbnail AS face_thumbnail, face.width AS face_width,
+               face.height AS face_height, newest.picture AS new_picture, newest.thumbnail AS new_thumbnail,
+               newest.width AS new_width, newest.height AS new_height
+             FROM subjects
+             LEFT JOIN refs AS face ON face.id = (SELECT refs.id FROM refs
+               WHERE refs.subject_id = subjects.id AND refs.state = 'approved' ORDER BY refs.number DESC LIMIT 1)
+             LEFT JOIN outputs AS newest ON newest.id = (SELECT outputs.id FROM runs JOIN outputs ON outputs.run_id = runs.id
+               WHERE runs.subject_id = subjects.id ORDER BY runs.number DESC, outputs.id DESC LIMIT 1)
+             ORDER BY subjects.handle"
         );
         self.read(|connection| {
             let mut statement = connection.prepare_cached(&sql)?;
@@ -207,6 +219,8 @@ fn subject_line(row: &Row<'_>) -> Result<SubjectLine> {
         has_baseline: row.get("baseline")?,
         last_verdict: verdicts.first().copied(),
         stability: (accepted as u32, verdicts.len() as u32),
+        face: references::picture(row, "face_")?,
+        newest: references::picture(row, "new_")?,
     })
 }
 

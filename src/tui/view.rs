@@ -60,7 +60,7 @@ impl App {
 
 fn screen(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     match app.place {
-        Place::Subjects => subjects::view(app, frame, area),
+        Place::Subjects => subjects::view(app, pictures, frame, area),
         Place::References => references::view(app, pictures, frame, area),
         Place::Compose => compose::view(app, frame, area),
         Place::Runs => runs::view(app, pictures, frame, area),

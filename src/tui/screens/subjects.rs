@@ -3,15 +3,16 @@
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Cell, Row, Table, TableState};
+use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState, Wrap};
 
 use crate::store::lines::SubjectLine;
 use crate::studio::ids::SubjectId;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Chosen, Popup, Purpose};
 use crate::tui::effect::Effect;
+use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::Role;
 use crate::tui::update::go;
 use crate::tui::widgets::badge;
@@ -114,7 +115,7 @@ pub fn enter(app: &mut App, place: Place) -> Vec<Effect> {
     go(app, place)
 }
 
-pub fn view(app: &App, frame: &mut Frame, area: Rect) {
+pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let (subjects, theme) = (&app.subjects, &app.theme);
     if subjects.lines.is_empty() {
         let text = match subjects.loaded {
@@ -124,7 +125,12 @@ pub fn view(app: &App, frame: &mut Frame, area: Rect) {
         frame.render_widget(Line::styled(text, theme.style(Role::Faint)), area);
         return;
     }
-    let wide = area.width >= 100;
+    let side = if area.width >= 90 { SIDE } else { 0 };
+    let [area, beside] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(side.min(2)).areas(area);
+    if let Some(line) = subjects.chosen().filter(|_| side > 0) {
+        who(app, line, pictures, frame, beside);
+    }
+    let wide = area.width >= 92;
     let visible = area.height.saturating_sub(1) as usize;
     let mut cursor = subjects.cursor;
     cursor.keep_in_sight(subjects.found.len(), 1, visible);
@@ -180,6 +186,28 @@ pub fn view(app: &App, frame: &mut Frame, area: Rect) {
         .row_highlight_style(theme.style(Role::Selected));
     let mut state = TableState::new().with_selected(Some(cursor.at - cursor.top));
     frame.render_stateful_widget(table, area, &mut state);
+}
+
+/// Columns of the pictures beside the list.
+const SIDE: u16 = 32;
+
+/// The subject under the cursor: name, note, newest approved reference, newest output.
+fn who(app: &App, line: &SubjectLine, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
+    let theme = &app.theme;
+    let [words, reference, output] =
+        Layout::vertical([Constraint::Length(4), Constraint::Fill(1), Constraint::Fill(1)]).areas(area);
+    let text = vec![
+        Line::styled(fit(&line.subject.name, 60), theme.style(Role::Title)),
+        Line::styled(fit(&line.subject.note, 120), theme.style(Role::Faint)),
+    ];
+    frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), words);
+    for (area, picture, name) in [(reference, &line.face, "reference"), (output, &line.newest, "newest picture")] {
+        let [caption, place] = Layout::vertical([Constraint::Length(1), Constraint::Max(16)]).areas(area);
+        if let Some(picture) = picture {
+            frame.render_widget(Line::styled(name, theme.style(Role::Faint)), caption);
+            pictures.draw(frame, place, &Shown::stored(picture), theme);
+        }
+    }
 }
 
 /// What the line above the body says.
