@@ -64,6 +64,8 @@ actions! {
     More "more" "more";
     Less "less" "less";
     Submit "submit" "queue the run";
+    Presets "presets" "presets";
+    KeepPreset "keep-preset" "keep the parent's settings";
     Debug "debug" "allow several changes";
     Sort "sort" "other order";
     Grid "grid" "pictures or a table";

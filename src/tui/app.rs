@@ -7,6 +7,7 @@ use super::keymap::Keymap;
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
 use super::theme::Theme;
 use super::widgets::input::Input;
+use crate::store::presets::Preset;
 use crate::studio::consent::Right;
 use crate::studio::ids::SubjectId;
 use crate::studio::settings::Settings;
@@ -72,6 +73,11 @@ pub enum Popup {
         input: Input,
         found: Vec<String>,
     },
+    /// Settings to choose from, once they are there.
+    Presets {
+        presets: Vec<Preset>,
+        selected: usize,
+    },
     /// The ground of a right, to be chosen before its statement is asked for.
     Ground(usize),
     /// Something to be confirmed with `y`.
@@ -102,6 +108,7 @@ pub enum Purpose {
     ReviewNote,
     Diagnosis,
     DebugReason,
+    PresetName,
     Quit,
 }
 

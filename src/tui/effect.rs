@@ -71,6 +71,12 @@ pub enum Effect {
         model: Model,
         prompt: String,
     },
+    LoadPresets,
+    AddPreset {
+        name: String,
+        run: RunId,
+    },
+    PromotePreset(String),
     AddRun(Box<NewRun>),
     Judge {
         output: OutputId,
@@ -229,6 +235,15 @@ impl Work {
             Effect::Complete(typed) => Completed::Paths { found: complete::paths(&typed), typed },
             Effect::CountTokens { model, prompt } => {
                 Completed::Tokens { count: (self.others.tokens)(&model, &prompt)?, prompt }
+            }
+            Effect::LoadPresets => Completed::Presets(reader.presets()?),
+            Effect::AddPreset { name, run } => {
+                store.add_preset(&name, run, "", now)?;
+                Completed::Done(format!("{name} is a preset on trial."))
+            }
+            Effect::PromotePreset(name) => {
+                store.promote_preset(&name, now)?;
+                Completed::Done(format!("{name} is the team's now."))
             }
             Effect::AddRun(new) => {
                 let run = store.add_run(&new, now)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::store::lines::{OutputLine, SubjectLine};
+use crate::store::presets::Preset;
 use crate::store::runs::RunLine;
 use crate::studio::consent::Consent;
 use crate::studio::ids::{OutputId, RunId, SubjectId};
@@ -75,6 +76,7 @@ pub enum Completed {
         prompt: String,
         count: Tokens,
     },
+    Presets(Vec<Preset>),
     Done(String),
     Failed(Problem),
 }

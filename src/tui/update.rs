@@ -226,6 +226,26 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
                 }
             }
         },
+        Popup::Presets { presets, selected } => match (action, name.as_str()) {
+            (_, "esc") => {
+                app.popups.pop();
+            }
+            (_, "enter") => {
+                let settings = presets.get(*selected).map(|preset| preset.settings.clone());
+                app.popups.pop();
+                if let Some(settings) = settings {
+                    app.compose.take_settings(settings);
+                }
+            }
+            (_, "p") => {
+                if let Some(preset) = presets.get(*selected) {
+                    return vec![Effect::PromotePreset(preset.name.clone()), Effect::LoadPresets];
+                }
+            }
+            (Some(Action::Up), _) => *selected = selected.saturating_sub(1),
+            (Some(Action::Down), _) => *selected = (*selected + 1).min(presets.len().saturating_sub(1)),
+            _ => {}
+        },
         Popup::Ground(chosen) => match (action, name.as_str()) {
             (_, "esc") => {
                 app.popups.pop();
@@ -283,6 +303,7 @@ fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
         },
         Purpose::ReferenceNote | Purpose::Withdraw => references::answered(app, purpose, answer),
         Purpose::ReviewNote | Purpose::Diagnosis => review::answered(app, purpose, answer),
+        Purpose::PresetName => compose::keep_preset(app, answer),
         Purpose::DebugReason => {
             compose::debug(app, answer);
             Vec::new()
@@ -325,6 +346,11 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
         Completed::Done(text) => {
             app.notice = Some(text);
             return reload(app);
+        }
+        Completed::Presets(new) => {
+            if let Some(Popup::Presets { presets, .. }) = app.popups.last_mut() {
+                *presets = new;
+            }
         }
         Completed::Paths { typed, found: new } => {
             if let Some(Popup::Path { input, found }) = app.popups.last_mut()

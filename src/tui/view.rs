@@ -117,13 +117,18 @@ fn message_line(app: &App, width: u16) -> Line<'static> {
 fn keys_line(app: &App, width: u16) -> Line<'static> {
     let theme = &app.theme;
     let mut spans = vec![Span::raw(" ")];
-    let mut used = 1;
-    for action in footer(app.place).iter().chain(&[Action::Palette, Action::Help, Action::Quit]) {
+    // What leads to all the others has its place before anything else gets one.
+    let help = app.keymap.key(app.place, Action::Help).map_or(0, |key| key.width() + Action::Help.about().width() + 3);
+    let mut used = 1 + help;
+    for action in footer(app.place).iter().chain(&[Action::Palette, Action::Quit, Action::Help]) {
+        if *action == Action::Help {
+            used -= help;
+        }
         let Some(key) = app.keymap.key(app.place, *action) else { continue };
         let about = action.about();
         let wide = key.width() + about.width() + 3;
         if used + wide > width as usize {
-            break;
+            continue;
         }
         used += wide;
         spans.push(Span::styled(key, theme.style(Role::Key)));
@@ -183,6 +188,7 @@ fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
         Popup::Palette(_) => (50, 14),
         Popup::Ask { .. } => (72, 3),
         Popup::Path { .. } => (76, 12),
+        Popup::Presets { .. } => (66, 12),
         Popup::Ground(_) => (60, Right::ALL.len() as u16 + 2),
         Popup::Confirm { .. } => (64, 5),
         Popup::Details(_) => (76, 12),
@@ -239,6 +245,27 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
                 .map(|path| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint)));
             frame.render_widget(Paragraph::new(names.take(list.height.into()).collect::<Vec<_>>()), list);
         }
+        Popup::Presets { presets, selected } => {
+            frame.render_widget(Clear, area);
+            let lines = presets.iter().enumerate().map(|(number, preset)| {
+                let style = theme.style(if number == *selected { Role::Selected } else { Role::Text });
+                let settings = &preset.settings;
+                let whose = if preset.promoted.is_some() { "✓ the team's" } else { "? on trial" };
+                let name = fit(&preset.name, 24);
+                let facts = format!("guidance {}, {} steps", settings.guidance_scale, settings.steps);
+                Line::styled(format!("{name:<24}  {whose:<13}  {facts}"), style)
+            });
+            let mut lines: Vec<Line> = lines.collect();
+            if lines.is_empty() {
+                let key = app.key_of(Action::KeepPreset);
+                lines.push(Line::styled(
+                    format!("none yet: {key} keeps the parent's settings"),
+                    theme.style(Role::Faint),
+                ));
+            }
+            let block = framed(" presets: Enter takes one, p makes it the team's ".to_owned());
+            frame.render_widget(Paragraph::new(lines).block(block), area);
+        }
         Popup::Ground(chosen) => {
             frame.render_widget(Clear, area);
             let lines = Right::ALL.iter().enumerate().map(|(number, right)| {
@@ -283,7 +310,7 @@ fn help_line(app: &App, action: Action, keys: &str) -> Line<'static> {
     let failure = action.failure().and_then(|number| crate::studio::failures::Failures::embedded().all().get(number));
     let about = failure.map_or(action.about(), |failure| failure.name.as_str());
     Line::from(vec![
-        Span::styled(format!("{keys:>14}  "), theme.style(Role::Key)),
+        Span::styled(format!("{keys:>16}  "), theme.style(Role::Key)),
         Span::styled(about.to_owned(), theme.style(Role::Text)),
     ])
 }

@@ -16,7 +16,7 @@ use crate::studio::ids::RunId;
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::reference::{Reference, State};
 use crate::studio::run::{Model, Recipe, Run, Seeds};
-use crate::studio::settings::{AdapterScale, Sampler};
+use crate::studio::settings::{AdapterScale, Sampler, Settings};
 use crate::studio::subject::Subject;
 use crate::studio::words::Word;
 use crate::tui::action::Action;
@@ -85,6 +85,11 @@ impl Compose {
     /// The text encoder's room that a prompt takes.
     pub fn count(&mut self, prompt: &str, count: Tokens) {
         self.tokens = Some((prompt.to_owned(), count));
+    }
+
+    /// Of a preset: several variables may change at once, and the rule says so.
+    pub fn take_settings(&mut self, settings: Settings) {
+        self.recipe.settings = settings;
     }
 
     /// Asks for it, if the prompt is another one.
@@ -260,6 +265,17 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::More => turn(compose, true),
         Action::Less => turn(compose, false),
         Action::Submit => return submit(app),
+        Action::Presets => {
+            app.popups.push(Popup::Presets { presets: Vec::new(), selected: 0 });
+            return vec![Effect::LoadPresets];
+        }
+        Action::KeepPreset => match &compose.parent {
+            Some(parent) => {
+                let question = format!("A name for the settings of {}", parent.task);
+                app.popups.push(Popup::Ask { question, input: Input::default(), purpose: Purpose::PresetName });
+            }
+            None => app.notice = Some("A preset is made of a run's settings; there is no parent yet.".to_owned()),
+        },
         Action::Debug => {
             let question = "Why several variables change at once (kept with the run)".to_owned();
             let input = Input::with(compose.debug.as_deref().unwrap_or_default());
@@ -268,6 +284,13 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+pub fn keep_preset(app: &App, name: &str) -> Vec<Effect> {
+    match &app.compose.parent {
+        Some(parent) if !name.is_empty() => vec![Effect::AddPreset { name: name.to_owned(), run: parent.id }],
+        _ => Vec::new(),
+    }
 }
 
 pub fn debug(app: &mut App, reason: &str) {

@@ -14,7 +14,7 @@ use crate::tui::theme::{Role, Theme};
 use crate::tui::update::go;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
-use crate::tui::widgets::lines::fit;
+use crate::tui::widgets::lines::{counted, fit};
 
 use super::{Place, compose};
 
@@ -136,7 +136,7 @@ fn line<'a>(row: &Branch, theme: &Theme, width: usize) -> Line<'a> {
     let used =
         row.lead.chars().count() + name.chars().count() + state.content.chars().count() + pictures.chars().count();
     Line::from(vec![
-        Span::styled(row.lead.clone(), theme.style(Role::Border)),
+        Span::styled(row.lead.clone(), theme.style(Role::Faint)),
         Span::styled(name, theme.style(Role::Title)),
         state,
         Span::styled(pictures, theme.style(Role::Faint)),
@@ -146,5 +146,5 @@ fn line<'a>(row: &Branch, theme: &Theme, width: usize) -> Line<'a> {
 
 pub fn heading(app: &App) -> String {
     let whose = app.subject.as_ref().map_or(String::new(), |chosen| chosen.handle.to_string());
-    format!("{whose}, {} runs", app.lineage.rows.len())
+    format!("{whose}, {}", counted(app.lineage.rows.len(), "run"))
 }

@@ -16,7 +16,7 @@ use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::Role;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
-use crate::tui::widgets::lines::fit;
+use crate::tui::widgets::lines::{counted, fit};
 use crate::worker::device::Device;
 
 #[derive(Debug, Default)]
@@ -158,7 +158,7 @@ fn under_way(app: &App, run: &Run, pictures: &mut Pictures, frame: &mut Frame, a
     let seeds = run.seeds.as_slice().len();
     let text = vec![
         Line::styled(speed.unwrap_or_default(), theme.style(Role::Text)),
-        Line::styled(format!("{seeds} seed{}", if seeds == 1 { "" } else { "s" }), theme.style(Role::Faint)),
+        Line::styled(counted(seeds, "seed"), theme.style(Role::Faint)),
     ];
     frame.render_widget(Paragraph::new(text), facts);
 }

@@ -18,7 +18,7 @@ use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::grid::Grid;
 use crate::tui::widgets::input::Input;
-use crate::tui::widgets::lines::fit;
+use crate::tui::widgets::lines::{counted, fit};
 
 #[derive(Debug, Default)]
 pub struct References {
@@ -173,5 +173,5 @@ pub fn heading(app: &App) -> String {
     let references = &app.references.references;
     let approved = references.iter().filter(|reference| reference.state == State::Approved).count();
     let whose = app.subject.as_ref().map_or(String::new(), |chosen| chosen.handle.to_string());
-    format!("{whose}, {} pictures, {approved} approved", references.len())
+    format!("{whose}, {}, {approved} approved", counted(references.len(), "picture"))
 }

@@ -18,7 +18,7 @@ use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::grid::Grid;
 use crate::tui::widgets::input::Input;
-use crate::tui::widgets::lines::{ago, fit};
+use crate::tui::widgets::lines::{ago, counted, fit};
 
 use super::{Place, compose};
 
@@ -238,7 +238,8 @@ pub fn heading(app: &App) -> String {
         (Some(chosen), false) => chosen.handle.to_string(),
         _ => "everyone".to_owned(),
     };
-    let many = if runs.lines.len() >= MOST_OUTPUTS as usize { "+" } else { "" };
     let filter = if runs.typed.is_empty() { String::new() } else { format!(", “{}”", runs.typed) };
-    format!("{whose}, {}{many} pictures, {}{filter}", runs.lines.len(), runs.order.name())
+    let pictures = counted(runs.lines.len(), "picture");
+    let pictures = if runs.lines.len() >= MOST_OUTPUTS as usize { format!("the first {pictures}") } else { pictures };
+    format!("{whose}, {pictures}, {}{filter}", runs.order.name())
 }

@@ -126,7 +126,8 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         return;
     }
     let side = if area.width >= 90 { SIDE } else { 0 };
-    let [area, beside] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(side.min(2)).areas(area);
+    let [area, beside] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(side.min(2)).areas(area);
     if let Some(line) = subjects.chosen().filter(|_| side > 0) {
         who(app, line, pictures, frame, beside);
     }

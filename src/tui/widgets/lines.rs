@@ -29,6 +29,11 @@ pub fn fit(text: &str, width: usize) -> String {
     kept
 }
 
+/// So many of something: `1 run`, `3 runs`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// How long ago, in a word: `now`, `5 min`, `3 h`, `2 d`.
 pub fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = SignedDuration::as_secs(&now.duration_since(then));
