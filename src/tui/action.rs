@@ -70,7 +70,7 @@ actions! {
     Sort "sort" "other order";
     Grid "grid" "pictures or a table";
     Everyone "everyone" "all subjects or this one";
-    Compare "compare" "hold against another";
+    Compare "compare" "compare";
     Flicker "flicker" "swap the two";
     Difference "difference" "the difference";
     Next "next" "next picture";

@@ -9,6 +9,7 @@ use super::theme::Theme;
 use super::widgets::input::Input;
 use crate::store::presets::Preset;
 use crate::studio::consent::Right;
+use crate::studio::delta::Delta;
 use crate::studio::ids::SubjectId;
 use crate::studio::settings::Settings;
 use crate::studio::subject::Handle;
@@ -72,6 +73,11 @@ pub enum Popup {
     Path {
         input: Input,
         found: Vec<String>,
+    },
+    /// What a run changed against its parent.
+    Delta {
+        title: String,
+        delta: Delta,
     },
     /// Settings to choose from, once they are there.
     Presets {

@@ -35,6 +35,8 @@ pub enum Effect {
         order: Order,
     },
     LoadReview(OutputId),
+    /// Of a run's first output.
+    LoadReviewOf(RunId),
     LoadQueue,
     LoadLineage(SubjectId),
     /// What a new run of a subject starts from: its newest run, or nothing.
@@ -191,6 +193,10 @@ impl Work {
                 Completed::Outputs(reader.output_lines(subject, &filter, order, MOST_OUTPUTS, now)?)
             }
             Effect::LoadReview(output) => Completed::Review(Box::new(self.review(output)?)),
+            Effect::LoadReviewOf(run) => match reader.outputs(run)?.first() {
+                Some(output) => Completed::Review(Box::new(self.review(output.id)?)),
+                None => Completed::Done(format!("{} has no picture yet.", reader.run_by_id(run)?.task)),
+            },
             Effect::LoadQueue => self.queue()?,
             Effect::LoadLineage(subject) => {
                 let mut runs = reader.runs(subject, None, MOST_IN_TREE)?;

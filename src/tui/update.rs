@@ -133,6 +133,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         }
         Action::GoReferences => return go(app, Place::References),
         Action::GoCompose => return go(app, Place::Compose),
+        Action::GoReview if app.place == Place::Lineage => return lineage::review(app),
         Action::GoReview => return go(app, Place::Review),
         Action::GoLineage => return go(app, Place::Lineage),
         Action::Back => {
@@ -168,7 +169,7 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
                 app.popups.pop();
             }
         },
-        Popup::Details(_) => {
+        Popup::Details(_) | Popup::Delta { .. } => {
             app.popups.pop();
         }
         Popup::Palette(palette) => match name.as_str() {
@@ -201,7 +202,9 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
                 return answered(app, &purpose, &answer);
             }
             _ => {
-                input.key(key);
+                if input.key(key) && *purpose == Purpose::Filter && app.place == Place::Subjects {
+                    app.subjects.set_filter(input.value());
+                }
             }
         },
         Popup::Path { input, found } => match name.as_str() {
@@ -323,7 +326,12 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
                 app.references.set(references, consents);
             }
         }
-        Completed::Outputs(lines) => app.runs.set(lines),
+        Completed::Outputs(lines) => {
+            app.runs.set(lines);
+            if app.place == Place::Review && app.review.is_empty() {
+                return review::start(app);
+            }
+        }
         Completed::Review(reviewed) => app.review.set(*reviewed),
         Completed::Queue { runs, previews, paused, card } => {
             app.queue.set(runs, previews, paused);

@@ -12,6 +12,7 @@ use super::pictures::Pictures;
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
 use super::theme::Role;
 use super::update::palette_lines;
+use super::widgets::change;
 use super::widgets::lines::fit;
 use crate::studio::consent::Right;
 
@@ -173,7 +174,7 @@ fn footer(place: Place) -> &'static [Action] {
             Action::Baseline,
         ],
         Place::Queue => &[Action::Pause, Action::Cancel, Action::Retry, Action::Sooner, Action::Later, Action::Back],
-        Place::Lineage => &[Action::Branch, Action::GoReview, Action::Back],
+        Place::Lineage => &[Action::Branch, Action::GoReview, Action::Compare, Action::Back],
     }
 }
 
@@ -191,7 +192,7 @@ fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
         Popup::Presets { .. } => (66, 12),
         Popup::Ground(_) => (60, Right::ALL.len() as u16 + 2),
         Popup::Confirm { .. } => (64, 5),
-        Popup::Details(_) => (76, 12),
+        Popup::Details(_) | Popup::Delta { .. } => (76, 12),
     };
     centred(body, width, height)
 }
@@ -280,6 +281,15 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             let text = format!("{question}\ny: yes, any other key: no");
             let text = Paragraph::new(text).wrap(Wrap { trim: true }).style(theme.style(Role::Warning));
             frame.render_widget(text.block(framed(" sure? ".to_owned())), area);
+        }
+        Popup::Delta { title, delta } => {
+            frame.render_widget(Clear, area);
+            let mut text = change::lines(delta, theme);
+            if text.is_empty() {
+                text.push(Line::styled("nothing but the seeds", theme.style(Role::Faint)));
+            }
+            let text = Paragraph::new(text).wrap(Wrap { trim: true });
+            frame.render_widget(text.block(framed(format!(" {} ", fit(title, 60)))), area);
         }
         Popup::Details(problem) => {
             let mut text = vec![Line::styled(crate::studio::text::clean(&problem.what), theme.style(Role::Danger))];

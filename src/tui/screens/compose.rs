@@ -18,11 +18,11 @@ use crate::studio::reference::{Reference, State};
 use crate::studio::run::{Model, Recipe, Run, Seeds};
 use crate::studio::settings::{AdapterScale, Sampler, Settings};
 use crate::studio::subject::Subject;
-use crate::studio::words::Word;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose, Usual};
 use crate::tui::effect::{Effect, Tokens};
 use crate::tui::theme::{Role, Theme};
+use crate::tui::widgets::change;
 use crate::tui::widgets::input::Input;
 use crate::tui::widgets::lines::fit;
 
@@ -397,22 +397,7 @@ fn verdict<'a>(compose: &Compose, theme: &Theme) -> Paragraph<'a> {
     match (&compose.parent, compose.delta()) {
         (Some(parent), Some(delta)) => {
             text.push(Line::styled(format!("against {}", parent.task), theme.style(Role::Faint)));
-            for change in delta.changes {
-                let mut line = vec![Span::styled(format!("Δ {} ", change.variable), theme.style(Role::Accent))];
-                if change.words.is_empty() {
-                    line.push(Span::raw(format!("{} → {}", change.before, change.after)));
-                }
-                for word in &change.words {
-                    line.push(match word {
-                        Word::Same(words) => Span::styled(format!("{} ", fit(words, 60)), theme.style(Role::Faint)),
-                        Word::Removed(words) => {
-                            Span::styled(format!("−{} ", fit(words, 60)), theme.style(Role::Removed))
-                        }
-                        Word::Added(words) => Span::styled(format!("+{} ", fit(words, 60)), theme.style(Role::Added)),
-                    });
-                }
-                text.push(Line::from(line));
-            }
+            text.extend(change::lines(&delta, theme));
         }
         _ => text.push(Line::styled("the first run: the baseline to be", theme.style(Role::Faint))),
     }

@@ -8,7 +8,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 use crate::store::runs::RunLine;
 use crate::studio::ids::RunId;
 use crate::tui::action::Action;
-use crate::tui::app::App;
+use crate::tui::app::{App, Popup};
 use crate::tui::effect::Effect;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::update::go;
@@ -86,8 +86,27 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
             effects.extend(compose::start(app, Some(run)));
             effects
         }
+        (Action::Compare, Some(_)) => {
+            let chosen = &lineage.rows[lineage.cursor.at].line.run;
+            match &chosen.delta {
+                Some(delta) => {
+                    let title = format!("{} against its parent", chosen.task);
+                    app.popups.push(Popup::Delta { title, delta: delta.clone() });
+                }
+                None => app.notice = Some(format!("{} has no parent.", chosen.task)),
+            }
+            Vec::new()
+        }
         _ => Vec::new(),
     }
+}
+
+/// To the review of the run's first picture.
+pub fn review(app: &mut App) -> Vec<Effect> {
+    let Some(run) = app.lineage.rows.get(app.lineage.cursor.at).map(|row| row.line.run.id) else { return Vec::new() };
+    go(app, Place::Review);
+    app.notice = None;
+    vec![Effect::LoadReviewOf(run)]
 }
 
 pub fn view(app: &App, frame: &mut Frame, area: Rect) {

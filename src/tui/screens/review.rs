@@ -16,6 +16,7 @@ use crate::studio::failures::{Failure, Failures};
 use crate::studio::ids::OutputId;
 use crate::studio::reference::Picture;
 use crate::studio::review::{Judgement, Key, Rubric, Score, Verdict};
+use crate::studio::settings::{AdapterScale, Settings};
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose};
 use crate::tui::effect::Effect;
@@ -24,7 +25,7 @@ use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::badge;
 use crate::tui::widgets::input::Input;
-use crate::tui::widgets::lines::fit;
+use crate::tui::widgets::lines::{counted, fit};
 
 #[derive(Debug, Default)]
 pub struct Review {
@@ -69,6 +70,10 @@ impl Against {
 }
 
 impl Review {
+    pub fn is_empty(&self) -> bool {
+        self.reviewed.is_none()
+    }
+
     pub fn set(&mut self, reviewed: Reviewed) {
         let other = self.reviewed.as_ref().is_none_or(|before| before.output.id != reviewed.output.id);
         if other {
@@ -83,6 +88,7 @@ impl Review {
 pub fn start(app: &mut App) -> Vec<Effect> {
     match app.runs.chosen().map(|line| line.output.id) {
         Some(output) => vec![Effect::LoadReview(output)],
+        None if !app.runs.loaded => runs::load(app),
         None => {
             app.notice = Some("There is no picture to review yet.".to_owned());
             Vec::new()
@@ -321,7 +327,7 @@ fn answer<'a>(app: &App, reviewed: &Reviewed) -> Paragraph<'a> {
         None => {
             said("prompt", &fit(&reviewed.run.recipe.prompt.assembled(), 600));
             let settings = &reviewed.run.recipe.settings;
-            said("settings", &format!("guidance {}, {} steps", settings.guidance_scale, settings.steps));
+            said("settings", &in_words(settings));
             for change in reviewed.run.delta.iter().flat_map(|delta| &delta.changes) {
                 said(change.variable.name(), &fit(&format!("{} → {}", change.before, change.after), 300));
             }
@@ -334,6 +340,23 @@ fn answer<'a>(app: &App, reviewed: &Reviewed) -> Paragraph<'a> {
         }
     }
     Paragraph::new(text).wrap(Wrap { trim: true })
+}
+
+/// Every setting that is not left to the model.
+fn in_words(settings: &Settings) -> String {
+    let mut words = vec![format!("guidance {}", settings.guidance_scale), format!("{} steps", settings.steps)];
+    words.push(match &settings.adapter_scale {
+        AdapterScale::Uniform(weight) => format!("adapter {weight}"),
+        AdapterScale::PerBlock(blocks) => format!("adapter by {}", counted(blocks.len(), "block")),
+    });
+    if (settings.adapter_start, settings.adapter_end) != (0.0, 1.0) {
+        words.push(format!("of the steps {} to {}", settings.adapter_start, settings.adapter_end));
+    }
+    words.extend(settings.sampler.map(|sampler| sampler.to_string()));
+    if let (Some(width), Some(height)) = (settings.width, settings.height) {
+        words.push(format!("{width}×{height}"));
+    }
+    words.join(", ")
 }
 
 pub fn heading(app: &App) -> String {

@@ -25,7 +25,7 @@ use super::{Place, compose};
 #[derive(Debug, Default)]
 pub struct Runs {
     pub lines: Vec<OutputLine>,
-    loaded: bool,
+    pub loaded: bool,
     everyone: bool,
     order: Order,
     /// As it was typed, and as it was understood.
