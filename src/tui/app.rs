@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::complete::PathLine;
 use super::effect::Problem;
 use super::keymap::Keymap;
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
@@ -70,10 +71,7 @@ pub enum Popup {
         purpose: Purpose,
     },
     /// A line of text that names a picture, and what it could become.
-    Path {
-        input: Input,
-        found: Vec<String>,
-    },
+    Path(PathLine),
     /// What a run changed against its parent.
     Delta {
         title: String,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::action::Action;
 use super::app::{App, Palette, Popup, Purpose};
-use super::complete;
+use super::complete::Wish;
 use super::effect::Effect;
 use super::event::{Completed, Event};
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
@@ -20,9 +20,9 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
             match app.popups.last_mut() {
                 Some(Popup::Ask { input, .. }) => input.paste(&text),
                 Some(Popup::Palette(palette)) => palette.input.paste(&text),
-                Some(Popup::Path { input, .. }) => {
-                    input.paste(&text);
-                    return vec![Effect::Complete(input.value().to_owned())];
+                Some(Popup::Path(line)) => {
+                    let wish = line.paste(&text);
+                    return grant(app, wish);
                 }
                 Some(_) => {}
                 None if app.place == Place::Compose => compose::paste(app, &text),
@@ -207,28 +207,13 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
                 }
             }
         },
-        Popup::Path { input, found } => match name.as_str() {
-            "esc" => {
-                app.popups.pop();
-            }
-            "enter" => {
-                let path = input.value().trim().to_owned();
-                app.popups.pop();
-                return references::import(app, &path);
-            }
-            "tab" => {
-                let further = complete::common(found);
-                if further.len() > input.value().len() {
-                    *input = Input::with(further);
-                }
-                return vec![Effect::Complete(input.value().to_owned())];
-            }
-            _ => {
-                if input.key(key) {
-                    return vec![Effect::Complete(input.value().to_owned())];
-                }
-            }
-        },
+        Popup::Path(_) if name == "esc" => {
+            app.popups.pop();
+        }
+        Popup::Path(line) => {
+            let wish = line.key(key);
+            return grant(app, wish);
+        }
         Popup::Presets { presets, selected } => match (action, name.as_str()) {
             (_, "esc") => {
                 app.popups.pop();
@@ -271,6 +256,18 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
         }
     }
     Vec::new()
+}
+
+/// What typing a path asks for.
+fn grant(app: &mut App, wish: Wish) -> Vec<Effect> {
+    match wish {
+        Wish::Nothing => Vec::new(),
+        Wish::LookUp(typed) => vec![Effect::Complete(typed)],
+        Wish::Take(path) => {
+            app.popups.pop();
+            references::import(app, &path)
+        }
+    }
 }
 
 /// The actions that the palette offers for what was typed.
@@ -360,11 +357,10 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
                 *presets = new;
             }
         }
-        Completed::Paths { typed, found: new } => {
-            if let Some(Popup::Path { input, found }) = app.popups.last_mut()
-                && input.value() == typed
-            {
-                *found = new;
+        Completed::Paths { typed, found } => {
+            if let Some(Popup::Path(line)) = app.popups.last_mut() {
+                let wish = line.found(typed, found);
+                return grant(app, wish);
             }
         }
         Completed::Tokens { prompt, count } => app.compose.count(&prompt, count),

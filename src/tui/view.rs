@@ -188,7 +188,7 @@ fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
         Popup::Help(_) => (56, app.keymap.lines(app.place).len() as u16 + 2),
         Popup::Palette(_) => (50, 14),
         Popup::Ask { .. } => (72, 3),
-        Popup::Path { .. } => (76, 12),
+        Popup::Path(_) => (76, 12),
         Popup::Presets { .. } => (66, 12),
         Popup::Ground(_) => (60, Right::ALL.len() as u16 + 2),
         Popup::Confirm { .. } => (64, 5),
@@ -234,14 +234,15 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             frame.render_widget(block, area);
             input.draw(frame, inner, theme, true);
         }
-        Popup::Path { input, found } => {
+        Popup::Path(path) => {
             frame.render_widget(Clear, area);
             let block = framed(" a picture's path: Tab completes ".to_owned());
             let inner = block.inner(area);
             frame.render_widget(block, area);
             let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
-            input.draw(frame, line, theme, true);
-            let names = found
+            path.input.draw(frame, line, theme, true);
+            let names = path
+                .found
                 .iter()
                 .map(|path| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint)));
             frame.render_widget(Paragraph::new(names.take(list.height.into()).collect::<Vec<_>>()), list);

@@ -360,7 +360,7 @@ fn draw_form(app: &App, frame: &mut Frame, area: Rect) {
     let (compose, theme) = (&app.compose, &app.theme);
     let changed: Vec<Variable> = compose.delta().map(|delta| delta.variables()).unwrap_or_default();
     // Prompt blocks have two rows where there is room, everything else one.
-    let tall = area.height as usize >= FIELDS.len() + 6;
+    let tall = area.height as usize >= FIELDS.len() + 12;
     let mut y = area.y;
     for (number, field) in FIELDS.into_iter().enumerate() {
         let text_field = matches!(field, Field::Block(_) | Field::Negative);

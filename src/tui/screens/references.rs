@@ -10,7 +10,7 @@ use crate::studio::consent::{Consent, Standing};
 use crate::studio::reference::{Decision, Reference, State};
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose};
-use crate::tui::complete;
+use crate::tui::complete::{self, PathLine};
 use crate::tui::effect::Effect;
 use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::Role;
@@ -52,7 +52,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     match (action, chosen) {
         (Action::Open, Some(_)) => references.large = !references.large,
         (Action::Import, _) => {
-            app.popups.push(Popup::Path { input: Input::default(), found: Vec::new() });
+            app.popups.push(Popup::Path(PathLine::default()));
             return vec![Effect::Complete(String::new())];
         }
         (Action::Grant, _) => app.popups.push(Popup::Ground(0)),

@@ -125,7 +125,8 @@ impl Screen {
     }
 
     fn text(&self) -> String {
-        self.terminal.backend().to_string()
+        // Which half of a cell is drawn depends on the picture, and the last bit of a picture on the processor.
+        self.terminal.backend().to_string().replace(['▀', '▄', '█'], "▒")
     }
 }
 
@@ -165,7 +166,7 @@ fn every_screen_at_two_sizes() {
     let project = lived_in();
     for size in SIZES {
         let mut screen = Screen::open(&project, size);
-        let mut shot = |screen: &mut Screen, name: &str, keys: &[&str]| {
+        let shot = |screen: &mut Screen, name: &str, keys: &[&str]| {
             screen.press(keys);
             insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), screen.text());
         };
