@@ -8,6 +8,7 @@
 //! - [`store`]: a project on disk: SQLite and blobs, the only place that knows SQL
 //! - [`worker`]: claims queued runs, drives diffusion, stores what comes out; the one place where these meet
 //! - [`terminal`]: raw mode and its undoing, signals, what the terminal can, pictures in it, the clipboard
+//! - [`tui`]: the workbench: state, keys, screens; draws what the store says
 //! - [`cli`]: one file per subcommand, thin
 
 pub mod cli;
@@ -16,4 +17,5 @@ pub mod imaging;
 pub mod store;
 pub mod studio;
 pub mod terminal;
+pub mod tui;
 pub mod worker;

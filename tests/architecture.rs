@@ -16,13 +16,17 @@ const RULE: [(&str, &[&str]); 8] = [
 ];
 
 /// Crates that belong to one part of the house.
-const HOME: [(&str, &[&str]); 8] = [
+const HOME: [(&str, &[&str]); 12] = [
     ("candle_core", &["diffusion"]),
     ("candle_nn", &["diffusion"]),
     ("rusqlite", &["store"]),
     ("ratatui", &["terminal", "tui"]),
     ("ratatui_image", &["terminal"]),
     ("crossterm", &["terminal", "tui"]),
+    ("crokey", &["tui"]),
+    ("tui_input", &["tui"]),
+    ("nucleo_matcher", &["tui"]),
+    ("nvml_wrapper", &["worker"]),
     ("viuer", &["cli"]),
     ("anyhow", &["cli"]),
 ];

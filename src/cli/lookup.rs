@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::config::Config;
 use crate::store::{Error, Reader};
 use crate::studio::ids::SubjectId;
 use crate::studio::reference::{Reference, State};
@@ -42,10 +43,11 @@ pub fn newest_reference(reader: &Reader, subject: SubjectId) -> anyhow::Result<O
     }
 }
 
-/// Who reviews, where nobody is named: the one who is logged in.
+/// Who reviews, where nobody is named: as `config` says, or the one who is logged in.
 pub fn reviewer(named: Option<&str>) -> String {
     let logged_in = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let named = named.map(str::to_owned).or_else(logged_in);
+    let chosen = || Config::load().ok()?.reviewer;
+    let named = named.map(str::to_owned).or_else(chosen).or_else(logged_in);
     named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }
 

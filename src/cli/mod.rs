@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, thin.
 //!
+//! - `workbench`: the screen, with a worker beside it; `config`: what goes for all projects
 //! - `demo`, `generate`, `doctor`, `completions`, `man`: the subcommands
 //! - `init`, `subject`, `reference`, `run`, `queue`, `worker`, `upkeep`: the subcommands on a project
 //! - `runs`, `show`, `log`, `diff`, `sheet`: its history; `review`, `baseline`: what people say of its pictures
@@ -14,6 +15,7 @@
 
 mod baseline;
 mod completions;
+mod config;
 mod confirm;
 mod demo;
 mod diff;
@@ -47,6 +49,7 @@ mod show;
 mod subject;
 mod terminal;
 mod upkeep;
+mod workbench;
 mod worker;
 
 use std::process::ExitCode;
@@ -58,13 +61,14 @@ use clap::{Parser, Subcommand};
 /// The prompt says what to make, the reference nudges who it should look like, and the settings say how strongly. A
 /// reference guides; it promises no likeness, and nothing here identifies anybody.
 #[derive(Parser)]
-#[command(name = "pentimento", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "pentimento", version, max_term_width = 100)]
 struct CommandLine {
     #[command(flatten)]
     project: project::ProjectArguments,
 
+    /// Without a command the workbench opens
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -92,6 +96,7 @@ enum Command {
     Sheet(sheet::Arguments),
     Backup(upkeep::Backup),
     Verify(upkeep::Verify),
+    Config(config::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -103,6 +108,9 @@ pub fn main() -> ExitCode {
     let CommandLine { project, command } = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return failure::usage(&error),
+    };
+    let Some(command) = command else {
+        return workbench::run(&project).map_or_else(|error| failure::report(&error), |()| ExitCode::SUCCESS);
     };
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments),
@@ -127,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Sheet(arguments) => sheet::run(&arguments, &project),
         Command::Backup(arguments) => upkeep::backup(&arguments, &project),
         Command::Verify(arguments) => upkeep::verify(&arguments, &project),
+        Command::Config(arguments) => config::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     };

@@ -72,6 +72,11 @@ fn folder(arguments: &ProjectArguments) -> anyhow::Result<PathBuf> {
 }
 
 /// The project that is used where no other is meant, in the user's data folder.
-fn own() -> Option<PathBuf> {
+pub fn own() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "pentimento").map(|folders| folders.data_dir().join("project"))
+}
+
+/// Where the user's own keymap and themes are.
+pub fn config_folder() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "pentimento").map(|folders| folders.config_dir().to_owned())
 }

@@ -9,7 +9,7 @@
 //! - [`runs`]: making runs under the rules, and reading them; [`queue`]: handing them to workers
 //! - [`outputs`], [`reviews`], [`presets`]: what came of them
 //! - [`bundle`]: what leaves a project and enters another
-//! - [`search`]: full text; [`verify`], [`backup`], [`forget`]: upkeep
+//! - [`lines`], [`search`]: what lists show, and full text; [`verify`], [`backup`], [`forget`]: upkeep
 
 pub mod backup;
 pub mod blobs;
@@ -17,6 +17,7 @@ pub mod bundle;
 mod columns;
 mod error;
 pub mod forget;
+pub mod lines;
 pub mod migrations;
 pub mod open;
 pub mod outputs;
@@ -116,6 +117,11 @@ impl Store {
 impl Reader {
     pub fn blobs(&self) -> &Blobs {
         &self.blobs
+    }
+
+    /// A number that is another one whenever any other connection has written since.
+    pub fn version(&self) -> Result<i64> {
+        self.read(|connection| Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?))
     }
 
     /// Runs a query, and tells its errors as what they mean for the file.

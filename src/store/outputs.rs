@@ -138,7 +138,7 @@ fn missing(output: OutputId) -> Error {
     Error::NotFound { what: "output", name: format!("number {}", output.0) }
 }
 
-fn output(row: &Row<'_>) -> Result<Output> {
+pub(super) fn output(row: &Row<'_>) -> Result<Output> {
     let hash = |column| Ok::<_, Error>(row.get::<_, Option<Hash>>(column)?.map(|hash| hash.0));
     Ok(Output {
         id: OutputId(row.get("id")?),

@@ -345,6 +345,16 @@ impl Reader {
         })
     }
 
+    /// Those of the newest 5,000 runs that ended without being done, the last first.
+    pub fn stopped(&self, limit: u32) -> Result<Vec<Run>> {
+        self.read(|connection| {
+            let filter = "WHERE runs.state IN ('failed', 'cancelled')
+                            AND runs.id > (SELECT max(id) FROM runs) - 5000 ORDER BY runs.finished DESC LIMIT ?1";
+            let mut statement = connection.prepare_cached(&format!("{} {filter}", runs::SELECT))?;
+            statement.query_and_then([limit], runs::run)?.collect()
+        })
+    }
+
     /// Why the queue stands still, if it does.
     pub fn paused(&self) -> Result<Option<String>> {
         self.read(paused)

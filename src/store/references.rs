@@ -202,16 +202,17 @@ fn in_force(reference: &ReferenceName, standing: Standing) -> Result<()> {
     }
 }
 
+/// A picture from the columns `picture`, `thumbnail`, `width` and `height`, whose names may have something before them.
+pub(super) fn picture(row: &Row<'_>, before: &str) -> Result<Option<Picture>> {
+    let column = |name: &str| format!("{before}{name}");
+    let Some(Hash(blob)) = row.get::<_, Option<Hash>>(column("picture").as_str())? else { return Ok(None) };
+    let thumbnail = row.get::<_, Option<Hash>>(column("thumbnail").as_str())?.map(|hash| hash.0);
+    let (width, height) = (row.get(column("width").as_str())?, row.get(column("height").as_str())?);
+    Ok(Some(Picture { blob, thumbnail, width, height }))
+}
+
 fn reference(row: &Row<'_>) -> Result<Reference> {
-    let picture = match row.get::<_, Option<Hash>>("picture")? {
-        None => None,
-        Some(Hash(blob)) => Some(Picture {
-            blob,
-            thumbnail: row.get::<_, Option<Hash>>("thumbnail")?.map(|hash| hash.0),
-            width: row.get("width")?,
-            height: row.get("height")?,
-        }),
-    };
+    let picture = picture(row, "")?;
     Ok(Reference {
         id: ReferenceId(row.get("id")?),
         uuid: row.get::<_, Id>("uuid")?.0,

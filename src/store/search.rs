@@ -105,7 +105,7 @@ fn find(
 }
 
 /// The query in FTS5's language: each word quoted, the last as a prefix. None where it holds no word.
-fn words(query: &str) -> Option<String> {
+pub(super) fn words(query: &str) -> Option<String> {
     let words: Vec<_> = query
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())

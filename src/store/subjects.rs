@@ -130,7 +130,7 @@ pub(super) fn handle(row: &Row<'_>, column: &str) -> Result<Handle> {
     row.get::<_, String>(column)?.parse().map_err(|error| bad(column, error))
 }
 
-fn subject(row: &Row<'_>) -> Result<Subject> {
+pub(super) fn subject(row: &Row<'_>) -> Result<Subject> {
     Ok(Subject {
         id: SubjectId(row.get("id")?),
         uuid: row.get::<_, Id>("uuid")?.0,

@@ -35,6 +35,17 @@ impl Right {
             Self::Synthetic => "synthetic",
         }
     }
+
+    /// When it applies, in a few words.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Own => "pictures of yourself",
+            Self::Consent => "the person agreed",
+            Self::Licence => "a licence or a contract allows it",
+            Self::PublicDomain => "nobody's rights are left",
+            Self::Synthetic => "generated: shows nobody",
+        }
+    }
 }
 
 impl fmt::Display for Right {

@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 
 use serde::Deserialize;
 
+use super::draft::Edit;
 use super::review::Key;
 use super::text;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     pub key: Key,
     pub name: String,
@@ -20,10 +21,12 @@ pub struct Failure {
     pub action: String,
     /// What to hold to from now on.
     pub rule: String,
+    /// Changes of which the first that changes anything is drafted as the next run.
+    pub edits: Vec<Edit>,
 }
 
 /// The table, in the order it was written in; no key twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failures(Vec<Failure>);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +63,8 @@ impl Failures {
             cause: String,
             action: String,
             rule: String,
+            #[serde(default)]
+            draft: Vec<String>,
         }
         let unreadable = |error: String| BadFailures::Unreadable(text::clean(error.trim()));
         let table: Table = toml::from_str(table).map_err(|error| unreadable(error.to_string()))?;
@@ -71,7 +76,9 @@ impl Failures {
             }
             let [name, observed, cause, action, rule] =
                 [row.name, row.observed, row.cause, row.action, row.rule].map(|text| text::clean(text.trim()));
-            failures.push(Failure { key, name, observed, cause, action, rule });
+            let edits = row.draft.iter().map(|edit| edit.parse()).collect::<Result<_, _>>();
+            let edits = edits.map_err(|error: super::draft::BadEdit| unreadable(error.to_string()))?;
+            failures.push(Failure { key, name, observed, cause, action, rule, edits });
         }
         Ok(Self(failures))
     }

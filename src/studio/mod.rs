@@ -2,8 +2,11 @@
 
 pub mod account;
 pub mod consent;
+pub mod controls;
 pub mod delta;
+pub mod draft;
 pub mod failures;
+pub mod filter;
 pub mod ids;
 pub mod lineage;
 pub mod prompt;

@@ -1,8 +1,9 @@
 //! kitty's graphics protocol: pictures are uploaded once under a number, and text stands for them.
 //!
 //! A picture's place is filled with U+10EEEE, whose combining marks say row and column and whose colour says which
-//! picture. Where the text goes the picture goes, through tmux too. Every cell carries all its marks: terminals may
-//! take them from the cell to the left, but a screen that redraws single cells has none there.
+//! picture. Where the text goes the picture goes, through tmux too. In the buffer every cell carries all its
+//! marks, so that single cells can be redrawn; on the way out what a terminal takes from the cell to the left is left
+//! off.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -71,6 +72,53 @@ pub fn place(buffer: &mut Buffer, area: Rect, id: u32) {
             }
         }
     }
+}
+
+/// The same page in fewer bytes: of placeholders side by side only the first keeps its marks, and the rest are one that
+/// is repeated (REP). Not for tmux, which writes parts of rows as it likes.
+pub fn squeezed(page: &[u8]) -> Vec<u8> {
+    let Ok(text) = std::str::from_utf8(page) else { return page.to_vec() };
+    let mut squeezed = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(PLACEHOLDER) {
+        squeezed.push_str(&rest[..at]);
+        let (first, after) = cell(&rest[at..]);
+        squeezed.push_str(first);
+        let (mut left, mut count) = (first, 0);
+        rest = after;
+        while rest.starts_with(PLACEHOLDER) {
+            let (next, after) = cell(rest);
+            if !follows(left, next) {
+                break;
+            }
+            (left, rest, count) = (next, after, count + 1);
+        }
+        if count > 0 {
+            squeezed.push(PLACEHOLDER);
+        }
+        if count > 1 {
+            squeezed.push_str(&format!("\x1b[{}b", count - 1));
+        }
+    }
+    squeezed.push_str(rest);
+    squeezed.into_bytes()
+}
+
+/// A placeholder with its marks, and what comes after.
+fn cell(text: &str) -> (&str, &str) {
+    let end = text.char_indices().nth(4).map_or(text.len(), |(at, _)| at);
+    text.split_at(end)
+}
+
+/// Whether a cell names the place to the right of another.
+fn follows(left: &str, right: &str) -> bool {
+    let marks = |cell: &str| -> Option<[char; 3]> { cell.chars().skip(1).collect::<Vec<_>>().try_into().ok() };
+    let (Some([row, column, high]), Some([same_row, next, same_high])) = (marks(left), marks(right)) else {
+        return false;
+    };
+    let place = |wanted: char| (0..usize::from(MOST_CELLS)).find(|number| mark(*number) == Some(wanted));
+    let is_next = place(column).zip(place(next)).is_some_and(|(column, next)| next == column + 1);
+    row == same_row && high == same_high && is_next
 }
 
 /// The numbers of this process's pictures. Processes share a terminal where tmux is in between, so that each begins
@@ -185,6 +233,27 @@ mod tests {
         assert_eq!((buffer[(1, 1)].symbol(), buffer[(5, 1)].symbol(), buffer[(2, 3)].symbol()), (" ", " ", " "));
         place(&mut buffer, Rect::new(0, 0, 1, 1), 0x0200_0033);
         assert_eq!(buffer[(0, 0)].fg, Color::Indexed(0x33));
+    }
+
+    #[test]
+    fn of_cells_side_by_side_only_the_first_keeps_its_marks() {
+        let cell = |row, column| placeholder(0x0211_2233, row, column).unwrap();
+        let row =
+            |row: usize, columns: std::ops::Range<usize>| columns.map(|column| cell(row, column)).collect::<String>();
+        let squeezed = |page: &str| String::from_utf8(squeezed(page.as_bytes())).unwrap();
+        assert_eq!(squeezed(&row(3, 0..24)), format!("{}{PLACEHOLDER}\x1b[22b", cell(3, 0)));
+        assert_eq!(squeezed(&row(3, 0..2)), format!("{}{PLACEHOLDER}", cell(3, 0)));
+        // Another row, a gap, text, a colour or another picture between them begins anew.
+        let apart = format!("a{}{}\x1b[5;1H{}é{}", row(1, 4..5), row(2, 5..6), row(2, 7..8), row(2, 8..9));
+        assert_eq!(squeezed(&apart), apart);
+        let other = placeholder(0x0311_2233, 1, 5).unwrap();
+        assert_eq!(squeezed(&format!("{}{other}", cell(1, 4))), format!("{}{other}", cell(1, 4)));
+        let page = format!("{}\x1b[0m{}x", row(0, 0..3), row(1, 0..297));
+        assert_eq!(
+            squeezed(&page),
+            format!("{}{PLACEHOLDER}\x1b[1b\x1b[0m{}{PLACEHOLDER}\x1b[295bx", cell(0, 0), cell(1, 0))
+        );
+        assert_eq!(super::squeezed(b"\xff\xf4"), b"\xff\xf4");
     }
 
     #[test]

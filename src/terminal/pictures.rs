@@ -57,6 +57,8 @@ pub struct Pictures<K> {
     popup: Option<Rect>,
     /// Counts ticks: a picture is visible if it was drawn since the last one.
     frame: Arc<AtomicU64>,
+    /// A popup came or went over placeholders that lean on each other.
+    torn: bool,
     /// Counts what is drawn, so that pictures come in the order in which they stand.
     drawn: u64,
 }
@@ -139,6 +141,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             uploading: None,
             stay: verdict.pictures_stay && verdict.protocol != Protocol::Kitty,
             stale: false,
+            torn: false,
             popup: None,
             frame: Arc::new(AtomicU64::new(1)),
             drawn: 0,
@@ -205,8 +208,11 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             self.take(&name, made);
         }
         let before = match self.protocol {
-            Protocol::Kitty => Before { bytes: self.upload(now), anew: false },
-            Protocol::Sixel | Protocol::Iterm2 => Before { bytes: Vec::new(), anew: self.show_more(now) },
+            Protocol::Kitty => {
+                let anew = std::mem::take(&mut self.torn);
+                Before { bytes: self.upload(now), anew, squeeze: self.squeezes() }
+            }
+            Protocol::Sixel | Protocol::Iterm2 => Before { anew: self.show_more(now), ..Before::default() },
             Protocol::HalfBlocks | Protocol::Off => Before::default(),
         };
         self.forget_oldest();
@@ -239,15 +245,20 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
     }
 
     /// A popup is there: pictures that are drawn with the text are in half-blocks under it, because they would come to
-    /// lie over it. kitty's stay as they are.
+    /// lie over it. kitty's stay as they are, and are written anew.
     pub fn hide(&mut self, under: Rect) {
-        self.show();
-        self.popup = Some(under);
+        if self.popup != Some(under) {
+            self.show();
+            (self.popup, self.torn) = (Some(under), self.squeezes());
+        }
     }
 
     /// The popup is gone. Pictures come back as they came: a few at a time.
     pub fn show(&mut self) {
-        self.popup = None;
+        if self.popup.take().is_none() {
+            return;
+        }
+        self.torn = self.squeezes();
         self.entries.values_mut().for_each(|entry| entry.covered = false);
     }
 
@@ -256,6 +267,11 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         self.uploading = None;
         self.pace.forget();
         self.unshow_all();
+    }
+
+    /// Whether placeholders lean on the cell to their left, and fall with it.
+    fn squeezes(&self) -> bool {
+        self.protocol == Protocol::Kitty && !self.through_tmux
     }
 
     fn encode(encoder: &Encoder<Named<K>>, name: &Named<K>, entry: &mut Entry) {

@@ -68,6 +68,8 @@ pub struct Before {
     pub bytes: Vec<u8>,
     /// Whether the screen has to be cleared, because of what lies under its text.
     pub anew: bool,
+    /// Whether kitty's placeholders may lose what the cell to their left says.
+    pub squeeze: bool,
 }
 
 /// Wakes the screen from another thread.
@@ -159,7 +161,11 @@ impl Session {
         }
         self.screen.draw(render)?;
         queue!(self.page, EndSynchronizedUpdate)?;
-        self.out.write_all(&lock(&self.page.0))?;
+        let page = lock(&self.page.0);
+        match before.squeeze {
+            true => self.out.write_all(&kitty::squeezed(&page))?,
+            false => self.out.write_all(&page)?,
+        }
         Ok(())
     }
 

@@ -23,6 +23,17 @@ pub struct Worker {
     thread: JoinHandle<Result<Ended>>,
 }
 
+/// Wakes a worker that waits.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<Shared>);
+
+impl Waker {
+    /// As [`Worker::wake`].
+    pub fn wake(&self) {
+        self.0.wake();
+    }
+}
+
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -143,6 +154,11 @@ impl Worker {
     /// Looks into the queue at once: there is something new.
     pub fn wake(&self) {
         self.shared.wake();
+    }
+
+    /// What wakes it, for another thread.
+    pub fn waker(&self) -> Waker {
+        Waker(self.shared.clone())
     }
 
     /// Asks it to stop, and returns at once.

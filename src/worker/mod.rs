@@ -8,8 +8,10 @@
 //! - `output`: a picture becomes a file that says what it is, with its thumbnail
 //! - `pulse`: signs of life, beside the work
 //! - `room`: space on the disk, and what is given up when there is none
+//! - [`device`]: what the graphics card says of itself
 //! - [`model`]: from a model's name to its files and their hashes
 
+pub mod device;
 mod error;
 mod handle;
 mod make;

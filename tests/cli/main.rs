@@ -2,6 +2,7 @@
 
 mod bundles;
 mod checkpoints;
+mod config;
 mod demo;
 mod doctor;
 mod generate;
@@ -18,3 +19,5 @@ mod runs;
 mod signals;
 mod subjects;
 mod support;
+#[cfg(unix)]
+mod workbench;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
+use image::RgbImage;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -89,9 +90,12 @@ impl Arguments {
     }
 }
 
-/// The picture as it is stored: without anything but its pixels.
-fn candidate(file: &Path, label: Option<&str>) -> anyhow::Result<NewReference> {
-    let picture = imaging::open_picture(file)?.picture;
+/// A picture file as it is stored: without anything but its pixels.
+pub fn candidate(file: &Path, label: Option<&str>) -> anyhow::Result<NewReference> {
+    candidate_of(&imaging::open_picture(file)?.picture, file, label)
+}
+
+pub fn candidate_of(picture: &RgbImage, file: &Path, label: Option<&str>) -> anyhow::Result<NewReference> {
     let png = |picture| {
         imaging::plain_png(picture)
             .map(|bytes| Content { bytes, media_type: "image/png" })
@@ -100,10 +104,10 @@ fn candidate(file: &Path, label: Option<&str>) -> anyhow::Result<NewReference> {
     let name = || file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(NewReference {
         consent: None,
-        thumbnail: Some(png(&imaging::thumbnail(&picture))?),
+        thumbnail: Some(png(&imaging::thumbnail(picture))?),
         width: picture.width(),
         height: picture.height(),
-        picture: png(&picture)?,
+        picture: png(picture)?,
         label: label.map_or_else(name, str::to_owned),
         gate: Gate::Unmeasured,
         report: None,

@@ -5,6 +5,7 @@
 //! - `decide`: approving, rejecting, retiring; `withdraw`: deleting for good
 
 mod add;
+pub use add::{candidate, candidate_of};
 mod decide;
 mod withdraw;
 

@@ -1,0 +1,168 @@
+//! What a person looks for among outputs: `failure:waxy guidance>7 since:2w soft light`.
+//!
+//! Terms with a name narrow by it, all other words are looked for in prompts, diagnoses and notes. Every term must hold.
+
+use std::cmp::Ordering;
+use std::str::FromStr;
+
+use super::delta::Variable;
+use super::review::{Key, Verdict};
+use super::subject::{Handle, ReferenceName};
+use super::text;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    pub terms: Vec<Term>,
+    /// The words without a name, joined by spaces; empty where there are none.
+    pub words: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Term {
+    Subject(Handle),
+    Reference(ReferenceName),
+    Failure(Key),
+    Verdict(Verdict),
+    /// The run changed this variable against its parent.
+    Changed(Variable),
+    /// Not older than so many seconds.
+    Since(i64),
+    Number(Number, Ordering, f64),
+}
+
+/// A setting that can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    Guidance,
+    Steps,
+    Seed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadFilter {
+    #[error(
+        "there is no filter called {0:?}; there are subject:, ref:, failure:, verdict:, changed:, since:, and guidance, steps or seed with <, > or ="
+    )]
+    Unknown(String),
+    #[error("{term}: {problem}")]
+    Value { term: String, problem: String },
+}
+
+impl FromStr for Filter {
+    type Err = BadFilter;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut filter = Self::default();
+        let mut words: Vec<&str> = Vec::new();
+        for part in text.split_whitespace() {
+            match term(part)? {
+                Some(term) => filter.terms.push(term),
+                None => words.push(part),
+            }
+        }
+        filter.words = words.join(" ");
+        Ok(filter)
+    }
+}
+
+impl Filter {
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty() && self.words.is_empty()
+    }
+}
+
+/// A named term; None for a plain word.
+fn term(part: &str) -> Result<Option<Term>, BadFilter> {
+    if let Some(at) = part.find(['<', '>', '=']).filter(|&at| at > 0) {
+        return number(part, at).map(Some);
+    }
+    let Some((name, value)) = part.split_once(':').filter(|(name, _)| !name.is_empty()) else { return Ok(None) };
+    let bad = |problem: String| BadFilter::Value { term: text::clean(part), problem };
+    let said = |error: &dyn std::fmt::Display| bad(error.to_string());
+    Ok(Some(match name {
+        "subject" => Term::Subject(value.parse().map_err(|error| said(&error as &super::subject::BadName))?),
+        "ref" => Term::Reference(value.parse().map_err(|error| said(&error as &super::subject::BadName))?),
+        "failure" => Term::Failure(value.parse().map_err(|error| said(&error as &super::review::BadReview))?),
+        "changed" => Term::Changed(value.parse().map_err(|error| said(&error as &super::delta::UnknownVariable))?),
+        "verdict" => {
+            let verdict = Verdict::from_name(value);
+            Term::Verdict(verdict.ok_or_else(|| bad("write open, accepted or rejected".to_owned()))?)
+        }
+        "since" => Term::Since(seconds(value).ok_or_else(|| bad("write for instance 30min, 6h, 3d or 2w".to_owned()))?),
+        other => return Err(BadFilter::Unknown(text::clean(other))),
+    }))
+}
+
+fn number(part: &str, at: usize) -> Result<Term, BadFilter> {
+    let (name, rest) = part.split_at(at);
+    let which = match name {
+        "guidance" => Number::Guidance,
+        "steps" => Number::Steps,
+        "seed" => Number::Seed,
+        other => return Err(BadFilter::Unknown(text::clean(other))),
+    };
+    let order = match &rest[..1] {
+        "<" => Ordering::Less,
+        ">" => Ordering::Greater,
+        _ => Ordering::Equal,
+    };
+    let value: Option<f64> = rest[1..].parse().ok().filter(|value: &f64| value.is_finite());
+    let problem = "a number has to follow".to_owned();
+    let value = value.ok_or_else(|| BadFilter::Value { term: text::clean(part), problem })?;
+    Ok(Term::Number(which, order, value))
+}
+
+/// `90s`, `30min`, `6h`, `3d`, `2w` in seconds.
+fn seconds(span: &str) -> Option<i64> {
+    let digits = span.find(|c: char| !c.is_ascii_digit())?;
+    let (count, unit) = span.split_at(digits);
+    let unit = match unit {
+        "s" => 1,
+        "min" | "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        _ => return None,
+    };
+    count.parse::<i64>().ok()?.checked_mul(unit).filter(|&seconds| seconds <= 100 * 366 * 86_400)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terms_and_words() {
+        let filter: Filter = "failure:waxy guidance>7 soft since:2w light steps=8".parse().unwrap();
+        assert_eq!(filter.words, "soft light");
+        assert_eq!(
+            filter.terms,
+            [
+                Term::Failure("waxy".parse().unwrap()),
+                Term::Number(Number::Guidance, Ordering::Greater, 7.0),
+                Term::Since(14 * 86_400),
+                Term::Number(Number::Steps, Ordering::Equal, 8.0),
+            ]
+        );
+        assert!("".parse::<Filter>().unwrap().is_empty());
+        assert_eq!(
+            ":) a<".parse::<Filter>().map_err(|error| error.to_string()).unwrap_err().split(';').next(),
+            Some("there is no filter called \"a\"")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_said() {
+        for (text, part) in [
+            ("failur:waxy", "no filter called \"failur\""),
+            ("guidance>warm", "a number has to follow"),
+            ("since:yesterday", "30min"),
+            ("since:99999999999999999999w", "30min"),
+            ("verdict:good", "accepted"),
+            ("subject:Ada!", "subject:Ada!"),
+        ] {
+            let error = text.parse::<Filter>().unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

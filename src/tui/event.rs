@@ -1,0 +1,95 @@
+//! What reaches the screen: keys, and what effects brought back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use crate::store::lines::{OutputLine, SubjectLine};
+use crate::store::presets::Preset;
+use crate::store::runs::RunLine;
+use crate::studio::consent::Consent;
+use crate::studio::ids::{OutputId, RunId, SubjectId};
+use crate::studio::reference::Reference;
+use crate::studio::review::{Key, Review, Score};
+use crate::studio::run::{Output, Run};
+use crate::studio::subject::Subject;
+
+use super::effect::{Problem, Tokens};
+use super::pictures::Shown;
+use crate::worker::device::Device;
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    Key(crokey::KeyCombination),
+    /// Text that was pasted; it counts in text fields only.
+    Paste(String),
+    /// Draw everything anew: the terminal may have lost what it showed.
+    Redraw,
+    /// Somebody wrote to the project.
+    Changed,
+    Completed(Completed),
+    /// A picture was opened, or the reason why it cannot be.
+    Picture(Shown, Result<Arc<RgbImage>, String>),
+    /// The theme or the keymap was edited.
+    Theme(Box<super::theme::Theme>),
+    Notice(String),
+    /// The terminal is gone, or somebody asked the program to end.
+    Ended,
+}
+
+/// What an effect brought back.
+#[derive(Clone, Debug)]
+pub enum Completed {
+    Subjects(Vec<SubjectLine>),
+    References {
+        subject: SubjectId,
+        references: Vec<Reference>,
+        consents: Vec<Consent>,
+    },
+    Outputs(Vec<OutputLine>),
+    Review(Box<Reviewed>),
+    Queue {
+        runs: Vec<Run>,
+        previews: Vec<(RunId, u32, Vec<u8>)>,
+        paused: Option<String>,
+        card: Option<Device>,
+    },
+    /// A subject's runs, oldest first.
+    Lineage {
+        subject: SubjectId,
+        runs: Vec<RunLine>,
+    },
+    Start {
+        subject: Subject,
+        references: Vec<Reference>,
+        parent: Option<Run>,
+    },
+    Queued(Box<Run>),
+    Judged(OutputId),
+    /// What a path typed so far could mean.
+    Paths {
+        typed: String,
+        found: Vec<String>,
+    },
+    Tokens {
+        prompt: String,
+        count: Tokens,
+    },
+    Presets(Vec<Preset>),
+    Done(String),
+    Failed(Problem),
+}
+
+/// Everything the review of an output shows.
+#[derive(Clone, Debug)]
+pub struct Reviewed {
+    pub output: Output,
+    pub run: Run,
+    /// The parent's picture with the same seed, or its first.
+    pub parent: Option<Output>,
+    pub baseline: Option<Output>,
+    pub references: Vec<Reference>,
+    pub reviews: Vec<Review>,
+    pub scores: BTreeMap<Key, Score>,
+}

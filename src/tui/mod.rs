@@ -1,0 +1,147 @@
+//! The workbench: the screen people live in.
+//!
+//! A key becomes an [`action`] by the [`keymap`], `update` changes the [`app`] and asks for effects, these run off the
+//! screen's thread and come back as events, and `view` draws. Nothing on the screen's thread touches the disk, the
+//! database or a tensor.
+
+pub mod action;
+pub mod app;
+pub mod complete;
+pub mod effect;
+pub mod event;
+pub mod keymap;
+pub mod mail;
+pub mod pictures;
+pub mod screens;
+pub mod theme;
+pub mod update;
+pub mod view;
+pub mod watch;
+pub mod widgets;
+
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use crokey::KeyCombination;
+
+use crate::terminal::session::{self, Session};
+use crate::terminal::{self, input};
+
+use app::App;
+use effect::{Effect, Runner};
+use event::Event;
+use pictures::Pictures;
+
+/// How the screen came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Somebody left.
+    Left,
+    /// A signal asked for it, by its number.
+    Signal(i32),
+    /// The terminal has gone away; what is under way may go on.
+    HungUp,
+}
+
+/// Runs the screen until it ends. What it needs is made before, so that a test can make it otherwise.
+pub fn run(
+    session: &mut Session,
+    app: &mut App,
+    pictures: &mut Pictures,
+    runner: &Runner,
+    mail: &Receiver<Event>,
+) -> terminal::Result<End> {
+    for effect in update::reload(app).into_iter().chain([Effect::LoadQueue]) {
+        runner.ask(effect);
+    }
+    loop {
+        cover(app, pictures);
+        let first = pictures.screen().tick(Instant::now());
+        session.draw(&first, |frame| {
+            app.size = (frame.area().width, frame.area().height);
+            view::view(app, pictures, frame);
+        })?;
+        let patience = pictures.screen().wait(Instant::now());
+        if let Some(event) = session.next(patience)? {
+            if let Some(end) = take(session, app, pictures, runner, event)? {
+                return Ok(end);
+            }
+        }
+        for event in mail.try_iter() {
+            match event {
+                Event::Picture(shown, picture) => pictures.arrived(shown, picture),
+                event => perform(update::update(app, event), session, runner)?,
+            }
+        }
+        if app.leaving {
+            return Ok(End::Left);
+        }
+    }
+}
+
+/// What the terminal tells. The end, if that is what it tells.
+fn take(
+    session: &mut Session,
+    app: &mut App,
+    pictures: &mut Pictures,
+    runner: &Runner,
+    event: session::Event,
+) -> terminal::Result<Option<End>> {
+    let event = match event {
+        session::Event::Key(key) => {
+            let key = KeyCombination::from(key);
+            match app.keymap.action(app.place, key) {
+                Some(action::Action::Redraw) => {
+                    session.draw_anew();
+                    pictures.screen().invalidate_all();
+                    return Ok(None);
+                }
+                Some(action::Action::Suspend) => {
+                    session.suspend()?;
+                    return Ok(None);
+                }
+                _ => Event::Key(key),
+            }
+        }
+        session::Event::Paste(text) => Event::Paste(text),
+        session::Event::Resized | session::Event::Reattached => {
+            pictures.screen().invalidate_all();
+            Event::Redraw
+        }
+        session::Event::FocusGained => {
+            pictures.screen().invalidate_all();
+            Event::Redraw
+        }
+        session::Event::Answer(answer) => {
+            pictures.screen().answered(&answer);
+            return Ok(None);
+        }
+        session::Event::Woken => return Ok(None),
+        session::Event::Ended(input::End::Signal(signal)) => return Ok(Some(End::Signal(signal))),
+        session::Event::Ended(input::End::HungUp) => return Ok(Some(End::HungUp)),
+    };
+    perform(update::update(app, event), session, runner)?;
+    Ok(None)
+}
+
+fn perform(effects: Vec<Effect>, session: &mut Session, runner: &Runner) -> terminal::Result<()> {
+    for effect in effects {
+        match effect {
+            Effect::Copy(text) => {
+                if let Ok(bytes) = terminal::clipboard::sequence(&text) {
+                    session.send(&bytes)?;
+                }
+            }
+            effect => runner.ask(effect),
+        }
+    }
+    Ok(())
+}
+
+/// Pictures that would come to lie over a popup are told of it.
+fn cover(app: &App, pictures: &mut Pictures) {
+    match view::popup_area(app) {
+        Some(area) => pictures.screen().hide(area),
+        None => pictures.screen().show(),
+    }
+}

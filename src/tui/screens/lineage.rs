@@ -1,0 +1,169 @@
+//! Lineage: a subject's runs as a tree by parent, each with what it changed, like a history of commits.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use crate::store::runs::RunLine;
+use crate::studio::ids::RunId;
+use crate::tui::action::Action;
+use crate::tui::app::{App, Popup};
+use crate::tui::effect::Effect;
+use crate::tui::theme::{Role, Theme};
+use crate::tui::update::go;
+use crate::tui::widgets::badge;
+use crate::tui::widgets::cursor::Cursor;
+use crate::tui::widgets::lines::{counted, fit};
+
+use super::{Place, compose};
+
+#[derive(Debug, Default)]
+pub struct Lineage {
+    rows: Vec<Branch>,
+    cursor: Cursor,
+    loaded: bool,
+}
+
+/// A run in the tree: the lines that lead to it, and the run.
+#[derive(Debug)]
+struct Branch {
+    lead: String,
+    line: RunLine,
+}
+
+/// A tree is drawn so many branches wide; what lies deeper is drawn there.
+const WIDEST: usize = 8;
+
+impl Lineage {
+    /// Takes a subject's runs, oldest first.
+    pub fn set(&mut self, runs: Vec<RunLine>) {
+        self.rows = tree(runs);
+        self.loaded = true;
+        self.cursor.at = self.cursor.at.min(self.rows.len().saturating_sub(1));
+    }
+}
+
+/// Each run below its parent. The last child goes on in its parent's column, so that a chain stays a straight line.
+fn tree(runs: Vec<RunLine>) -> Vec<Branch> {
+    use std::collections::HashMap;
+    let known: std::collections::HashSet<RunId> = runs.iter().map(|line| line.run.id).collect();
+    let mut children: HashMap<Option<RunId>, Vec<usize>> = HashMap::new();
+    for (at, line) in runs.iter().enumerate() {
+        children.entry(line.run.parent.filter(|parent| known.contains(parent))).or_default().push(at);
+    }
+    let mut lines: Vec<Option<RunLine>> = runs.into_iter().map(Some).collect();
+    let mut rows = Vec::with_capacity(lines.len());
+    // What is still to be drawn: the run, and its column. A stack instead of recursion: chains are long.
+    let roots = children.remove(&None).unwrap_or_default();
+    let mut open: Vec<(usize, usize)> = roots.into_iter().rev().map(|at| (at, 0)).collect();
+    while let Some((at, column)) = open.pop() {
+        let Some(line) = lines[at].take() else { continue };
+        let below = children.remove(&Some(line.run.id)).unwrap_or_default();
+        let last = below.len().saturating_sub(1);
+        for (number, child) in below.into_iter().enumerate().rev() {
+            open.push((child, if number == last { column } else { (column + 1).min(WIDEST) }));
+        }
+        let still_open = |other: usize| open.iter().any(|(_, waiting)| *waiting == other);
+        let mut lead: String = (0..column).map(|other| if still_open(other) { "│ " } else { "  " }).collect();
+        lead.push_str("● ");
+        rows.push(Branch { lead, line });
+    }
+    rows
+}
+
+pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
+    let rows = app.body_rows().saturating_sub(4);
+    let lineage = &mut app.lineage;
+    if lineage.cursor.act(action, lineage.rows.len(), 1, rows) {
+        return Vec::new();
+    }
+    let run = lineage.rows.get(lineage.cursor.at).map(|row| row.line.run.id);
+    match (action, run) {
+        (Action::Branch | Action::Open, Some(run)) => {
+            let mut effects = go(app, Place::Compose);
+            effects.clear();
+            effects.extend(compose::start(app, Some(run)));
+            effects
+        }
+        (Action::Compare, Some(_)) => {
+            let chosen = &lineage.rows[lineage.cursor.at].line.run;
+            match &chosen.delta {
+                Some(delta) => {
+                    let title = format!("{} against its parent", chosen.task);
+                    app.popups.push(Popup::Delta { title, delta: delta.clone() });
+                }
+                None => app.notice = Some(format!("{} has no parent.", chosen.task)),
+            }
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// To the review of the run's first picture.
+pub fn review(app: &mut App) -> Vec<Effect> {
+    let Some(run) = app.lineage.rows.get(app.lineage.cursor.at).map(|row| row.line.run.id) else { return Vec::new() };
+    go(app, Place::Review);
+    app.notice = None;
+    vec![Effect::LoadReviewOf(run)]
+}
+
+pub fn view(app: &App, frame: &mut Frame, area: Rect) {
+    let (lineage, theme) = (&app.lineage, &app.theme);
+    if lineage.rows.is_empty() {
+        let text = if lineage.loaded { "No run yet." } else { "Looking …" };
+        frame.render_widget(Line::styled(text, theme.style(Role::Faint)), area);
+        return;
+    }
+    let [list, detail] = Layout::vertical([Constraint::Fill(1), Constraint::Length(4)]).areas(area);
+    let visible = list.height as usize;
+    let mut cursor = lineage.cursor;
+    cursor.keep_in_sight(lineage.rows.len(), 1, visible);
+    for (place, row) in lineage.rows.iter().skip(cursor.top).take(visible).enumerate() {
+        let here = cursor.top + place == cursor.at;
+        let line = line(row, theme, list.width as usize);
+        let line = if here { line.style(theme.style(Role::Selected)) } else { line };
+        frame.render_widget(line, Rect::new(list.x, list.y + place as u16, list.width, 1));
+    }
+    if let Some(row) = lineage.rows.get(cursor.at) {
+        let run = &row.line.run;
+        let mut text = vec![Line::styled(fit(&run.recipe.prompt.assembled(), 400), theme.style(Role::Text))];
+        if !run.diagnosis.is_empty() {
+            text.push(Line::styled(fit(&run.diagnosis, 300), theme.style(Role::Accent)));
+        }
+        frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), detail);
+    }
+}
+
+fn line<'a>(row: &Branch, theme: &Theme, width: usize) -> Line<'a> {
+    let run = &row.line.run;
+    let changed = match &run.delta {
+        None => "first".to_owned(),
+        Some(delta) if delta.is_empty() => "other seeds".to_owned(),
+        Some(delta) => {
+            let changes = delta.changes.iter().map(|change| match change.words.is_empty() {
+                true => format!("{} {} → {}", change.variable, change.before, change.after),
+                false => format!("{}: {}", change.variable, change.after),
+            });
+            changes.collect::<Vec<_>>().join("; ")
+        }
+    };
+    let name = format!("{} ", run.task);
+    let state = badge::run(run.state, theme);
+    let pictures = format!("  {}/{} ✓  ", row.line.accepted, row.line.outputs);
+    let used =
+        row.lead.chars().count() + name.chars().count() + state.content.chars().count() + pictures.chars().count();
+    Line::from(vec![
+        Span::styled(row.lead.clone(), theme.style(Role::Faint)),
+        Span::styled(name, theme.style(Role::Title)),
+        state,
+        Span::styled(pictures, theme.style(Role::Faint)),
+        Span::styled(fit(&changed, width.saturating_sub(used)), theme.style(Role::Text)),
+    ])
+}
+
+pub fn heading(app: &App) -> String {
+    let whose = app.subject.as_ref().map_or(String::new(), |chosen| chosen.handle.to_string());
+    format!("{whose}, {}", counted(app.lineage.rows.len(), "run"))
+}

@@ -1,0 +1,366 @@
+//! Review: one output beside its reference, its parent or the baseline; a key for each failure mode says at once what it
+//! means, and drafts the next run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use super::runs;
+use crate::store::lines::OutputLine;
+use crate::store::runs::NewRun;
+use crate::studio::draft::{self, Draft};
+use crate::studio::failures::{Failure, Failures};
+use crate::studio::ids::OutputId;
+use crate::studio::reference::Picture;
+use crate::studio::review::{Judgement, Key, Rubric, Score, Verdict};
+use crate::studio::settings::{AdapterScale, Settings};
+use crate::tui::action::Action;
+use crate::tui::app::{App, Popup, Purpose};
+use crate::tui::effect::Effect;
+use crate::tui::event::Reviewed;
+use crate::tui::pictures::{Pictures, Shown};
+use crate::tui::theme::{Role, Theme};
+use crate::tui::widgets::badge;
+use crate::tui::widgets::input::Input;
+use crate::tui::widgets::lines::{counted, fit};
+
+#[derive(Debug, Default)]
+pub struct Review {
+    reviewed: Option<Reviewed>,
+    against: Against,
+    /// The failure named last, whose row of the table is shown, and the run it drafts.
+    named: Option<(Failure, Option<Draft>)>,
+    /// The criterion that the next digit scores; None: digits name failures.
+    scoring: Option<usize>,
+    scores: BTreeMap<Key, Score>,
+    /// The two pictures have changed places: what differs jumps to the eye.
+    swapped: bool,
+    /// How far the two are apart, instead of the other one.
+    difference: bool,
+}
+
+/// What the output is held against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Against {
+    #[default]
+    Reference,
+    Parent,
+    Baseline,
+}
+
+impl Against {
+    fn next(self) -> Self {
+        match self {
+            Self::Reference => Self::Parent,
+            Self::Parent => Self::Baseline,
+            Self::Baseline => Self::Reference,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "the reference",
+            Self::Parent => "its parent",
+            Self::Baseline => "the baseline",
+        }
+    }
+}
+
+impl Review {
+    pub fn is_empty(&self) -> bool {
+        self.reviewed.is_none()
+    }
+
+    pub fn set(&mut self, reviewed: Reviewed) {
+        let other = self.reviewed.as_ref().is_none_or(|before| before.output.id != reviewed.output.id);
+        if other {
+            (self.named, self.scoring, self.swapped) = (None, None, false);
+        }
+        self.scores = reviewed.scores.clone();
+        self.reviewed = Some(reviewed);
+    }
+}
+
+/// Opens the output that the runs screen has under its cursor.
+pub fn start(app: &mut App) -> Vec<Effect> {
+    match app.runs.chosen().map(|line| line.output.id) {
+        Some(output) => vec![Effect::LoadReview(output)],
+        None if !app.runs.loaded => runs::load(app),
+        None => {
+            app.notice = Some("There is no picture to review yet.".to_owned());
+            Vec::new()
+        }
+    }
+}
+
+pub fn reload(app: &App) -> Vec<Effect> {
+    app.review.reviewed.as_ref().map_or(Vec::new(), |reviewed| vec![Effect::LoadReview(reviewed.output.id)])
+}
+
+pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
+    let Some(output) = app.review.reviewed.as_ref().map(|reviewed| reviewed.output.id) else { return Vec::new() };
+    if let Some(number) = action.failure() {
+        return match app.review.scoring {
+            Some(criterion) => score(app, criterion, number as u8 + 1),
+            None => name_failure(app, output, number),
+        };
+    }
+    match action {
+        Action::Next | Action::Previous => return step(app, action == Action::Next),
+        Action::Compare => app.review.against = app.review.against.next(),
+        Action::Flicker => app.review.swapped = !app.review.swapped,
+        Action::Difference => app.review.difference = !app.review.difference,
+        Action::TakeDraft => return take(app),
+        Action::Accept => return decide(app, output, Verdict::Accepted),
+        Action::Refuse => return decide(app, output, Verdict::Rejected),
+        Action::Scores => {
+            app.review.scoring = match app.review.scoring {
+                None => Some(0),
+                Some(_) => None,
+            };
+        }
+        Action::Baseline => return vec![Effect::SetBaseline { output, reviewer: app.usual.reviewer.clone() }],
+        Action::Note => {
+            let question = "A note on this picture".to_owned();
+            app.popups.push(Popup::Ask { question, input: Input::default(), purpose: Purpose::ReviewNote });
+        }
+        Action::Diagnosis => {
+            let known = app.review.reviewed.as_ref().map_or("", |reviewed| &reviewed.run.diagnosis);
+            let (question, input) = ("The diagnosis of this run, in a line".to_owned(), Input::with(known));
+            app.popups.push(Popup::Ask { question, input, purpose: Purpose::Diagnosis });
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+pub fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
+    let Some(reviewed) = &app.review.reviewed else { return Vec::new() };
+    match purpose {
+        Purpose::Diagnosis => vec![Effect::SetDiagnosis(reviewed.run.id, answer.to_owned())],
+        _ if answer.is_empty() => Vec::new(),
+        _ => {
+            let judgement =
+                Judgement { reviewer: app.usual.reviewer.clone(), note: answer.to_owned(), ..Judgement::default() };
+            vec![Effect::Judge { output: reviewed.output.id, judgement: Box::new(judgement) }]
+        }
+    }
+}
+
+/// A review was kept: what is shown is read again, and the list that it comes from.
+pub fn judged(app: &mut App, output: OutputId) -> Vec<Effect> {
+    let shown = app.review.reviewed.as_ref().is_some_and(|reviewed| reviewed.output.id == output);
+    let again = shown.then_some(Effect::LoadReview(output));
+    again.into_iter().chain(runs::load(app)).collect()
+}
+
+/// To the next or the previous output of the list.
+fn step(app: &mut App, forward: bool) -> Vec<Effect> {
+    let count = app.runs.lines.len();
+    let at = app.runs.cursor.at;
+    let to = if forward { (at + 1).min(count.saturating_sub(1)) } else { at.saturating_sub(1) };
+    if to == at {
+        app.notice = Some(if forward { "That was the last." } else { "That was the first." }.to_owned());
+        return Vec::new();
+    }
+    app.runs.cursor.at = to;
+    start(app)
+}
+
+fn name_failure(app: &mut App, output: OutputId, number: usize) -> Vec<Effect> {
+    let Some(failure) = Failures::embedded().all().get(number) else { return Vec::new() };
+    let reviewed = app.review.reviewed.as_ref();
+    let draft = reviewed.and_then(|reviewed| draft::draft(failure, &reviewed.run, &reviewed.references));
+    app.review.named = Some((failure.clone(), draft));
+    judge(app, output, Verdict::Open, Some(failure.key.clone()))
+}
+
+fn score(app: &mut App, criterion: usize, score: u8) -> Vec<Effect> {
+    let criteria = &Rubric::embedded().criteria;
+    // The keys are 1 to 5 for 0 to 4, so that one hand reaches them.
+    let (Some(row), Ok(score)) = (criteria.get(criterion), Score::new(score.saturating_sub(1))) else {
+        return Vec::new();
+    };
+    app.review.scores.insert(row.key.clone(), score);
+    app.review.scoring = (criterion + 1 < criteria.len()).then_some(criterion + 1);
+    if app.review.scoring.is_some() {
+        return Vec::new();
+    }
+    let Some(reviewed) = &app.review.reviewed else { return Vec::new() };
+    let judgement =
+        Judgement { reviewer: app.usual.reviewer.clone(), scores: app.review.scores.clone(), ..Judgement::default() };
+    vec![Effect::Judge { output: reviewed.output.id, judgement: Box::new(judgement) }]
+}
+
+/// Keeps the verdict and goes on to the next picture: one key for each of hundreds.
+fn decide(app: &mut App, output: OutputId, verdict: Verdict) -> Vec<Effect> {
+    let mut effects = judge(app, output, verdict, None);
+    effects.extend(step(app, true));
+    effects
+}
+
+fn judge(app: &App, output: OutputId, verdict: Verdict, failure: Option<Key>) -> Vec<Effect> {
+    let failures: BTreeSet<Key> = failure.into_iter().collect();
+    let judgement = Judgement { reviewer: app.usual.reviewer.clone(), failures, verdict, ..Judgement::default() };
+    vec![Effect::Judge { output, judgement: Box::new(judgement) }]
+}
+
+/// Queues the drafted run.
+fn take(app: &mut App) -> Vec<Effect> {
+    let Some(reviewed) = &app.review.reviewed else { return Vec::new() };
+    let Some((_, Some(draft))) = app.review.named.take() else {
+        app.notice = Some("Name what failed first; that drafts the next run.".to_owned());
+        return Vec::new();
+    };
+    let run = &reviewed.run;
+    let new = NewRun {
+        parent: Some(run.id),
+        profile: run.profile.clone(),
+        ..NewRun::new(run.subject, draft.recipe, run.seeds.clone())
+    };
+    vec![Effect::AddRun(Box::new(new))]
+}
+
+pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
+    let (review, theme) = (&app.review, &app.theme);
+    let Some(reviewed) = &review.reviewed else {
+        frame.render_widget(Line::styled("Choose a picture on the runs screen.", theme.style(Role::Faint)), area);
+        return;
+    };
+    let words = (area.height / 2).clamp(9, 11);
+    let [top, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(words)]).areas(area);
+    let mut halves = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(top);
+    if review.swapped {
+        halves.reverse();
+    }
+    let [here, beside]: [Rect; 2] = halves;
+    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(here);
+    pictures.draw(frame, picture, &Shown::whole(&reviewed.output.picture), theme);
+    let name = format!("{}:{} ", reviewed.run.task, reviewed.output.seed);
+    let verdict = badge::verdict(reviewed.output.verdict, theme);
+    frame.render_widget(Line::from(vec![Span::styled(name, theme.style(Role::Title)), verdict]), caption);
+
+    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(beside);
+    let against = review.against.name();
+    let what = if review.difference { format!("the difference from {against}") } else { against.to_owned() };
+    match other(review, reviewed) {
+        Some(other) if review.difference => {
+            let difference = Shown::Difference(reviewed.output.picture.blob, other.blob);
+            pictures.draw(frame, picture, &difference, theme);
+        }
+        Some(other) => pictures.draw(frame, picture, &Shown::whole(other), theme),
+        None => {
+            frame.render_widget(Line::styled(format!("no picture of {against}"), theme.style(Role::Faint)), picture)
+        }
+    }
+    let text = format!("{what} ({} changes it)", app.key_of(Action::Compare));
+    frame.render_widget(Line::styled(fit(&text, caption.width.into()), theme.style(Role::Faint)), caption);
+
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(bottom);
+    frame.render_widget(choices(review, theme), left);
+    frame.render_widget(answer(app, reviewed), right);
+}
+
+/// The picture that the output is held against.
+fn other<'a>(review: &Review, reviewed: &'a Reviewed) -> Option<&'a Picture> {
+    match review.against {
+        Against::Reference => {
+            let id = reviewed.run.recipe.reference;
+            let found = reviewed.references.iter().find(|reference| Some(reference.id) == id);
+            found.and_then(|reference| reference.picture.as_ref())
+        }
+        Against::Parent => reviewed.parent.as_ref().map(|output| &output.picture),
+        Against::Baseline => reviewed.baseline.as_ref().map(|output| &output.picture),
+    }
+}
+
+/// The failure modes with their keys, or the rubric while scores are given.
+fn choices<'a>(review: &Review, theme: &Theme) -> Paragraph<'a> {
+    let mut text = Vec::new();
+    if let Some(at) = review.scoring {
+        for (number, criterion) in Rubric::embedded().criteria.iter().enumerate() {
+            let given = review.scores.get(&criterion.key).map_or("–".to_owned(), |score| score.get().to_string());
+            let style = theme.style(if number == at { Role::Selected } else { Role::Text });
+            text.push(Line::styled(format!("{given}  {}", criterion.name), style));
+        }
+        let question = Rubric::embedded().criteria.get(at).map_or("", |criterion| criterion.question.as_str());
+        text.push(Line::styled(format!("{question} 1 to 5 give 0 to 4."), theme.style(Role::Accent)));
+        return Paragraph::new(text).wrap(Wrap { trim: true });
+    }
+    let tagged: BTreeSet<&Key> = match &review.reviewed {
+        Some(reviewed) => reviewed.reviews.iter().flat_map(|review| &review.judgement.failures).collect(),
+        None => BTreeSet::new(),
+    };
+    for (number, failure) in Failures::embedded().all().iter().enumerate() {
+        let mark = if tagged.contains(&failure.key) { "●" } else { " " };
+        text.push(Line::from(vec![
+            Span::styled(format!("{} ", number + 1), theme.style(Role::Key)),
+            Span::styled(format!("{mark} {}", failure.name), theme.style(Role::Text)),
+        ]));
+    }
+    Paragraph::new(text)
+}
+
+/// What the named failure means, or the run that is looked at.
+fn answer<'a>(app: &App, reviewed: &Reviewed) -> Paragraph<'a> {
+    let theme = &app.theme;
+    let mut text = Vec::new();
+    let mut said = |label: &str, words: &str| {
+        text.push(Line::from(vec![
+            Span::styled(format!("{label} "), theme.style(Role::Accent)),
+            Span::styled(words.to_owned(), theme.style(Role::Text)),
+        ]));
+    };
+    match &app.review.named {
+        Some((failure, draft)) => {
+            said("suspect", &failure.cause);
+            said("now", &failure.action);
+            said("from now on", &failure.rule);
+            match draft {
+                Some(draft) => said(&format!("{} queues", app.key_of(Action::TakeDraft)), &draft.sentence()),
+                None => said("next", "Nothing can be drafted for it; compose the change yourself."),
+            }
+        }
+        None => {
+            said("prompt", &fit(&reviewed.run.recipe.prompt.assembled(), 600));
+            let settings = &reviewed.run.recipe.settings;
+            said("settings", &in_words(settings));
+            for change in reviewed.run.delta.iter().flat_map(|delta| &delta.changes) {
+                said(change.variable.name(), &fit(&format!("{} → {}", change.before, change.after), 300));
+            }
+            if !reviewed.run.diagnosis.is_empty() {
+                said("diagnosis", &fit(&reviewed.run.diagnosis, 300));
+            }
+            for review in reviewed.reviews.iter().rev().filter(|review| !review.judgement.note.is_empty()).take(2) {
+                said(&fit(&review.judgement.reviewer, 20), &fit(&review.judgement.note, 300));
+            }
+        }
+    }
+    Paragraph::new(text).wrap(Wrap { trim: true })
+}
+
+/// Every setting that is not left to the model.
+fn in_words(settings: &Settings) -> String {
+    let mut words = vec![format!("guidance {}", settings.guidance_scale), format!("{} steps", settings.steps)];
+    words.push(match &settings.adapter_scale {
+        AdapterScale::Uniform(weight) => format!("adapter {weight}"),
+        AdapterScale::PerBlock(blocks) => format!("adapter by {}", counted(blocks.len(), "block")),
+    });
+    if (settings.adapter_start, settings.adapter_end) != (0.0, 1.0) {
+        words.push(format!("of the steps {} to {}", settings.adapter_start, settings.adapter_end));
+    }
+    words.extend(settings.sampler.map(|sampler| sampler.to_string()));
+    if let (Some(width), Some(height)) = (settings.width, settings.height) {
+        words.push(format!("{width}×{height}"));
+    }
+    words.join(", ")
+}
+
+pub fn heading(app: &App) -> String {
+    let open = |line: &&OutputLine| line.output.verdict == Verdict::Open;
+    let left = app.runs.lines.iter().filter(open).count();
+    format!("{} of {}, {left} without a verdict", app.runs.cursor.at + 1, app.runs.lines.len())
+}

@@ -1,0 +1,223 @@
+//! Colours by meaning: a theme gives each role a style, for as many colours as the terminal has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+use ratatui::backend::IntoCrossterm;
+use ratatui::style::{Color, Modifier, Style};
+use serde::Deserialize;
+
+use crate::terminal::colours::Colours;
+
+static BUILT_IN: Dir = include_dir!("$CARGO_MANIFEST_DIR/themes");
+
+/// What a thing means on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Text,
+    Faint,
+    Title,
+    Border,
+    Selected,
+    Key,
+    Accent,
+    Approved,
+    Candidate,
+    Rejected,
+    Running,
+    Danger,
+    Warning,
+    Added,
+    Removed,
+}
+
+/// Every role, with a word that it is shown on.
+const ROLES: [(Role, &str); 15] = [
+    (Role::Text, "text"),
+    (Role::Faint, "faint"),
+    (Role::Title, "title"),
+    (Role::Border, "│border│"),
+    (Role::Selected, "selected"),
+    (Role::Key, "key"),
+    (Role::Accent, "accent"),
+    (Role::Approved, "✓ approved"),
+    (Role::Candidate, "? candidate"),
+    (Role::Rejected, "✗ rejected"),
+    (Role::Running, "▶ running"),
+    (Role::Danger, "danger"),
+    (Role::Warning, "warning"),
+    (Role::Added, "+added"),
+    (Role::Removed, "-removed"),
+];
+
+#[derive(Clone, Debug)]
+pub struct Theme {
+    pub name: String,
+    pub about: String,
+    styles: BTreeMap<Role, Style>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTheme {
+    #[error("there is no theme called {name:?}; there are {}", known.join(", "))]
+    Unknown { name: String, known: Vec<String> },
+    #[error("the theme {name} cannot be used: {problem}")]
+    Unreadable { name: String, problem: String },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    name: String,
+    #[serde(default)]
+    about: String,
+    #[serde(default)]
+    #[allow(dead_code)] // says to a reader of the file which background it is for
+    dark: Option<bool>,
+    roles: BTreeMap<Role, Look>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct Look {
+    color: Option<String>,
+    background: Option<String>,
+    basic: Option<String>,
+    bold: bool,
+    dim: bool,
+    underline: bool,
+    reverse: bool,
+    /// Reversed where the background colour cannot be shown.
+    reverse_basic: bool,
+}
+
+impl Theme {
+    pub const USUAL: &str = "dusk";
+
+    /// A theme of `own` (a folder that may be missing), or a built-in one.
+    pub fn named(name: &str, colours: Colours, own: Option<&Path>) -> Result<Self, BadTheme> {
+        let file = format!("{name}.toml");
+        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let from_file = own.filter(|_| is_name).and_then(|own| std::fs::read_to_string(own.join(&file)).ok());
+        let table = from_file.or_else(|| BUILT_IN.get_file(&file)?.contents_utf8().map(str::to_owned));
+        match table {
+            Some(table) => Self::parse(name, &table, colours),
+            None => Err(BadTheme::Unknown { name: crate::studio::text::clean(name), known: Self::names(own) }),
+        }
+    }
+
+    /// All names there are: built-in themes, and files of `own`.
+    pub fn names(own: Option<&Path>) -> Vec<String> {
+        let stem = |path: &Path| Some(path.file_stem()?.to_str()?.to_owned());
+        let built_in = BUILT_IN.files().map(|file| file.path().to_owned());
+        let files = own.and_then(|own| std::fs::read_dir(own).ok()).into_iter().flatten().flatten();
+        let files = files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "toml"));
+        let names: BTreeSet<String> = built_in.chain(files).filter_map(|path| stem(&path)).collect();
+        names.into_iter().collect()
+    }
+
+    /// A word in each role's style, for a terminal.
+    pub fn swatch(&self) -> String {
+        let words = ROLES.map(|(role, word)| self.style(role).into_crossterm().apply(word).to_string());
+        words.join(" ")
+    }
+
+    pub fn parse(name: &str, table: &str, colours: Colours) -> Result<Self, BadTheme> {
+        let unreadable = |problem: String| BadTheme::Unreadable { name: name.to_owned(), problem };
+        let table: Table = toml::from_str(table).map_err(|error| unreadable(error.to_string()))?;
+        let mut styles = BTreeMap::new();
+        for (role, look) in table.roles {
+            styles.insert(role, look.style(colours).map_err(|problem| unreadable(format!("{role:?}: {problem}")))?);
+        }
+        Ok(Self { name: table.name, about: table.about, styles })
+    }
+
+    /// A role that the theme leaves out looks like text.
+    pub fn style(&self, role: Role) -> Style {
+        self.styles.get(&role).or_else(|| self.styles.get(&Role::Text)).copied().unwrap_or_default()
+    }
+}
+
+impl Look {
+    fn style(&self, colours: Colours) -> Result<Style, String> {
+        let mut style = Style::new();
+        let (color, background) = (self.color.as_deref(), self.background.as_deref());
+        match colours {
+            Colours::True | Colours::Indexed if color.is_some() || background.is_some() => {
+                let shown = |hex| rgb(hex).map(|shade| colours.nearest(shade));
+                if let Some(color) = color {
+                    style = style.fg(shown(color)?);
+                }
+                if let Some(background) = background {
+                    style = style.bg(shown(background)?);
+                }
+            }
+            Colours::None => {}
+            _ => style = style.fg(basic(self.basic.as_deref().unwrap_or("default"))?),
+        }
+        let without_background = style.bg.is_none();
+        let marks = [
+            (self.bold, Modifier::BOLD),
+            (self.dim, Modifier::DIM),
+            (self.underline, Modifier::UNDERLINED),
+            (self.reverse || (self.reverse_basic && without_background), Modifier::REVERSED),
+        ];
+        Ok(marks.into_iter().filter(|(on, _)| *on).fold(style, |style, (_, mark)| style.add_modifier(mark)))
+    }
+}
+
+fn rgb(hex: &str) -> Result<Color, String> {
+    let digits = hex.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii());
+    let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    let number = number.ok_or_else(|| format!("{hex:?} is no colour; write #rrggbb"))?;
+    let [_, red, green, blue] = number.to_be_bytes();
+    Ok(Color::Rgb(red, green, blue))
+}
+
+fn basic(name: &str) -> Result<Color, String> {
+    if name == "default" {
+        return Ok(Color::Reset);
+    }
+    name.parse().map_err(|_| format!("{name:?} is none of the sixteen colours, such as red or light-blue"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_theme_gives_every_role_a_style_at_every_depth() {
+        let names = Theme::names(None);
+        assert!(names.len() >= 6, "{names:?}");
+        for name in names {
+            for depth in [Colours::None, Colours::Basic, Colours::Indexed, Colours::True] {
+                let theme = Theme::named(&name, depth, None).unwrap();
+                assert_eq!(theme.name, name);
+                for (role, _) in ROLES {
+                    assert!(theme.styles.contains_key(&role), "{name} lacks {role:?}");
+                    let style = theme.style(role);
+                    let colours = [style.fg, style.bg];
+                    if depth == Colours::None {
+                        assert_eq!(colours, [None, None], "{name} {role:?}");
+                    }
+                    if depth == Colours::Basic {
+                        let many = |color: &Option<Color>| matches!(color, Some(Color::Rgb(..) | Color::Indexed(_)));
+                        assert!(!colours.iter().any(many), "{name} {role:?}");
+                    }
+                }
+                assert_ne!(theme.style(Role::Selected), theme.style(Role::Text), "{name} hides the selection");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_theme_is_said() {
+        let error = |table: &str| Theme::parse("own", table, Colours::True).unwrap_err().to_string();
+        assert!(error("name = \"own\"\n[roles]\ntext = { color = \"red\" }").contains("write #rrggbb"));
+        assert!(error("name = \"own\"\n[roles]\ntexte = {}").contains("texte"));
+        let unknown = Theme::named("../dusk", Colours::True, None).unwrap_err().to_string();
+        assert!(unknown.contains("there are"), "{unknown}");
+    }
+}

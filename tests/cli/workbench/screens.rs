@@ -1,0 +1,226 @@
+//! Every screen at two sizes: the real state, the real project, the real effects, on a terminal that is a buffer.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pentimento::imaging::{self, wire};
+use pentimento::store::Store;
+use pentimento::studio::settings::Settings;
+use pentimento::terminal;
+use pentimento::terminal::colours::Colours;
+use pentimento::terminal::pictures::Codecs;
+use pentimento::terminal::verdict::{Cell, Protocol, Tmux, Verdict};
+use pentimento::tui::app::{App, Usual};
+use pentimento::tui::effect::{Effect, Others, Runner, Tokens};
+use pentimento::tui::event::Event;
+use pentimento::tui::keymap::Keymap;
+use pentimento::tui::mail::Mail;
+use pentimento::tui::pictures::{Pictures, Shown};
+use pentimento::tui::theme::Theme;
+use pentimento::tui::{update, view};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use crate::project::Project;
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (140, 45)];
+/// Longer than anything here takes, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The screen of a project.
+struct Screen {
+    app: App,
+    pictures: Pictures,
+    runner: Runner,
+    mail: Receiver<Event>,
+    terminal: Terminal<TestBackend>,
+    unanswered: usize,
+}
+
+impl Screen {
+    fn open(project: &Project, (columns, rows): (u16, u16)) -> Self {
+        let store = Arc::new(Store::open(&project.path()).unwrap());
+        let (events, mail) = mpsc::channel();
+        let events = Mail::new(events, || {});
+        let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
+        let reader = store.reader().unwrap();
+        let opener = move |shown: &Shown| match shown {
+            Shown::Blob(hash) => {
+                let bytes = reader.blobs().read(hash).map_err(|error| error.to_string())?;
+                imaging::decode_picture(std::path::Path::new("blob"), &bytes).map_err(|error| error.to_string())
+            }
+            other => Err(format!("{other:?} is not shown here")),
+        };
+        let shown = terminal::pictures::Pictures::new(&verdict(columns, rows), codecs, || {});
+        let pictures = Pictures::new(shown, Box::new(opener), events.clone());
+        let others = Others {
+            import: Box::new(|_, _, path| panic!("{} is imported", path.display())),
+            tokens: Box::new(|_, prompt| Ok(Tokens { used: prompt.split(' ').count() + 2, room: 77 })),
+            wake: Box::new(|| {}),
+        };
+        let runner = Runner::start(store, events, others).unwrap();
+        let settings = Settings { steps: 2, ..Settings::default() };
+        let usual = Usual { checkpoint: "mini".to_owned(), settings, reviewer: "ada's friend".to_owned() };
+        let theme = Theme::named(Theme::USUAL, Colours::True, None).unwrap();
+        let app = App::new(Keymap::built_in(), theme, usual, (columns, rows), Timestamp::now());
+        let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        let mut screen = Self { app, pictures, runner, mail, terminal, unanswered: 0 };
+        let first = update::reload(&mut screen.app);
+        screen.ask(first);
+        screen.settle();
+        screen
+    }
+
+    fn ask(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.unanswered += usize::from(!matches!(effect, Effect::Copy(_) | Effect::Leave));
+            self.runner.ask(effect);
+        }
+    }
+
+    /// Presses keys, each once what the one before asked for is there.
+    fn press(&mut self, keys: &[&str]) -> &mut Self {
+        for key in keys {
+            let effects = update::update(&mut self.app, Event::Key(key.parse().unwrap()));
+            self.ask(effects);
+            self.settle();
+        }
+        self
+    }
+
+    fn type_in(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            self.press(&[if c == ' ' { "space".to_owned() } else { c.to_string() }.as_str()]);
+        }
+        self
+    }
+
+    /// Draws until nothing is awaited any more.
+    fn settle(&mut self) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.draw();
+            if self.unanswered == 0 && !self.pictures.is_waiting() {
+                return;
+            }
+            assert!(Instant::now() < until, "{} effects are not answered", self.unanswered);
+            let Ok(event) = self.mail.recv_timeout(Duration::from_millis(20)) else { continue };
+            match event {
+                Event::Picture(shown, picture) => self.pictures.arrived(shown, picture),
+                event => {
+                    self.unanswered -= usize::from(matches!(event, Event::Completed(_)));
+                    let effects = update::update(&mut self.app, event);
+                    self.ask(effects);
+                }
+            }
+        }
+    }
+
+    fn draw(&mut self) {
+        let now = Instant::now();
+        self.pictures.screen().tick(now);
+        self.terminal.draw(|frame| view::view(&self.app, &mut self.pictures, frame)).unwrap();
+    }
+
+    fn text(&self) -> String {
+        // Which half of a cell is drawn depends on the picture, and the last bit of a picture on the processor.
+        self.terminal.backend().to_string().replace(['▀', '▄', '█'], "▒")
+    }
+}
+
+fn verdict(columns: u16, rows: u16) -> Verdict {
+    Verdict {
+        protocol: Protocol::HalfBlocks,
+        why: "this is a test".to_owned(),
+        advice: String::new(),
+        cell: Cell { width: 8, height: 17 },
+        cell_is_known: true,
+        colours: Colours::True,
+        tmux: Tmux::Absent,
+        terminal: None,
+        answers: false,
+        pictures_stay: false,
+        prints_kitty: false,
+        columns,
+        rows,
+    }
+}
+
+/// A subject with a reference, a baseline, a run that changed its light, and one that waits.
+fn lived_in() -> Project {
+    let project = Project::ready();
+    project.queue("1,2", "1");
+    let light = ["run", "ada", "--parent", "ada-0001", "--set", "lighting=neon light", "--seeds", "1,2"];
+    project.done(&light);
+    project.done(&["worker", "--until-empty", "--device", "cpu"]);
+    project.done(&["review", "ada-0002:1", "--failure", "waxy", "--note", "the skin shines"]);
+    project.done(&["accept", "ada-0001:1"]);
+    project.done(&["run", "ada", "--parent", "ada-0001", "--set", "guidance=4", "--seeds", "1"]);
+    project
+}
+
+#[test]
+fn every_screen_at_two_sizes() {
+    let project = lived_in();
+    for size in SIZES {
+        let mut screen = Screen::open(&project, size);
+        let shot = |screen: &mut Screen, name: &str, keys: &[&str]| {
+            screen.press(keys);
+            insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), screen.text());
+        };
+        shot(&mut screen, "subjects", &[]);
+        shot(&mut screen, "references", &["shift-r"]);
+        shot(&mut screen, "references-right", &["g"]);
+        shot(&mut screen, "compose", &["esc", "shift-c"]);
+        shot(&mut screen, "compose-two-changes", &["j", "j", "enter", "a", "enter", "j", "enter", "b", "enter"]);
+        shot(&mut screen, "runs", &["shift-h"]);
+        shot(&mut screen, "runs-grid", &["t"]);
+        shot(&mut screen, "review", &["t", "enter"]);
+        shot(&mut screen, "review-failure", &["3"]);
+        shot(&mut screen, "queue", &["shift-q"]);
+        shot(&mut screen, "lineage", &["shift-l"]);
+        shot(&mut screen, "help", &["?"]);
+        shot(&mut screen, "palette", &["esc", ":", "q"]);
+        screen.press(&["esc"]);
+    }
+}
+
+#[test]
+fn a_terminal_that_is_too_small_gets_one_line() {
+    let project = Project::ready();
+    for size in [(59, 24), (80, 17), (1, 1), (20, 3)] {
+        let screen = Screen::open(&project, size);
+        let said = screen.text();
+        if size.0 > 40 {
+            assert!(said.contains("This needs 60×18 cells"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn names_that_steer_terminals_are_drawn_as_text() {
+    let project = Project::ready();
+    project.done(&["subject", "add", "Zoë \u{1b}[2J\u{202e}肖像👩🏽‍🎨", "--handle", "zoe"]);
+    let screen = Screen::open(&project, (140, 45));
+    let said = screen.text();
+    assert!(said.contains("zoe") && said.contains("Zoë"), "{said}");
+    assert!(!said.contains('\u{1b}') && !said.contains('\u{202e}'), "{said:?}");
+}
+
+#[test]
+fn what_a_rule_refuses_stays_on_the_screen_until_it_is_put_away() {
+    let project = Project::new();
+    let mut screen = Screen::open(&project, (100, 30));
+    screen.press(&["shift-c", "enter"]).type_in("portrait of a person").press(&["enter", "ctrl-s"]);
+    screen.press(&["shift-r", "w", "y", "a"]);
+    let said = screen.text();
+    assert!(said.contains(" ! "), "{said}");
+    screen.press(&["j"]);
+    assert_eq!(screen.text().contains(" ! "), true);
+    screen.press(&["shift-x"]);
+    assert!(screen.text().contains("what went wrong"), "{}", screen.text());
+    screen.press(&["esc", "x"]);
+    assert!(!screen.text().contains(" ! "), "{}", screen.text());
+}
