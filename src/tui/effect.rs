@@ -127,12 +127,15 @@ impl Runner {
 /// What parts of the program do that the screen does not know.
 pub struct Others {
     /// Opens a file as a candidate for a subject, and stores it.
-    pub import: Box<dyn Fn(&Store, SubjectId, &Path) -> Result<String, Problem> + Send>,
+    pub import: Import,
     /// Tokens of a prompt, and how many a model's text encoder reads at once.
-    pub tokens: Box<dyn Fn(&Model, &str) -> Result<Tokens, Problem> + Send>,
+    pub tokens: Count,
     /// Tells the worker that the queue has something new.
     pub wake: Box<dyn Fn() + Send>,
 }
+
+pub type Import = Box<dyn Fn(&Store, SubjectId, &Path) -> Result<String, Problem> + Send>;
+pub type Count = Box<dyn Fn(&Model, &str) -> Result<Tokens, Problem> + Send>;
 
 /// How much of a text encoder's room a prompt takes; start and end count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +214,7 @@ impl Work {
                 Completed::Start {
                     subject: reader.subject_by_id(subject)?,
                     references: reader.references(subject)?,
-                    parent,
+                    parent: parent.map(Box::new),
                 }
             }
             Effect::AddSubject { handle, name } => {

@@ -63,7 +63,7 @@ pub enum Completed {
     Start {
         subject: Subject,
         references: Vec<Reference>,
-        parent: Option<Run>,
+        parent: Option<Box<Run>>,
     },
     Queued(Box<Run>),
     Judged(OutputId),

@@ -17,6 +17,9 @@ pub struct Keymap {
 
 type Keys = Vec<(KeyCombination, Action)>;
 
+/// A keymap as it is written, each word with its place.
+type Tables = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<String>>>;
+
 /// What is wrong with a line of a keymap; the rest of the file counts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("keymap.toml, line {line}: {problem}")]
@@ -38,8 +41,7 @@ impl Keymap {
     /// With the lines of another table over it, and what is wrong with those.
     pub fn over(mut self, table: &str) -> (Self, Vec<BadLine>) {
         let line_of = |at: usize| table[..at.min(table.len())].matches('\n').count() + 1;
-        let parsed: Result<BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<String>>>, _> =
-            toml::from_str(table);
+        let parsed: Result<Tables, _> = toml::from_str(table);
         let tables = match parsed {
             Ok(tables) => tables,
             Err(error) => {

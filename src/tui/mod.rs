@@ -62,10 +62,10 @@ pub fn run(
             view::view(app, pictures, frame);
         })?;
         let patience = pictures.screen().wait(Instant::now());
-        if let Some(event) = session.next(patience)? {
-            if let Some(end) = take(session, app, pictures, runner, event)? {
-                return Ok(end);
-            }
+        if let Some(event) = session.next(patience)?
+            && let Some(end) = take(session, app, pictures, runner, event)?
+        {
+            return Ok(end);
         }
         for event in mail.try_iter() {
             match event {

@@ -339,7 +339,9 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
                 app.lineage.set(runs);
             }
         }
-        Completed::Start { subject, references, parent } => return compose::started(app, &subject, references, parent),
+        Completed::Start { subject, references, parent } => {
+            return compose::started(app, &subject, references, parent.map(|parent| *parent));
+        }
         Completed::Queued(run) => {
             app.notice = Some(format!("{} waits in the queue.", run.task));
             return match app.place {

@@ -41,7 +41,7 @@ impl Cursor {
         self.at = self.at.min(count.saturating_sub(1));
         let row = self.at / columns;
         let last_top = count.div_ceil(columns).saturating_sub(rows);
-        self.top = self.top.min(row).max((row + 1).saturating_sub(rows)).min(last_top.max(0));
+        self.top = self.top.min(row).max((row + 1).saturating_sub(rows)).min(last_top);
     }
 }
 

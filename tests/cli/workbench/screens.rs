@@ -218,7 +218,7 @@ fn what_a_rule_refuses_stays_on_the_screen_until_it_is_put_away() {
     let said = screen.text();
     assert!(said.contains(" ! "), "{said}");
     screen.press(&["j"]);
-    assert_eq!(screen.text().contains(" ! "), true);
+    assert!(screen.text().contains(" ! "), "{}", screen.text());
     screen.press(&["shift-x"]);
     assert!(screen.text().contains("what went wrong"), "{}", screen.text());
     screen.press(&["esc", "x"]);
