@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pentimento::imaging::{self, wire};
 use pentimento::store::Store;
+use pentimento::store::lines::Order;
+use pentimento::studio::filter::Filter;
 use pentimento::studio::settings::Settings;
 use pentimento::terminal;
 use pentimento::terminal::colours::Colours;
@@ -37,6 +39,8 @@ struct Screen {
     mail: Receiver<Event>,
     terminal: Terminal<TestBackend>,
     unanswered: usize,
+    /// What the time is on it: right after the first picture, however long the test takes.
+    moment: Timestamp,
 }
 
 impl Screen {
@@ -44,6 +48,8 @@ impl Screen {
         let store = Arc::new(Store::open(&project.path()).unwrap());
         let (events, mail) = mpsc::channel();
         let events = Mail::new(events, || {});
+        let oldest = store.reader().unwrap().output_lines(None, &Filter::default(), Order::Oldest, 1, Timestamp::now());
+        let moment = oldest.unwrap().first().map_or_else(Timestamp::now, |line| line.output.created);
         let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
         let reader = store.reader().unwrap();
         let opener = move |shown: &Shown| match shown {
@@ -66,7 +72,7 @@ impl Screen {
         let theme = Theme::named(Theme::USUAL, Colours::True, None).unwrap();
         let app = App::new(Keymap::built_in(), theme, usual, (columns, rows), Timestamp::now());
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        let mut screen = Self { app, pictures, runner, mail, terminal, unanswered: 0 };
+        let mut screen = Self { app, pictures, runner, mail, terminal, unanswered: 0, moment };
         let first = update::reload(&mut screen.app);
         screen.ask(first);
         screen.settle();
@@ -120,6 +126,7 @@ impl Screen {
 
     fn draw(&mut self) {
         let now = Instant::now();
+        self.app.now = self.moment;
         self.pictures.screen().tick(now);
         self.terminal.draw(|frame| view::view(&self.app, &mut self.pictures, frame)).unwrap();
     }
