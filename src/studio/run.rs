@@ -85,6 +85,14 @@ impl Seeds {
     pub fn as_slice(&self) -> &[u64] {
         &self.0
     }
+
+    /// As many others: those after the largest, or the first where none come after it.
+    pub fn following(&self) -> Self {
+        let count = self.0.len() as u64;
+        let after = self.0.iter().max().and_then(|largest| largest.checked_add(1));
+        let first = after.filter(|first| first.checked_add(count).is_some()).unwrap_or(0);
+        Self((first..first + count).collect())
+    }
 }
 
 /// `7,8,9`, or `7x3` for three seeds from 7 on.
@@ -300,6 +308,13 @@ mod tests {
         for list in ["", "a", "-1", "1,,2", "18446744073709551615x2"] {
             assert!(matches!(seeds(list), Err(BadSeeds::Unreadable(_))), "{list}");
         }
+    }
+
+    #[test]
+    fn the_seeds_that_follow_are_others() {
+        let following = |list: &str| list.parse::<Seeds>().unwrap().following().to_string();
+        assert_eq!((following("7x3"), following("9,2")), ("10x3".to_owned(), "10x2".to_owned()));
+        assert_eq!(following("3,18446744073709551615"), "0x2");
     }
 
     #[test]

@@ -57,6 +57,7 @@ actions! {
     Withdraw "withdraw" "withdraw";
     Note "note" "write a note";
     Compose "compose" "start a run";
+    Again "again" "more like this";
     Branch "branch" "start from this run";
     NextField "next-field" "next field";
     PreviousField "previous-field" "field before";

@@ -20,7 +20,7 @@ use crate::studio::filter::Filter;
 use crate::studio::ids::{OutputId, ReferenceId, RunId, SubjectId};
 use crate::studio::reference::Decision;
 use crate::studio::review::{Judgement, Rubric};
-use crate::studio::run::Model;
+use crate::studio::run::{Model, Run};
 use crate::studio::subject::Handle;
 use crate::worker::device::Driver;
 
@@ -79,6 +79,11 @@ pub enum Effect {
         run: RunId,
     },
     PromotePreset(String),
+    /// A run once more with other seeds; without a run the subject's newest.
+    Again {
+        subject: SubjectId,
+        run: Option<RunId>,
+    },
     AddRun(Box<NewRun>),
     Judge {
         output: OutputId,
@@ -207,10 +212,7 @@ impl Work {
                 Completed::Lineage { subject, runs }
             }
             Effect::LoadStart { subject, parent } => {
-                let parent = match parent {
-                    Some(parent) => Some(reader.run_by_id(parent)?),
-                    None => reader.runs(subject, None, 1)?.pop().map(|line| line.run),
-                };
+                let parent = self.run_or_newest(subject, parent)?;
                 Completed::Start {
                     subject: reader.subject_by_id(subject)?,
                     references: reader.references(subject)?,
@@ -254,11 +256,15 @@ impl Work {
                 store.promote_preset(&name, now)?;
                 Completed::Done(format!("{name} is the team's now."))
             }
-            Effect::AddRun(new) => {
-                let run = store.add_run(&new, now)?;
-                (self.others.wake)();
-                Completed::Queued(Box::new(reader.run_by_id(run)?))
-            }
+            Effect::Again { subject, run } => match self.run_or_newest(subject, run)? {
+                Some(run) => self.queued(&NewRun {
+                    parent: Some(run.id),
+                    profile: run.profile.clone(),
+                    ..NewRun::new(subject, run.recipe, run.seeds.following())
+                })?,
+                None => Completed::Done("There is no run to make more of yet; compose one.".to_owned()),
+            },
+            Effect::AddRun(new) => self.queued(&new)?,
             Effect::Judge { output, judgement } => {
                 store.add_review(output, &judgement, now)?;
                 Completed::Judged(output)
@@ -295,6 +301,19 @@ impl Work {
             }
             Effect::Copy(_) | Effect::Leave => return Ok(None),
         }))
+    }
+
+    fn queued(&self, new: &NewRun) -> Result<Completed, Problem> {
+        let run = self.store.add_run(new, Timestamp::now())?;
+        (self.others.wake)();
+        Ok(Completed::Queued(Box::new(self.reader.run_by_id(run)?)))
+    }
+
+    fn run_or_newest(&self, subject: SubjectId, run: Option<RunId>) -> Result<Option<Run>, Problem> {
+        Ok(match run {
+            Some(run) => Some(self.reader.run_by_id(run)?),
+            None => self.reader.runs(subject, None, 1)?.pop().map(|line| line.run),
+        })
     }
 
     fn queue(&self) -> Result<Completed, Problem> {

@@ -142,6 +142,7 @@ fn footer(place: Place) -> &'static [Action] {
     match place {
         Place::Subjects => &[
             Action::Open,
+            Action::Again,
             Action::Compose,
             Action::GoReferences,
             Action::AddSubject,
@@ -161,20 +162,28 @@ fn footer(place: Place) -> &'static [Action] {
         Place::Compose => {
             &[Action::Submit, Action::Edit, Action::NextField, Action::More, Action::Less, Action::Debug, Action::Back]
         }
-        Place::Runs => {
-            &[Action::Open, Action::Branch, Action::Filter, Action::Sort, Action::Grid, Action::Everyone, Action::Back]
-        }
+        Place::Runs => &[
+            Action::Open,
+            Action::Again,
+            Action::Branch,
+            Action::Filter,
+            Action::Sort,
+            Action::Grid,
+            Action::Everyone,
+            Action::Back,
+        ],
         Place::Review => &[
             Action::TakeDraft,
             Action::Accept,
             Action::Refuse,
+            Action::Again,
             Action::Scores,
             Action::Next,
             Action::Compare,
             Action::Baseline,
         ],
         Place::Queue => &[Action::Pause, Action::Cancel, Action::Retry, Action::Sooner, Action::Later, Action::Back],
-        Place::Lineage => &[Action::Branch, Action::GoReview, Action::Compare, Action::Back],
+        Place::Lineage => &[Action::Branch, Action::Again, Action::GoReview, Action::Compare, Action::Back],
     }
 }
 

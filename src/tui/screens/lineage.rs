@@ -86,6 +86,10 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
             effects.extend(compose::start(app, Some(run)));
             effects
         }
+        (Action::Again, Some(run)) => {
+            let subject = lineage.rows[lineage.cursor.at].line.run.subject;
+            vec![Effect::Again { subject, run: Some(run) }]
+        }
         (Action::Compare, Some(_)) => {
             let chosen = &lineage.rows[lineage.cursor.at].line.run;
             match &chosen.delta {

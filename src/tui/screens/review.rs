@@ -114,6 +114,10 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Flicker => app.review.swapped = !app.review.swapped,
         Action::Difference => app.review.difference = !app.review.difference,
         Action::TakeDraft => return take(app),
+        Action::Again => {
+            let run = app.review.reviewed.as_ref().map(|reviewed| (reviewed.run.subject, reviewed.run.id));
+            return run.map_or(Vec::new(), |(subject, run)| vec![Effect::Again { subject, run: Some(run) }]);
+        }
         Action::Accept => return decide(app, output, Verdict::Accepted),
         Action::Refuse => return decide(app, output, Verdict::Rejected),
         Action::Scores => {

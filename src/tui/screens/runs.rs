@@ -109,6 +109,10 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
                 return effects;
             }
         }
+        Action::Again => {
+            let chosen = app.runs.chosen().map(|line| (line.subject, line.output.run));
+            return chosen.map_or(Vec::new(), |(subject, run)| vec![Effect::Again { subject, run: Some(run) }]);
+        }
         Action::Compose => return go(app, Place::Compose),
         _ => {}
     }

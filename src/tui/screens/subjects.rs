@@ -97,6 +97,10 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
                 app.popups.push(Popup::Ask { question, input, purpose: Purpose::SubjectNote });
             }
         }
+        Action::Again => {
+            let subject = app.subjects.chosen().map(|line| line.subject.id);
+            return subject.map_or(Vec::new(), |subject| vec![Effect::Again { subject, run: None }]);
+        }
         Action::Grant if app.subjects.chosen().is_some() => app.popups.push(Popup::Ground(0)),
         Action::Open => return enter(app, Place::Runs),
         Action::GoReferences => return enter(app, Place::References),

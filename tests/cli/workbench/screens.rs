@@ -195,6 +195,17 @@ fn every_screen_at_two_sizes() {
 }
 
 #[test]
+fn one_key_makes_more_like_the_newest_run() {
+    let project = Project::ready();
+    project.queue("1,2", "1");
+    let mut screen = Screen::open(&project, (100, 30));
+    screen.press(&["+"]);
+    assert!(screen.text().contains("ada-0002 waits in the queue"), "{}", screen.text());
+    let run = project.json(&["show", "ada-0002"]);
+    assert_eq!((&run["parent"], &run["seeds"]), (&"ada-0001".into(), &serde_json::json!([3, 4])), "{run}");
+}
+
+#[test]
 fn a_terminal_that_is_too_small_gets_one_line() {
     let project = Project::ready();
     for size in [(59, 24), (80, 17), (1, 1), (20, 3)] {
