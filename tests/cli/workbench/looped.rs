@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::support::{self, Ran, pentimento};
 
 const SIZE: (u16, u16) = (100, 30);
@@ -70,6 +72,11 @@ impl Terminal {
         self
     }
 
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.process_id().unwrap() as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
     fn ended(&mut self) -> u32 {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -125,4 +132,36 @@ fn from_a_fresh_home_to_the_drafted_next_run() {
     let first = cli(home.path(), &["show", "ada-0001", "--json"]).json();
     assert_eq!(first["state"], "done", "{first}");
     assert!(first.to_string().contains("waxy"), "{first}");
+}
+
+/// The states of all runs.
+fn states(home: &Path) -> Vec<String> {
+    let runs = cli(home, &["runs", "--json"]).json();
+    runs["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_lost_connection_takes_the_screen_and_leaves_the_worker() {
+    let home = tempfile::tempdir().unwrap();
+    let mut screen = Terminal::open(home.path(), &[]);
+    screen.wait("sample").wait("▶ sample-0001");
+    screen.signal(Signal::HUP);
+    screen.ended();
+    assert_eq!(states(home.path()), ["done", "done"]);
+    assert_eq!(cli(home.path(), &["verify"]).status, 0);
+}
+
+#[test]
+fn a_terminated_screen_leaves_its_run_to_the_next() {
+    let home = tempfile::tempdir().unwrap();
+    let mut screen = Terminal::open(home.path(), &[]);
+    screen.wait("sample").wait("▶ sample-0001");
+    screen.signal(Signal::TERM);
+    assert_eq!(screen.ended(), 143);
+    assert!(!states(home.path()).contains(&"running".to_owned()), "{:?}", states(home.path()));
+    let mut again = Terminal::open(home.path(), &[]);
+    again.wait("sample").press("Q").wait("Nothing waits");
+    again.press("q");
+    assert_eq!(again.ended(), 0);
+    assert_eq!(states(home.path()), ["done", "done"]);
 }
