@@ -123,8 +123,13 @@ impl Keymap {
 
 /// A key and its action; "none" takes the key's meaning away.
 fn read(key: &str, action: &str) -> Result<(KeyCombination, Option<Action>), String> {
-    let combination: KeyCombination =
-        key.parse().map_err(|_| format!("{key:?} is no key; write for instance \"g\", \"ctrl-p\" or \"pagedown\""))?;
+    // A capital letter is meant as one, which the parser would not see.
+    let mut letters = key.chars();
+    let capital = letters.next().filter(|c| c.is_uppercase() && letters.next().is_none());
+    let written = capital.map_or(key.to_owned(), |c| format!("shift-{}", c.to_lowercase()));
+    let combination: KeyCombination = written
+        .parse()
+        .map_err(|_| format!("{key:?} is no key; write for instance \"g\", \"ctrl-p\" or \"pagedown\""))?;
     if action == "none" {
         return Ok((combination.normalized(), None));
     }
@@ -193,6 +198,7 @@ mod tests {
         assert_eq!(lines, [2, 3, 7]);
         assert!(problems[0].problem.contains("did you mean \"branch\"?"), "{}", problems[0].problem);
         assert_eq!(keymap.action(Place::Runs, key("z")), Some(Action::Open));
+        assert_eq!(keymap.action(Place::Runs, key("shift-z")), Some(Action::Open));
     }
 
     #[test]
