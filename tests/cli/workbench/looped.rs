@@ -160,7 +160,8 @@ fn a_terminated_screen_leaves_its_run_to_the_next() {
     assert_eq!(screen.ended(), 143);
     assert!(!states(home.path()).contains(&"running".to_owned()), "{:?}", states(home.path()));
     let mut again = Terminal::open(home.path(), &[]);
-    again.wait("sample").press("Q").wait("Nothing waits");
+    again.wait("sample");
+    again.press("Q").wait("Nothing waits");
     again.press("q");
     assert_eq!(again.ended(), 0);
     assert_eq!(states(home.path()), ["done", "done"]);
