@@ -69,6 +69,9 @@ fn status(error: &anyhow::Error) -> u8 {
     if let Some(stopped) = error.downcast_ref::<StoppedBy>() {
         return stopped.status;
     }
+    if let Some(crate::terminal::Error::NoTerminal { .. }) = error.downcast_ref() {
+        return WRONG_USAGE;
+    }
     if error.is::<Stopped>() {
         return INTERRUPTED;
     }

@@ -41,6 +41,8 @@ use crate::tui::{self, End, watch};
 use crate::worker::{Options, Stop, Worker};
 
 pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
+    // Before anything is made that nobody would see.
+    terminal::require()?;
     let (store, fresh) = open(project)?;
     let store = Arc::new(store);
     let worker = Worker::start(store.clone(), Options::default())?;

@@ -20,6 +20,7 @@ pub mod session;
 pub mod tmux;
 pub mod verdict;
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use probe::Layers;
@@ -54,6 +55,14 @@ impl From<std::io::Error> for Error {
         }
         Self::Io(error)
     }
+}
+
+/// Refuses where there is no terminal to take.
+pub fn require() -> Result<()> {
+    if !std::io::stdout().is_terminal() {
+        return Err(Error::NoTerminal { what: "output" });
+    }
+    input::tty().map(drop).map_err(|_| Error::NoTerminal { what: "input" })
 }
 
 /// What the terminal on stdout can do. Asks it once, for at most a second, so this comes before its input is read by

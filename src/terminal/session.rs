@@ -26,9 +26,9 @@ use ratatui::{Frame, Terminal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 
+use super::Result;
 use super::input::{Answer, End, Input, Notice};
 use super::kitty;
-use super::{Error, Result};
 
 /// What a screen reacts to.
 #[derive(Debug)]
@@ -91,13 +91,8 @@ const FAREWELL: Duration = Duration::from_millis(500);
 impl Session {
     /// Takes the terminal. Ask it what it can before ([`super::look`]).
     pub fn open() -> Result<Self> {
+        super::require()?;
         let stdout = std::io::stdout();
-        if !stdout.is_terminal() {
-            return Err(Error::NoTerminal { what: "output" });
-        }
-        if super::input::tty().is_err() {
-            return Err(Error::NoTerminal { what: "input" });
-        }
         let out = File::from(stdout.as_fd().try_clone_to_owned()?);
         let page = Page::default();
         let screen = Terminal::new(CrosstermBackend::new(page.clone()))?;

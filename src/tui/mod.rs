@@ -32,6 +32,9 @@ use effect::{Effect, Runner};
 use event::Event;
 use pictures::Pictures;
 
+/// SIGHUP, by which a lost connection is told.
+const HANG_UP: i32 = 1;
+
 /// How the screen came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -117,6 +120,7 @@ fn take(
             return Ok(None);
         }
         session::Event::Woken => return Ok(None),
+        session::Event::Ended(input::End::Signal(HANG_UP)) => return Ok(Some(End::HungUp)),
         session::Event::Ended(input::End::Signal(signal)) => return Ok(Some(End::Signal(signal))),
         session::Event::Ended(input::End::HungUp) => return Ok(Some(End::HungUp)),
     };

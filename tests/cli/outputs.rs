@@ -152,6 +152,9 @@ fn help_is_there_for_every_subcommand() {
         assert_eq!(ran.status, 0);
         assert!(ran.stdout.contains("Usage: pentimento"), "{}", ran.stdout);
     }
-    assert_eq!(run(&mut pentimento()).status, 2);
+    let home = tempfile::tempdir().unwrap();
+    let screen = run(pentimento().env("HOME", home.path()));
+    screen.refused(2, &["terminal", "subcommands"]);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "a project was made that nobody sees");
     assert_eq!(run(pentimento().arg("paint")).status, 2);
 }

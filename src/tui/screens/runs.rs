@@ -96,7 +96,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
             runs.order = Order::ALL[(at + 1) % Order::ALL.len()];
             return load(app);
         }
-        Action::Open | Action::GoReview => {
+        Action::Open | Action::GoReview if app.runs.chosen().is_some() => {
             follow(app);
             return go(app, Place::Review);
         }

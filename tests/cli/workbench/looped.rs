@@ -119,7 +119,7 @@ fn from_a_fresh_home_to_the_drafted_next_run() {
     // Down to the steps, and typed.
     screen.press("jjjjjjjjj\r").press("\x152\r").press("s");
     screen.wait("ada-0001");
-    screen.press("H").wait("newest first").wait("ada-0001");
+    screen.press("H").wait("3 pictures, newest first");
     screen.press("\r").wait("waxy");
     screen.press("3").wait("suspect");
     screen.press("\r").wait("ada-0002 waits");
