@@ -66,7 +66,6 @@ fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
         Ok(store) => Ok((store, false)),
         Err(error) if error.is::<NoProject>() => {
             let folder = project::own().context("HOME is not set, so there is no place for a project of your own")?;
-            std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
             let store = Store::create(&folder)?;
             sample(&store)?;
             Ok((store, true))

@@ -148,6 +148,11 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         }
     }
 
+    /// Whether pictures are shown at all.
+    pub fn shows(&self) -> bool {
+        self.protocol != Protocol::Off
+    }
+
     /// Whether `draw` would find this picture in this size.
     pub fn knows(&self, key: &K, area: impl Into<Size>) -> bool {
         self.entries.contains_key(&(key.clone(), area.into()))
@@ -168,7 +173,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         self.entries.insert(name, entry);
     }
 
-    /// Draws what there is of a picture. False if it is not known (any more) in this size.
+    /// Draws what there is of a picture. False if there is nothing of it yet, or it is not known (any more) in this size.
     pub fn draw(&mut self, frame: &mut Frame<'_>, area: Rect, key: &K) -> bool {
         let name = (key.clone(), area.as_size());
         let Some(entry) = self.entries.get_mut(&name) else { return false };
@@ -192,11 +197,10 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             (Sharp::Ready { data: Data::InText { drawn, .. }, shown: true }, _) if in_frame == place => {
                 frame.render_widget(Image::new(drawn), place);
             }
-            _ => {
-                if let Some(coarse) = &entry.coarse {
-                    copy(coarse, place, frame.buffer_mut());
-                }
-            }
+            _ => match &entry.coarse {
+                Some(coarse) => copy(coarse, place, frame.buffer_mut()),
+                None => return false,
+            },
         }
         true
     }

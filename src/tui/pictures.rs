@@ -111,6 +111,9 @@ impl Pictures {
         }
         let note = match self.opened.get(shown) {
             Some(Opened::There(picture)) => {
+                if !self.screen.shows() {
+                    return;
+                }
                 if !self.screen.knows(shown, area) {
                     self.screen.request(shown.clone(), picture.clone(), area);
                 }
