@@ -13,17 +13,19 @@ use pentimento::studio::settings::Settings;
 use pentimento::terminal;
 use pentimento::terminal::colours::Colours;
 use pentimento::terminal::pictures::Codecs;
-use pentimento::terminal::verdict::{Cell, Protocol, Tmux, Verdict};
+use pentimento::terminal::verdict::{self, Protocol, Tmux, Verdict};
 use pentimento::tui::app::{App, Usual};
 use pentimento::tui::effect::{Effect, Others, Runner, Tokens};
 use pentimento::tui::event::Event;
 use pentimento::tui::keymap::Keymap;
 use pentimento::tui::mail::Mail;
 use pentimento::tui::pictures::{Pictures, Shown};
-use pentimento::tui::theme::Theme;
+use pentimento::tui::theme::{Role, Theme};
 use pentimento::tui::{update, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
+use ratatui::style::Color;
 
 use crate::project::Project;
 
@@ -131,9 +133,18 @@ impl Screen {
         self.terminal.draw(|frame| view::view(&self.app, &mut self.pictures, frame)).unwrap();
     }
 
+    /// The screen's rows. All of a picture is the same mark: which half of a cell is drawn depends on the picture, and
+    /// the last bit of a picture on the processor.
     fn text(&self) -> String {
-        // Which half of a cell is drawn depends on the picture, and the last bit of a picture on the processor.
-        self.terminal.backend().to_string().replace(['▀', '▄', '█'], "▒")
+        let selected = self.app.theme.style(Role::Selected).bg;
+        let buffer = self.terminal.backend().buffer();
+        let mark = |cell: &Cell| match cell.symbol() {
+            "▀" | "▄" | "█" => "▒".to_owned(),
+            " " if matches!(cell.bg, Color::Rgb(..)) && Some(cell.bg) != selected => "▒".to_owned(),
+            other => other.to_owned(),
+        };
+        let rows = buffer.content.chunks(buffer.area.width.into());
+        rows.map(|row| format!("{}\n", row.iter().map(mark).collect::<String>().trim_end())).collect()
     }
 }
 
@@ -142,7 +153,7 @@ fn verdict(columns: u16, rows: u16) -> Verdict {
         protocol: Protocol::HalfBlocks,
         why: "this is a test".to_owned(),
         advice: String::new(),
-        cell: Cell { width: 8, height: 17 },
+        cell: verdict::Cell { width: 8, height: 17 },
         cell_is_known: true,
         colours: Colours::True,
         tmux: Tmux::Absent,
