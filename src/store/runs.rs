@@ -15,8 +15,10 @@ use crate::studio::text;
 use super::columns::{Hash, Id, SETTINGS, Time, bad, insert, json, named, settings, settings_values, to_json};
 use super::{Durability, Error, Reader, Result, Store, references, subjects};
 
-/// A run that does not make progress is begun so often before it counts as failed.
-pub(super) const ATTEMPTS: u32 = 5;
+/// A run that does not make progress is begun so often before it counts as failed. Workers die of what is not the run's
+/// fault too, and on a busy machine several in a row before the first state is saved: with five a run was given up that
+/// nothing ailed.
+pub(super) const ATTEMPTS: u32 = 12;
 
 /// A run to be made.
 #[derive(Clone, Debug)]
