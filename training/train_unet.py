@@ -121,7 +121,6 @@ def train(args):
             part.load_state_dict(state[k])
         optimizer.load_state_dict(state["optimizer"])
         average.average, step, samples = state["average"], state["step"], state["samples"]
-    denoise = torch.compile(unet) if args.compile else unet
     batches = Batches(args.rank + 100 * step, tokenizer)
     steps, meter, weight = args.steps, progress.Meter(25), face_weight()
     while step < steps:
@@ -131,7 +130,7 @@ def train(args):
         read = text(input_ids=ids)
         adapter.image_tokens, adapter.scale = adapter.image_proj(embedding), scale
         noisy = noisy.contiguous(memory_format=torch.channels_last)
-        guess = denoise(noisy, t, encoder_hidden_states=read.last_hidden_state).sample
+        guess = unet(noisy, t, encoder_hidden_states=read.last_hidden_state).sample
         each = ((guess - clean) ** 2 * weight * counts).mean((1, 2, 3))
         same_space = train_encoders.contrast(read.pooler_output[described], picture[described])
         optimizer.zero_grad()
@@ -159,8 +158,6 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("--steps", type=int, default=3000)
     options.add_argument("--batch", type=int, default=12, help="of each process")
-    options.add_argument("--compile", action="store_true",
-                         help="the first step takes minutes, the others a quarter less; needs a C++ compiler")
     progress.add_processes(options)
     args = options.parse_args()
     torch.set_num_threads(args.threads)

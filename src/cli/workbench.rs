@@ -76,7 +76,7 @@ fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
 
 fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<End> {
     let verdict = terminal::look(Wish::Auto);
-    let (keymap, theme, mut notes) = looks(&verdict);
+    let (keymap, theme, problems) = looks(&verdict);
     let mut session = Session::open()?;
     let (events, received) = mpsc::channel();
     let waker = session.waker();
@@ -97,10 +97,10 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
     }
     let size = (verdict.columns, verdict.rows);
     let mut app = App::new(keymap, theme, usual(), size, Timestamp::now());
+    app.problems = problems;
     if fresh {
-        notes.push("A sample project: its first pictures are being made now. ? shows the keys.".to_owned());
+        app.notice = Some("A sample project: its first pictures are being made now. ? shows the keys.".to_owned());
     }
-    app.notice = notes.into_iter().next();
     Ok(tui::run(&mut session, &mut app, &mut pictures, &runner, &received)?)
 }
 
@@ -109,25 +109,25 @@ fn usual() -> Usual {
 }
 
 /// The keymap and the theme, the user's own over the built-in ones, and what is wrong with those.
-fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<String>) {
-    let mut notes = Vec::new();
+fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<Problem>) {
+    let mut wrong = Vec::new();
     let own = super::project::config_folder();
     let table = own.as_ref().and_then(|own| std::fs::read_to_string(own.join("keymap.toml")).ok());
     let (keymap, problems) = Keymap::built_in().over(table.as_deref().unwrap_or_default());
-    notes.extend(problems.iter().map(ToString::to_string));
+    wrong.extend(problems.iter().map(|problem| Problem::new(problem)));
     let colours = verdict.colours;
     let config = Config::load().unwrap_or_else(|error| {
-        notes.push(error.to_string());
+        wrong.push(self::problem(&error));
         Config::default()
     });
     let usual = if colours == Colours::None { "plain" } else { Theme::USUAL };
     let name = config.theme.as_deref().unwrap_or(usual);
     let theme = Theme::named(name, colours, own_themes().as_deref()).unwrap_or_else(|error| {
-        notes.push(error.to_string());
+        wrong.push(Problem::new(&error));
         Theme::parse(name, "name = \"none\"\n[roles]\n", colours)
             .unwrap_or_else(|_| unreachable!("an empty theme reads"))
     });
-    (keymap, theme, notes)
+    (keymap, theme, wrong)
 }
 
 fn opened(reader: &Reader, shown: &Shown) -> Result<RgbImage, String> {

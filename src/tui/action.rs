@@ -96,7 +96,6 @@ actions! {
     Retry "retry" "queue it again";
     Sooner "sooner" "sooner";
     Later "later" "later";
-    Cursor "cursor" "follow the newest";
 }
 
 impl Action {

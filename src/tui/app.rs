@@ -113,7 +113,6 @@ pub enum Purpose {
     Diagnosis,
     DebugReason,
     PresetName,
-    Quit,
 }
 
 impl App {

@@ -98,8 +98,6 @@ pub enum Effect {
     Cancel(RunId),
     Retry(RunId),
     MoveBefore(RunId, RunId),
-    Copy(String),
-    Leave,
 }
 
 /// The most outputs a list shows; narrower filters find the rest.
@@ -181,16 +179,16 @@ struct Work {
 impl Work {
     fn run(&self, effects: &Receiver<Effect>, mail: &Mail) {
         for effect in effects {
-            let completed = self.perform(effect).unwrap_or_else(|problem| Some(Completed::Failed(problem)));
-            if completed.is_some_and(|completed| !mail.send(Event::Completed(completed))) {
+            let completed = self.perform(effect).unwrap_or_else(Completed::Failed);
+            if !mail.send(Event::Completed(completed)) {
                 return;
             }
         }
     }
 
-    fn perform(&self, effect: Effect) -> Result<Option<Completed>, Problem> {
+    fn perform(&self, effect: Effect) -> Result<Completed, Problem> {
         let (store, reader, now) = (&self.store, &self.reader, Timestamp::now());
-        Ok(Some(match effect {
+        Ok(match effect {
             Effect::LoadSubjects => Completed::Subjects(reader.subject_lines(now)?),
             Effect::LoadReferences(subject) => Completed::References {
                 subject,
@@ -299,8 +297,7 @@ impl Work {
                 store.move_before(run, other)?;
                 self.queue()?
             }
-            Effect::Copy(_) | Effect::Leave => return Ok(None),
-        }))
+        })
     }
 
     fn queued(&self, new: &NewRun) -> Result<Completed, Problem> {

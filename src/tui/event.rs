@@ -34,8 +34,6 @@ pub enum Event {
     /// The theme or the keymap was edited.
     Theme(Box<super::theme::Theme>),
     Notice(String),
-    /// The terminal is gone, or somebody asked the program to end.
-    Ended,
 }
 
 /// What an effect brought back.

@@ -73,7 +73,7 @@ pub fn run(
         for event in mail.try_iter() {
             match event {
                 Event::Picture(shown, picture) => pictures.arrived(shown, picture),
-                event => perform(update::update(app, event), session, runner)?,
+                event => update::update(app, event).into_iter().for_each(|effect| runner.ask(effect)),
             }
         }
         if app.leaving {
@@ -124,22 +124,8 @@ fn take(
         session::Event::Ended(input::End::Signal(signal)) => return Ok(Some(End::Signal(signal))),
         session::Event::Ended(input::End::HungUp) => return Ok(Some(End::HungUp)),
     };
-    perform(update::update(app, event), session, runner)?;
+    update::update(app, event).into_iter().for_each(|effect| runner.ask(effect));
     Ok(None)
-}
-
-fn perform(effects: Vec<Effect>, session: &mut Session, runner: &Runner) -> terminal::Result<()> {
-    for effect in effects {
-        match effect {
-            Effect::Copy(text) => {
-                if let Ok(bytes) = terminal::clipboard::sequence(&text) {
-                    session.send(&bytes)?;
-                }
-            }
-            effect => runner.ask(effect),
-        }
-    }
-    Ok(())
 }
 
 /// Pictures that would come to lie over a popup are told of it.

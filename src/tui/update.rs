@@ -49,10 +49,6 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
             app.notice = Some(text);
             Vec::new()
         }
-        Event::Ended => {
-            app.leaving = true;
-            vec![Effect::Leave]
-        }
     }
 }
 
@@ -107,7 +103,6 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     match action {
         Action::Quit => {
             app.leaving = true;
-            return vec![Effect::Leave];
         }
         Action::Help => app.popups.push(Popup::Help(0)),
         Action::Palette => app.popups.push(Popup::Palette(Palette::default())),
@@ -307,10 +302,6 @@ fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
         Purpose::DebugReason => {
             compose::debug(app, answer);
             Vec::new()
-        }
-        Purpose::Quit => {
-            app.leaving = true;
-            vec![Effect::Leave]
         }
     }
 }
