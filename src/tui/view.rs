@@ -227,7 +227,7 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             let inner = block.inner(area);
             frame.render_widget(block, area);
             let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
-            palette.input.draw(frame, line, theme, true);
+            palette.input.draw(frame, line, theme);
             let first = (palette.selected + 1).saturating_sub(list.height as usize);
             for (place, action) in found.iter().enumerate().skip(first).take(list.height as usize) {
                 let key = app.keymap.key(app.place, *action).unwrap_or_default();
@@ -241,7 +241,7 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             let block = framed(format!(" {} ", fit(question, area.width.saturating_sub(4) as usize)));
             let inner = block.inner(area);
             frame.render_widget(block, area);
-            input.draw(frame, inner, theme, true);
+            input.draw(frame, inner, theme);
         }
         Popup::Path(path) => {
             frame.render_widget(Clear, area);
@@ -249,7 +249,7 @@ fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             let inner = block.inner(area);
             frame.render_widget(block, area);
             let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
-            path.input.draw(frame, line, theme, true);
+            path.input.draw(frame, line, theme);
             let names = path
                 .found
                 .iter()

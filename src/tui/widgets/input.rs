@@ -1,75 +1,128 @@
-//! A line of text that is being typed. Keys that are no text are left to others.
+//! Text that is being typed, in one line or wrapped over several. Keys that are no text are left to others.
 
 use crokey::KeyCombination;
 use crokey::crossterm::event::{KeyCode, KeyModifiers};
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::text::Span;
-use tui_input::{Input as Line, InputRequest};
+use ratatui::style::Style;
+use ratatui_textarea::{CursorMove, TextArea, WrapMode};
 
 use super::super::theme::{Role, Theme};
 use crate::studio::text;
 
-#[derive(Clone, Debug, Default)]
-pub struct Input(Line);
+#[derive(Clone, Debug)]
+pub struct Input(TextArea<'static>);
+
+impl Default for Input {
+    fn default() -> Self {
+        Self::with("")
+    }
+}
 
 impl Input {
+    /// In one line, which moves along with the cursor.
     pub fn with(value: &str) -> Self {
-        Self(Line::new(value.to_owned()))
+        let mut area = TextArea::new(vec![text::clean(value)]);
+        area.set_cursor_line_style(Style::new());
+        area.move_cursor(CursorMove::End);
+        Self(area)
     }
 
+    /// Over as many lines as it needs.
+    pub fn wrapped(value: &str) -> Self {
+        let mut input = Self::with(value);
+        input.0.set_wrap_mode(WrapMode::WordOrGlyph);
+        input
+    }
+
+    /// What was typed; it is one line, however it is drawn.
     pub fn value(&self) -> &str {
-        self.0.value()
+        self.0.lines().first().map_or("", String::as_str)
     }
 
     /// True if the key was text or moved within it.
     pub fn key(&mut self, key: KeyCombination) -> bool {
-        let Some(request) = request(key) else { return false };
-        self.0.handle(request);
+        let crokey::OneToThree::One(code) = key.codes else { return false };
+        let plain = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
+        let control = key.modifiers == KeyModifiers::CONTROL;
+        let by_words = control || key.modifiers == KeyModifiers::ALT;
+        match code {
+            KeyCode::Char(c) if plain => {
+                let shifted = key.modifiers.contains(KeyModifiers::SHIFT) && c.is_lowercase();
+                self.0.insert_char(if shifted { c.to_uppercase().next().unwrap_or(c) } else { c });
+            }
+            KeyCode::Char('a') if control => self.0.move_cursor(CursorMove::Head),
+            KeyCode::Char('e') if control => self.0.move_cursor(CursorMove::End),
+            KeyCode::Char('w') if control => drop(self.0.delete_word()),
+            KeyCode::Char('u') if control => drop(self.0.delete_line_by_head()),
+            KeyCode::Char('k') if control => drop(self.0.delete_line_by_end()),
+            KeyCode::Char('y') if control => drop(self.0.paste()),
+            KeyCode::Char('b') | KeyCode::Left if by_words => self.0.move_cursor(CursorMove::WordBack),
+            KeyCode::Char('f') | KeyCode::Right if by_words => self.0.move_cursor(CursorMove::WordForward),
+            KeyCode::Backspace if by_words => drop(self.0.delete_word()),
+            KeyCode::Backspace => drop(self.0.delete_char()),
+            KeyCode::Delete => drop(self.0.delete_next_char()),
+            KeyCode::Left => self.0.move_cursor(CursorMove::Back),
+            KeyCode::Right => self.0.move_cursor(CursorMove::Forward),
+            KeyCode::Home => self.0.move_cursor(CursorMove::Head),
+            KeyCode::End => self.0.move_cursor(CursorMove::End),
+            _ => return false,
+        }
         true
     }
 
-    pub fn paste(&mut self, pasted: &str) {
-        for c in text::clean(pasted).chars() {
-            self.0.handle(InputRequest::InsertChar(c));
-        }
+    /// To the line above or below, as it was drawn last. False if there is none.
+    pub fn to_line(&mut self, below: bool) -> bool {
+        let before = self.0.screen_cursor().row;
+        self.0.move_cursor(if below { CursorMove::Down } else { CursorMove::Up });
+        self.0.screen_cursor().row != before
     }
 
-    /// Draws the end that the cursor is in, and the cursor.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme, has_cursor: bool) {
-        if area.width == 0 || area.height == 0 {
-            return;
-        }
-        let scroll = self.0.visual_scroll(area.width.saturating_sub(1) as usize);
-        let line = Span::styled(text::clean(self.value()), theme.style(Role::Text));
-        frame.render_widget(ratatui::widgets::Paragraph::new(line).scroll((0, scroll as u16)), area);
-        if has_cursor {
-            let column = self.0.visual_cursor().saturating_sub(scroll) as u16;
-            frame.set_cursor_position((area.x + column.min(area.width - 1), area.y));
-        }
+    pub fn paste(&mut self, pasted: &str) {
+        self.0.insert_str(text::clean(pasted));
+    }
+
+    /// Draws the part that the cursor is in, and the cursor.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
+        frame.render_widget(&self.0, area);
+        frame.buffer_mut().set_style(area, theme.style(Role::Text));
     }
 }
 
-fn request(key: KeyCombination) -> Option<InputRequest> {
-    let crokey::OneToThree::One(code) = key.codes else { return None };
-    let plain = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
-    let control = key.modifiers == KeyModifiers::CONTROL;
-    Some(match code {
-        KeyCode::Char(c) if plain => {
-            let shifted = key.modifiers.contains(KeyModifiers::SHIFT) && c.is_lowercase();
-            InputRequest::InsertChar(if shifted { c.to_uppercase().next().unwrap_or(c) } else { c })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(input: &mut Input, keys: &[&str]) -> String {
+        for key in keys {
+            assert!(input.key(key.parse().unwrap()), "{key}");
         }
-        KeyCode::Char('a') if control => InputRequest::GoToStart,
-        KeyCode::Char('e') if control => InputRequest::GoToEnd,
-        KeyCode::Char('w') if control => InputRequest::DeletePrevWord,
-        KeyCode::Char('u') if control => InputRequest::DeleteLine,
-        KeyCode::Char('k') if control => InputRequest::DeleteTillEnd,
-        KeyCode::Backspace => InputRequest::DeletePrevChar,
-        KeyCode::Delete => InputRequest::DeleteNextChar,
-        KeyCode::Left => InputRequest::GoToPrevChar,
-        KeyCode::Right => InputRequest::GoToNextChar,
-        KeyCode::Home => InputRequest::GoToStart,
-        KeyCode::End => InputRequest::GoToEnd,
-        _ => return None,
-    })
+        input.value().to_owned()
+    }
+
+    #[test]
+    fn keys_write_and_edit() {
+        let mut input = Input::with("soft\u{1b}[31m light");
+        assert_eq!(input.value(), text::clean("soft\u{1b}[31m light"));
+        assert_eq!(typed(&mut input, &["ctrl-u", "a", "shift-b", "space", "c"]), "aB c");
+        assert_eq!(typed(&mut input, &["left", "backspace", "home", "delete"]), "Bc");
+        assert_eq!(typed(&mut input, &["end", "ctrl-w"]), "");
+        input.paste("one\ntwo\u{7}");
+        assert_eq!(input.value(), text::clean("one\ntwo\u{7}"));
+        assert!(!input.key("enter".parse().unwrap()) && !input.key("tab".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_wrapped_text_has_lines_and_an_end_above_and_below() {
+        use ratatui::Terminal;
+        use ratatui::backend::TestBackend;
+        let mut input = Input::wrapped("portrait of a calm person in a studio");
+        let mut terminal = Terminal::new(TestBackend::new(12, 4)).unwrap();
+        let theme = Theme::named(Theme::USUAL, crate::terminal::colours::Colours::True, None).unwrap();
+        terminal.draw(|frame| input.draw(frame, frame.area(), &theme)).unwrap();
+        assert!(!input.to_line(true));
+        assert!(input.to_line(false) && input.to_line(false) && input.to_line(false));
+        assert!(!input.to_line(false));
+        assert!(input.to_line(true));
+    }
 }

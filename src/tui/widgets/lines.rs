@@ -29,6 +29,22 @@ pub fn fit(text: &str, width: usize) -> String {
     kept
 }
 
+/// How many rows a text takes when it is wrapped between words; at least one.
+pub fn rows_of(text: &str, width: usize) -> usize {
+    let (mut rows, mut used) = (1, 0);
+    for word in clean(text).split_whitespace().map(UnicodeWidthStr::width) {
+        let gap = usize::from(used > 0);
+        if used + gap + word <= width {
+            used += gap + word;
+            continue;
+        }
+        // A word that is wider than a row is cut.
+        rows += usize::from(used > 0) + word.saturating_sub(1) / width.max(1);
+        used = word - word.saturating_sub(1) / width.max(1) * width;
+    }
+    rows
+}
+
 /// So many of something: `1 run`, `3 runs`.
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
@@ -48,6 +64,17 @@ pub fn ago(then: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_counted_as_they_are_wrapped() {
+        for (text, width, rows) in
+            [("", 5, 1), ("one two", 7, 1), ("one two", 6, 2), ("肖像 画", 4, 2), ("abcdefgh", 3, 3)]
+        {
+            assert_eq!(rows_of(text, width), rows, "{text:?} {width}");
+        }
+        assert_eq!(rows_of("a bcdefg h", 3), 4);
+        assert!(rows_of("x", 0) >= 1);
+    }
 
     #[test]
     fn text_fits_its_place_in_cells() {
