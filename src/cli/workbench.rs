@@ -29,7 +29,7 @@ use crate::studio::subject::Handle;
 use crate::terminal::colours::Colours;
 use crate::terminal::pictures::Codecs;
 use crate::terminal::session::Session;
-use crate::terminal::verdict::{Verdict, Wish};
+use crate::terminal::verdict::{Protocol, Verdict, Wish};
 use crate::terminal::{self};
 use crate::tui::app::{App, Usual};
 use crate::tui::effect::{Others, Problem, Runner, Tokens};
@@ -98,8 +98,9 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
     let size = (verdict.columns, verdict.rows);
     let mut app = App::new(keymap, theme, usual(), size, Timestamp::now());
     app.problems = problems;
+    app.keeps_pictures = !matches!(verdict.protocol, Protocol::Sixel | Protocol::Iterm2);
     if fresh {
-        app.notice = Some("A sample project: its first pictures are being made now. ? shows the keys.".to_owned());
+        app.notice = Some("A sample project, with two runs to begin with. ? shows the keys.".to_owned());
     }
     Ok(tui::run(&mut session, &mut app, &mut pictures, &runner, &received)?)
 }
@@ -137,8 +138,8 @@ fn opened(reader: &Reader, shown: &Shown) -> Result<RgbImage, String> {
             let [one, other] = [one, other].map(|hash| pictures::open(reader, hash).map_err(|error| error.to_string()));
             Ok(imaging::difference(&one?, &other?))
         }
-        Shown::Preview { png, .. } => {
-            imaging::decode_picture(Path::new("preview"), png).map_err(|error| error.to_string())
+        Shown::Preview(preview) => {
+            imaging::decode_picture(Path::new("preview"), &preview.png).map_err(|error| error.to_string())
         }
     }
 }

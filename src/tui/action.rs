@@ -1,5 +1,7 @@
 //! What a key can mean. `keymap.toml` uses the names; help and footer use the descriptions.
 
+use crate::studio::failures::{Failure, Failures};
+
 macro_rules! actions {
     ($($variant:ident $name:literal $about:literal;)*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,7 +74,7 @@ actions! {
     Grid "grid" "pictures or a table";
     Everyone "everyone" "all subjects or this one";
     Compare "compare" "compare";
-    Flicker "flicker" "swap the two";
+    Flicker "flicker" "one over the other";
     Difference "difference" "the difference";
     Next "next" "next picture";
     Previous "previous" "picture before";
@@ -101,6 +103,20 @@ actions! {
 impl Action {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+
+    /// The same with a failure mode's own name.
+    pub fn about_here(self) -> &'static str {
+        self.failure_mode().map_or(self.about(), |failure| failure.name.as_str())
+    }
+
+    /// Whether there is such a thing: keys for failures are more than failures.
+    pub fn means_something(self) -> bool {
+        self.failure().is_none() || self.failure_mode().is_some()
+    }
+
+    fn failure_mode(self) -> Option<&'static Failure> {
+        Failures::embedded().all().get(self.failure()?)
     }
 
     /// The number of the failure mode, from 0, that this key stands for.

@@ -1,5 +1,7 @@
 //! The state of the workbench: one value, changed by `update` alone, drawn by `view`.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 
 use super::complete::PathLine;
@@ -37,6 +39,10 @@ pub struct App {
     pub notice: Option<String>,
     pub keymap: Keymap,
     pub theme: Theme,
+    /// Whether a picture that was on the screen comes back for a few bytes.
+    pub keeps_pictures: bool,
+    /// When something changes without a key.
+    pub alarm: Option<Instant>,
     /// In cells.
     pub size: (u16, u16),
     pub usual: Usual,
@@ -133,6 +139,8 @@ impl App {
             notice: None,
             keymap,
             theme,
+            keeps_pictures: true,
+            alarm: None,
             size,
             usual,
             now,

@@ -1,6 +1,8 @@
 //! What `update` asks for, done off the screen's thread: reading and writing the project, opening pictures. Each effect
 //! comes back as one [`Completed`].
 
+use std::collections::VecDeque;
+use std::mem::discriminant;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,6 +13,7 @@ use jiff::Timestamp;
 use super::complete;
 use super::event::{Completed, Event};
 use super::mail::Mail;
+use super::pictures::Preview;
 use crate::store::lines::Order;
 use crate::store::references::Opinion;
 use crate::store::runs::NewRun;
@@ -35,6 +38,8 @@ pub enum Effect {
         order: Order,
     },
     LoadReview(OutputId),
+    /// The same of the output under a list's cursor.
+    LoadDetail(OutputId),
     /// Of a run's first output.
     LoadReviewOf(RunId),
     LoadQueue,
@@ -98,6 +103,25 @@ pub enum Effect {
     Cancel(RunId),
     Retry(RunId),
     MoveBefore(RunId, RunId),
+}
+
+impl Effect {
+    /// Whether it only reads, and a later one of its kind says all that it would.
+    fn loads(&self) -> bool {
+        matches!(
+            self,
+            Self::LoadSubjects
+                | Self::LoadReferences(_)
+                | Self::LoadOutputs { .. }
+                | Self::LoadReview(_)
+                | Self::LoadDetail(_)
+                | Self::LoadQueue
+                | Self::LoadLineage(_)
+                | Self::LoadPresets
+                | Self::Complete(_)
+                | Self::CountTokens { .. }
+        )
+    }
 }
 
 /// The most outputs a list shows; narrower filters find the rest.
@@ -178,7 +202,13 @@ struct Work {
 
 impl Work {
     fn run(&self, effects: &Receiver<Effect>, mail: &Mail) {
-        for effect in effects {
+        let mut asked: VecDeque<Effect> = VecDeque::new();
+        while let Some(effect) = asked.pop_front().or_else(|| effects.recv().ok()) {
+            asked.extend(effects.try_iter());
+            // What is loaded once more right after need not be loaded now: keys may come faster than answers.
+            if effect.loads() && asked.iter().any(|later| discriminant(later) == discriminant(&effect)) {
+                continue;
+            }
             let completed = self.perform(effect).unwrap_or_else(Completed::Failed);
             if !mail.send(Event::Completed(completed)) {
                 return;
@@ -199,6 +229,7 @@ impl Work {
                 Completed::Outputs(reader.output_lines(subject, &filter, order, MOST_OUTPUTS, now)?)
             }
             Effect::LoadReview(output) => Completed::Review(Box::new(self.review(output)?)),
+            Effect::LoadDetail(output) => Completed::Detail(Box::new(self.review(output)?)),
             Effect::LoadReviewOf(run) => match reader.outputs(run)?.first() {
                 Some(output) => Completed::Review(Box::new(self.review(output.id)?)),
                 None => Completed::Done(format!("{} has no picture yet.", reader.run_by_id(run)?.task)),
@@ -318,7 +349,8 @@ impl Work {
         let mut runs = reader.queue(MOST_WAITING)?;
         let mut previews = Vec::new();
         for run in runs.iter().filter(|run| run.progress.owner.is_some()) {
-            previews.extend(reader.preview(run.id)?.map(|(step, picture)| (run.id, step, picture)));
+            let preview = reader.preview(run.id)?;
+            previews.extend(preview.map(|(step, png)| Preview { run: run.id, step, png: png.into() }));
         }
         runs.extend(reader.stopped(MOST_STOPPED)?);
         Ok(Completed::Queue { runs, previews, paused: reader.paused()?, card: self.driver.card() })
@@ -330,11 +362,13 @@ impl Work {
         let run = reader.run_by_id(output.run)?;
         let parent = run.parent.map(|parent| reader.outputs(parent)).transpose()?.unwrap_or_default();
         let same_seed = parent.iter().find(|other| other.seed == output.seed).or(parent.first()).cloned();
+        let parent_task = run.parent.map(|parent| Ok::<_, Problem>(reader.run_by_id(parent)?.task)).transpose()?;
         let baseline = reader.baseline(run.subject)?;
         let baseline = baseline.map(|baseline| reader.output(baseline.output)).transpose()?;
         let references = reader.references(run.subject)?;
         let reviews = reader.reviews(output.id)?;
         let scores = reader.scores(output.id)?;
-        Ok(super::event::Reviewed { output, run, parent: same_seed, baseline, references, reviews, scores })
+        let parent = same_seed;
+        Ok(super::event::Reviewed { output, run, parent, parent_task, baseline, references, reviews, scores })
     }
 }

@@ -9,14 +9,14 @@ use crate::store::lines::{OutputLine, SubjectLine};
 use crate::store::presets::Preset;
 use crate::store::runs::RunLine;
 use crate::studio::consent::Consent;
-use crate::studio::ids::{OutputId, RunId, SubjectId};
+use crate::studio::ids::{OutputId, SubjectId};
 use crate::studio::reference::Reference;
 use crate::studio::review::{Key, Review, Score};
 use crate::studio::run::{Output, Run};
-use crate::studio::subject::Subject;
+use crate::studio::subject::{Subject, TaskId};
 
 use super::effect::{Problem, Tokens};
-use super::pictures::Shown;
+use super::pictures::{Preview, Shown};
 use crate::worker::device::Device;
 
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub enum Event {
     Redraw,
     /// Somebody wrote to the project.
     Changed,
+    /// The time that the state asked to be woken at has come.
+    Alarm,
     Completed(Completed),
     /// A picture was opened, or the reason why it cannot be.
     Picture(Shown, Result<Arc<RgbImage>, String>),
@@ -47,9 +49,10 @@ pub enum Completed {
     },
     Outputs(Vec<OutputLine>),
     Review(Box<Reviewed>),
+    Detail(Box<Reviewed>),
     Queue {
         runs: Vec<Run>,
-        previews: Vec<(RunId, u32, Vec<u8>)>,
+        previews: Vec<Preview>,
         paused: Option<String>,
         card: Option<Device>,
     },
@@ -86,6 +89,7 @@ pub struct Reviewed {
     pub run: Run,
     /// The parent's picture with the same seed, or its first.
     pub parent: Option<Output>,
+    pub parent_task: Option<TaskId>,
     pub baseline: Option<Output>,
     pub references: Vec<Reference>,
     pub reviews: Vec<Review>,

@@ -12,6 +12,7 @@ pub mod event;
 pub mod keymap;
 pub mod mail;
 pub mod pictures;
+pub mod popups;
 pub mod screens;
 pub mod theme;
 pub mod update;
@@ -64,11 +65,16 @@ pub fn run(
             app.size = (frame.area().width, frame.area().height);
             view::view(app, pictures, frame);
         })?;
-        let patience = pictures.screen().wait(Instant::now());
+        let now = Instant::now();
+        let alarm = app.alarm.map(|at| at.saturating_duration_since(now));
+        let patience = pictures.screen().wait(now).into_iter().chain(alarm).min();
         if let Some(event) = session.next(patience)?
             && let Some(end) = take(session, app, pictures, runner, event)?
         {
             return Ok(end);
+        }
+        if app.alarm.is_some_and(|at| at <= Instant::now()) {
+            update::update(app, Event::Alarm).into_iter().for_each(|effect| runner.ask(effect));
         }
         for event in mail.try_iter() {
             match event {
@@ -130,7 +136,7 @@ fn take(
 
 /// Pictures that would come to lie over a popup are told of it.
 fn cover(app: &App, pictures: &mut Pictures) {
-    match view::popup_area(app) {
+    match popups::area(app) {
         Some(area) => pictures.screen().hide(area),
         None => pictures.screen().show(),
     }

@@ -1,6 +1,7 @@
 //! Pictures on the screen: asked for while drawing, opened on a thread of their own, drawn once they are there.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -24,8 +25,30 @@ pub enum Shown {
     Blob(blake3::Hash),
     /// How far two pictures are apart, pixel by pixel.
     Difference(blake3::Hash, blake3::Hash),
-    /// What a run under way looks like after a step.
-    Preview { run: RunId, step: u32, png: Arc<Vec<u8>> },
+    /// What a run under way looks like.
+    Preview(Preview),
+}
+
+/// What a run under way looks like after a step; run and step say which picture it is.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    pub run: RunId,
+    pub step: u32,
+    pub png: Arc<[u8]>,
+}
+
+impl PartialEq for Preview {
+    fn eq(&self, other: &Self) -> bool {
+        (self.run, self.step) == (other.run, other.step)
+    }
+}
+
+impl Eq for Preview {}
+
+impl Hash for Preview {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.run, self.step).hash(state);
+    }
 }
 
 impl Shown {
@@ -37,10 +60,6 @@ impl Shown {
     /// The picture itself.
     pub fn whole(picture: &Picture) -> Self {
         Self::Blob(picture.blob)
-    }
-
-    pub fn preview(run: RunId, step: u32, png: &[u8]) -> Self {
-        Self::Preview { run, step, png: Arc::new(png.to_vec()) }
     }
 }
 

@@ -8,6 +8,7 @@ use super::complete::Wish;
 use super::effect::Effect;
 use super::event::{Completed, Event};
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
+use super::widgets::find::find;
 use super::widgets::input::Input;
 use crate::studio::consent::Right;
 use crokey::KeyCombination;
@@ -39,6 +40,10 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
                 effects.push(Effect::LoadQueue);
             }
             effects
+        }
+        Event::Alarm => {
+            review::alarmed(app);
+            Vec::new()
         }
         Event::Completed(completed) => done(app, completed),
         Event::Theme(theme) => {
@@ -267,11 +272,10 @@ fn grant(app: &mut App, wish: Wish) -> Vec<Effect> {
 
 /// The actions that the palette offers for what was typed.
 pub fn palette_lines(input: &Input, keymap: &super::keymap::Keymap, place: Place) -> Vec<Action> {
-    let wanted = input.value().to_lowercase();
-    let fits = |action: &Action| {
-        wanted.split_whitespace().all(|word| action.about().contains(word) || action.name().contains(word))
-    };
-    keymap.lines(place).into_iter().map(|(action, _)| action).filter(fits).collect()
+    let all: Vec<Action> =
+        keymap.lines(place).into_iter().map(|(action, _)| action).filter(|action| action.means_something()).collect();
+    let words = all.iter().map(|action| format!("{} {}", action.about_here(), action.name()));
+    find(input.value(), words).into_iter().map(|number| all[number]).collect()
 }
 
 fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
@@ -319,8 +323,10 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
             if app.place == Place::Review && app.review.is_empty() {
                 return review::start(app);
             }
+            return runs::look(app);
         }
         Completed::Review(reviewed) => app.review.set(*reviewed),
+        Completed::Detail(reviewed) => app.runs.set_detail(*reviewed),
         Completed::Queue { runs, previews, paused, card } => {
             app.queue.set(runs, previews, paused);
             app.queue.card = card;

@@ -3,18 +3,16 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
+use ratatui::widgets::{Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
 use super::action::Action;
-use super::app::{App, Popup};
+use super::app::App;
 use super::pictures::Pictures;
+use super::popups;
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
 use super::theme::Role;
-use super::update::palette_lines;
-use super::widgets::change;
 use super::widgets::lines::fit;
-use crate::studio::consent::Right;
 
 /// Below so many cells there is one line of text and nothing else.
 pub const LEAST: (u16, u16) = (60, 18);
@@ -36,9 +34,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame) {
     screen(app, pictures, frame, body);
     frame.render_widget(message_line(app, message.width), message);
     frame.render_widget(keys_line(app, keys.width), keys);
-    for popup in &app.popups {
-        draw_popup(app, popup, frame, body);
-    }
+    popups::view(app, frame, body);
 }
 
 impl App {
@@ -125,6 +121,9 @@ fn keys_line(app: &App, width: u16) -> Line<'static> {
         if *action == Action::Help {
             used -= help;
         }
+        if *action == Action::TakeDraft && !app.review.has_draft() {
+            continue;
+        }
         let Some(key) = app.keymap.key(app.place, *action) else { continue };
         let about = action.about();
         let wide = key.width() + about.width() + 3;
@@ -185,157 +184,4 @@ fn footer(place: Place) -> &'static [Action] {
         Place::Queue => &[Action::Pause, Action::Cancel, Action::Retry, Action::Sooner, Action::Later, Action::Back],
         Place::Lineage => &[Action::Branch, Action::Again, Action::GoReview, Action::Compare, Action::Back],
     }
-}
-
-/// Where the popup in front lies, if there is one.
-pub fn popup_area(app: &App) -> Option<Rect> {
-    app.popups.last().map(|popup| place(app, popup, app.body()))
-}
-
-fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
-    let (width, height) = match popup {
-        Popup::Help(_) => (56, app.keymap.lines(app.place).len() as u16 + 2),
-        Popup::Palette(_) => (50, 14),
-        Popup::Ask { .. } => (72, 3),
-        Popup::Path(_) => (76, 12),
-        Popup::Presets { .. } => (66, 12),
-        Popup::Ground(_) => (60, Right::ALL.len() as u16 + 2),
-        Popup::Confirm { .. } => (64, 5),
-        Popup::Details(_) | Popup::Delta { .. } => (76, 12),
-    };
-    centred(body, width, height)
-}
-
-fn draw_popup(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
-    let area = place(app, popup, body);
-    let theme = &app.theme;
-    let framed = |title: String| {
-        Block::bordered().title(title).border_style(theme.style(Role::Border)).title_style(theme.style(Role::Title))
-    };
-    match popup {
-        Popup::Help(scroll) => {
-            let lines = app.keymap.lines(app.place);
-            let text: Vec<Line> = lines.iter().map(|(action, keys)| help_line(app, *action, &keys.join(" "))).collect();
-            frame.render_widget(Clear, area);
-            let block = framed(format!(" keys on {} ", app.place));
-            frame.render_widget(Paragraph::new(text).block(block).scroll((*scroll, 0)), area);
-        }
-        Popup::Palette(palette) => {
-            let found = palette_lines(&palette.input, &app.keymap, app.place);
-            frame.render_widget(Clear, area);
-            let block = framed(" commands ".to_owned());
-            let inner = block.inner(area);
-            frame.render_widget(block, area);
-            let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
-            palette.input.draw(frame, line, theme);
-            let first = (palette.selected + 1).saturating_sub(list.height as usize);
-            for (place, action) in found.iter().enumerate().skip(first).take(list.height as usize) {
-                let key = app.keymap.key(app.place, *action).unwrap_or_default();
-                let style = theme.style(if place == palette.selected { Role::Selected } else { Role::Text });
-                let at = Rect { y: list.y + (place - first) as u16, height: 1, ..list };
-                frame.render_widget(help_line(app, *action, &key).style(style), at);
-            }
-        }
-        Popup::Ask { question, input, .. } => {
-            frame.render_widget(Clear, area);
-            let block = framed(format!(" {} ", fit(question, area.width.saturating_sub(4) as usize)));
-            let inner = block.inner(area);
-            frame.render_widget(block, area);
-            input.draw(frame, inner, theme);
-        }
-        Popup::Path(path) => {
-            frame.render_widget(Clear, area);
-            let block = framed(" a picture's path: Tab completes ".to_owned());
-            let inner = block.inner(area);
-            frame.render_widget(block, area);
-            let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
-            path.input.draw(frame, line, theme);
-            let names = path
-                .found
-                .iter()
-                .map(|path| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint)));
-            frame.render_widget(Paragraph::new(names.take(list.height.into()).collect::<Vec<_>>()), list);
-        }
-        Popup::Presets { presets, selected } => {
-            frame.render_widget(Clear, area);
-            let lines = presets.iter().enumerate().map(|(number, preset)| {
-                let style = theme.style(if number == *selected { Role::Selected } else { Role::Text });
-                let settings = &preset.settings;
-                let whose = if preset.promoted.is_some() { "✓ the team's" } else { "? on trial" };
-                let name = fit(&preset.name, 24);
-                let facts = format!("guidance {}, {} steps", settings.guidance_scale, settings.steps);
-                Line::styled(format!("{name:<24}  {whose:<13}  {facts}"), style)
-            });
-            let mut lines: Vec<Line> = lines.collect();
-            if lines.is_empty() {
-                let key = app.key_of(Action::KeepPreset);
-                lines.push(Line::styled(
-                    format!("none yet: {key} keeps the parent's settings"),
-                    theme.style(Role::Faint),
-                ));
-            }
-            let block = framed(" presets: Enter takes one, p makes it the team's ".to_owned());
-            frame.render_widget(Paragraph::new(lines).block(block), area);
-        }
-        Popup::Ground(chosen) => {
-            frame.render_widget(Clear, area);
-            let lines = Right::ALL.iter().enumerate().map(|(number, right)| {
-                let style = theme.style(if number == *chosen { Role::Selected } else { Role::Text });
-                Line::styled(format!("{:<14}  {}", right.name(), right.about()), style)
-            });
-            let block = framed(" on what ground may its pictures be used? ".to_owned());
-            frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()).block(block), area);
-        }
-        Popup::Confirm { question, .. } => {
-            frame.render_widget(Clear, area);
-            let text = format!("{question}\ny: yes, any other key: no");
-            let text = Paragraph::new(text).wrap(Wrap { trim: true }).style(theme.style(Role::Warning));
-            frame.render_widget(text.block(framed(" sure? ".to_owned())), area);
-        }
-        Popup::Delta { title, delta } => {
-            frame.render_widget(Clear, area);
-            let mut text = change::lines(delta, theme);
-            if text.is_empty() {
-                text.push(Line::styled("nothing but the seeds", theme.style(Role::Faint)));
-            }
-            let text = Paragraph::new(text).wrap(Wrap { trim: true });
-            frame.render_widget(text.block(framed(format!(" {} ", fit(title, 60)))), area);
-        }
-        Popup::Details(problem) => {
-            let mut text = vec![Line::styled(crate::studio::text::clean(&problem.what), theme.style(Role::Danger))];
-            if let Some(rule) = problem.rule {
-                text.push(Line::styled(format!("rule: {rule}"), theme.style(Role::Warning)));
-            }
-            for cause in &problem.causes {
-                text.push(Line::styled(
-                    format!("because {}", crate::studio::text::clean(cause)),
-                    theme.style(Role::Text),
-                ));
-            }
-            frame.render_widget(Clear, area);
-            let block = framed(" what went wrong ".to_owned());
-            frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }).block(block), area);
-        }
-    }
-}
-
-/// The last part of a path, with the separator of a folder.
-fn last_part(path: &str) -> &str {
-    let end = path.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
-    &path[end..]
-}
-
-fn help_line(app: &App, action: Action, keys: &str) -> Line<'static> {
-    let theme = &app.theme;
-    let failure = action.failure().and_then(|number| crate::studio::failures::Failures::embedded().all().get(number));
-    let about = failure.map_or(action.about(), |failure| failure.name.as_str());
-    Line::from(vec![
-        Span::styled(format!("{keys:>16}  "), theme.style(Role::Key)),
-        Span::styled(about.to_owned(), theme.style(Role::Text)),
-    ])
-}
-
-fn centred(body: Rect, width: u16, height: u16) -> Rect {
-    let (width, height) = (width.min(body.width), height.min(body.height));
-    Rect::new(body.x + (body.width - width) / 2, body.y + (body.height - height) / 2, width, height)
 }

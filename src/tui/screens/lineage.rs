@@ -1,5 +1,7 @@
 //! Lineage: a subject's runs as a tree by parent, each with what it changed, like a history of commits.
 
+use std::collections::HashMap;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -44,30 +46,42 @@ impl Lineage {
     }
 }
 
-/// Each run below its parent. The last child goes on in its parent's column, so that a chain stays a straight line.
 fn tree(runs: Vec<RunLine>) -> Vec<Branch> {
-    use std::collections::HashMap;
-    let known: std::collections::HashSet<RunId> = runs.iter().map(|line| line.run.id).collect();
-    let mut children: HashMap<Option<RunId>, Vec<usize>> = HashMap::new();
-    for (at, line) in runs.iter().enumerate() {
-        children.entry(line.run.parent.filter(|parent| known.contains(parent))).or_default().push(at);
+    let places: HashMap<RunId, usize> = runs.iter().enumerate().map(|(at, line)| (line.run.id, at)).collect();
+    let parents: Vec<Option<usize>> =
+        runs.iter().map(|line| line.run.parent.and_then(|parent| places.get(&parent).copied())).collect();
+    let mut runs: Vec<Option<RunLine>> = runs.into_iter().map(Some).collect();
+    shape(&parents).into_iter().filter_map(|(at, lead)| Some(Branch { lead, line: runs[at].take()? })).collect()
+}
+
+/// Each run below its parent, given by its place, which comes before it; with the lines that lead to it. The last child
+/// goes on in its parent's column, so that a chain stays a straight line; the others leave it.
+fn shape(parents: &[Option<usize>]) -> Vec<(usize, String)> {
+    let mut children = vec![Vec::new(); parents.len()];
+    let mut roots = Vec::new();
+    for (at, parent) in parents.iter().enumerate() {
+        match parent {
+            Some(parent) => children[*parent].push(at),
+            None => roots.push(at),
+        }
     }
-    let mut lines: Vec<Option<RunLine>> = runs.into_iter().map(Some).collect();
-    let mut rows = Vec::with_capacity(lines.len());
-    // What is still to be drawn: the run, and its column. A stack instead of recursion: chains are long.
-    let roots = children.remove(&None).unwrap_or_default();
-    let mut open: Vec<(usize, usize)> = roots.into_iter().rev().map(|at| (at, 0)).collect();
-    while let Some((at, column)) = open.pop() {
-        let Some(line) = lines[at].take() else { continue };
-        let below = children.remove(&Some(line.run.id)).unwrap_or_default();
+    let mut rows = Vec::with_capacity(parents.len());
+    // What is still to be drawn: the run, its column, and whether it leaves its parent's. A stack instead of recursion:
+    // chains are long.
+    let mut open: Vec<(usize, usize, bool)> = roots.into_iter().rev().map(|at| (at, 0, false)).collect();
+    while let Some((at, column, leaves)) = open.pop() {
+        let below = std::mem::take(&mut children[at]);
         let last = below.len().saturating_sub(1);
         for (number, child) in below.into_iter().enumerate().rev() {
-            open.push((child, if number == last { column } else { (column + 1).min(WIDEST) }));
+            let branches = number != last;
+            open.push((child, if branches { (column + 1).min(WIDEST) } else { column }, branches));
         }
-        let still_open = |other: usize| open.iter().any(|(_, waiting)| *waiting == other);
-        let mut lead: String = (0..column).map(|other| if still_open(other) { "│ " } else { "  " }).collect();
-        lead.push_str("● ");
-        rows.push(Branch { lead, line });
+        let line = |other: usize| match open.iter().any(|(_, waiting, _)| *waiting == other) {
+            true if leaves && other + 1 == column => "├─",
+            true => "│ ",
+            false => "  ",
+        };
+        rows.push((at, (0..column).map(line).chain(["● "]).collect()));
     }
     rows
 }
@@ -170,4 +184,25 @@ fn line<'a>(row: &Branch, theme: &Theme, width: usize) -> Line<'a> {
 pub fn heading(app: &App) -> String {
     let whose = app.subject.as_ref().map_or(String::new(), |chosen| chosen.handle.to_string());
     format!("{whose}, {}", counted(app.lineage.rows.len(), "run"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(parents: &[Option<usize>]) -> Vec<String> {
+        shape(parents).into_iter().map(|(at, lead)| format!("{lead}{at}")).collect()
+    }
+
+    #[test]
+    fn a_chain_is_straight_and_branches_leave_it() {
+        assert_eq!(drawn(&[None, Some(0), Some(1)]), ["● 0", "● 1", "● 2"]);
+        assert_eq!(drawn(&[None, Some(0), Some(0), Some(1), Some(2)]), ["● 0", "├─● 1", "│ ● 3", "● 2", "● 4"]);
+        assert_eq!(drawn(&[None, None, Some(0)]), ["● 0", "● 2", "● 1"]);
+        let deep: Vec<Option<usize>> =
+            (0..60).map(|at: usize| at.checked_sub(1).map(|before| before / 2 * 2)).collect();
+        let rows = shape(&deep);
+        assert_eq!(rows.len(), deep.len());
+        assert!(rows.iter().all(|(_, lead)| lead.chars().count() <= 2 * WIDEST + 2));
+    }
 }

@@ -6,13 +6,12 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Gauge, Paragraph, Row, Table, TableState, Wrap};
 
-use crate::studio::ids::RunId;
 use crate::studio::run::{Run, State};
 use crate::studio::text::clean;
 use crate::tui::action::Action;
 use crate::tui::app::App;
 use crate::tui::effect::Effect;
-use crate::tui::pictures::{Pictures, Shown};
+use crate::tui::pictures::{Pictures, Preview, Shown};
 use crate::tui::theme::Role;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
@@ -23,7 +22,7 @@ use crate::worker::device::Device;
 pub struct Queue {
     /// What runs first, then what waits, in order, then what failed or was cancelled, the newest first.
     pub runs: Vec<Run>,
-    previews: Vec<(RunId, u32, Vec<u8>)>,
+    previews: Vec<Preview>,
     paused: Option<String>,
     /// The graphics card, where there is one.
     pub card: Option<Device>,
@@ -32,7 +31,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub fn set(&mut self, runs: Vec<Run>, previews: Vec<(RunId, u32, Vec<u8>)>, paused: Option<String>) {
+    pub fn set(&mut self, runs: Vec<Run>, previews: Vec<Preview>, paused: Option<String>) {
         let before = self.chosen().map(|run| run.id);
         (self.runs, self.previews, self.paused, self.loaded) = (runs, previews, paused, true);
         let at = self.runs.iter().position(|run| Some(run.id) == before);
@@ -132,8 +131,8 @@ fn under_way(app: &App, run: &Run, pictures: &mut Pictures, frame: &mut Frame, a
     let theme = &app.theme;
     let [picture, words] =
         Layout::horizontal([Constraint::Length(area.height * 2 + 2), Constraint::Fill(1)]).areas(area);
-    if let Some((_, step, preview)) = app.queue.previews.iter().find(|(id, _, _)| *id == run.id) {
-        pictures.draw(frame, picture, &Shown::preview(run.id, *step, preview), theme);
+    if let Some(preview) = app.queue.previews.iter().find(|preview| preview.run == run.id) {
+        pictures.draw(frame, picture, &Shown::Preview(preview.clone()), theme);
     }
     let [name, gauge, facts, _] =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(2), Constraint::Fill(1)])

@@ -2,13 +2,14 @@
 //! means, and drafts the next run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::runs;
+use super::{Place, runs};
 use crate::store::lines::OutputLine;
 use crate::store::runs::NewRun;
 use crate::studio::draft::{self, Draft};
@@ -16,7 +17,6 @@ use crate::studio::failures::{Failure, Failures};
 use crate::studio::ids::OutputId;
 use crate::studio::reference::Picture;
 use crate::studio::review::{Judgement, Key, Rubric, Score, Verdict};
-use crate::studio::settings::{AdapterScale, Settings};
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose};
 use crate::tui::effect::Effect;
@@ -24,8 +24,9 @@ use crate::tui::event::Reviewed;
 use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::badge;
+use crate::tui::widgets::facts;
 use crate::tui::widgets::input::Input;
-use crate::tui::widgets::lines::{counted, fit};
+use crate::tui::widgets::lines::fit;
 
 #[derive(Debug, Default)]
 pub struct Review {
@@ -36,8 +37,7 @@ pub struct Review {
     /// The criterion that the next digit scores; None: digits name failures.
     scoring: Option<usize>,
     scores: BTreeMap<Key, Score>,
-    /// The two pictures have changed places: what differs jumps to the eye.
-    swapped: bool,
+    sight: Sight,
     /// How far the two are apart, instead of the other one.
     difference: bool,
 }
@@ -50,6 +50,18 @@ enum Against {
     Parent,
     Baseline,
 }
+
+/// How the two pictures are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sight {
+    #[default]
+    Beside,
+    /// One after the other in the same place: what differs jumps to the eye.
+    Flicker { other: bool },
+}
+
+/// How long one of two pictures is seen before the other.
+const FLICKER: Duration = Duration::from_millis(500);
 
 impl Against {
     fn next(self) -> Self {
@@ -70,6 +82,11 @@ impl Against {
 }
 
 impl Review {
+    /// Whether a run is drafted that a key would queue.
+    pub fn has_draft(&self) -> bool {
+        matches!(self.named, Some((_, Some(_))))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.reviewed.is_none()
     }
@@ -77,7 +94,7 @@ impl Review {
     pub fn set(&mut self, reviewed: Reviewed) {
         let other = self.reviewed.as_ref().is_none_or(|before| before.output.id != reviewed.output.id);
         if other {
-            (self.named, self.scoring, self.swapped) = (None, None, false);
+            (self.named, self.scoring) = (None, None);
         }
         self.scores = reviewed.scores.clone();
         self.reviewed = Some(reviewed);
@@ -111,7 +128,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     match action {
         Action::Next | Action::Previous => return step(app, action == Action::Next),
         Action::Compare => app.review.against = app.review.against.next(),
-        Action::Flicker => app.review.swapped = !app.review.swapped,
+        Action::Flicker => flicker(app),
         Action::Difference => app.review.difference = !app.review.difference,
         Action::TakeDraft => return take(app),
         Action::Again => {
@@ -139,6 +156,31 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+/// Starts and ends it. Where every change sends both pictures again, each press changes once, and the third ends it.
+fn flicker(app: &mut App) {
+    let by_itself = app.keeps_pictures;
+    app.review.sight = match app.review.sight {
+        Sight::Beside => Sight::Flicker { other: true },
+        Sight::Flicker { other: true } if !by_itself => Sight::Flicker { other: false },
+        Sight::Flicker { .. } => Sight::Beside,
+    };
+    let flickers = by_itself && app.review.sight != Sight::Beside;
+    app.alarm = flickers.then(|| Instant::now() + FLICKER);
+}
+
+/// The time of one picture is over.
+pub fn alarmed(app: &mut App) {
+    app.alarm = None;
+    let Sight::Flicker { other } = app.review.sight else { return };
+    match app.place {
+        Place::Review => {
+            app.review.sight = Sight::Flicker { other: !other };
+            app.alarm = Some(Instant::now() + FLICKER);
+        }
+        _ => app.review.sight = Sight::Beside,
+    }
 }
 
 pub fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
@@ -236,18 +278,34 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     };
     let words = (area.height / 2).clamp(9, 11);
     let [top, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(words)]).areas(area);
-    let mut halves = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(top);
-    if review.swapped {
-        halves.reverse();
+    let halves = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(top);
+    let [here, beside] = match review.sight {
+        Sight::Beside => halves,
+        Sight::Flicker { other: false } => [top, Rect::ZERO],
+        Sight::Flicker { other: true } => [Rect::ZERO, top],
+    };
+    if !here.is_empty() {
+        draw_output(reviewed, pictures, frame, here, theme);
     }
-    let [here, beside]: [Rect; 2] = halves;
-    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(here);
+    if !beside.is_empty() {
+        draw_other(app, reviewed, pictures, frame, beside);
+    }
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(bottom);
+    frame.render_widget(choices(review, theme), left);
+    frame.render_widget(answer(app, reviewed), right);
+}
+
+fn draw_output(reviewed: &Reviewed, pictures: &mut Pictures, frame: &mut Frame, area: Rect, theme: &Theme) {
+    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     pictures.draw(frame, picture, &Shown::whole(&reviewed.output.picture), theme);
     let name = format!("{}:{} ", reviewed.run.task, reviewed.output.seed);
     let verdict = badge::verdict(reviewed.output.verdict, theme);
     frame.render_widget(Line::from(vec![Span::styled(name, theme.style(Role::Title)), verdict]), caption);
+}
 
-    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(beside);
+fn draw_other(app: &App, reviewed: &Reviewed, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
+    let (review, theme) = (&app.review, &app.theme);
+    let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
     let against = review.against.name();
     let what = if review.difference { format!("the difference from {against}") } else { against.to_owned() };
     match other(review, reviewed) {
@@ -262,10 +320,6 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     }
     let text = format!("{what} ({} changes it)", app.key_of(Action::Compare));
     frame.render_widget(Line::styled(fit(&text, caption.width.into()), theme.style(Role::Faint)), caption);
-
-    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(bottom);
-    frame.render_widget(choices(review, theme), left);
-    frame.render_widget(answer(app, reviewed), right);
 }
 
 /// The picture that the output is held against.
@@ -328,39 +382,9 @@ fn answer<'a>(app: &App, reviewed: &Reviewed) -> Paragraph<'a> {
                 None => said("next", "Nothing can be drafted for it; compose the change yourself."),
             }
         }
-        None => {
-            said("prompt", &fit(&reviewed.run.recipe.prompt.assembled(), 600));
-            let settings = &reviewed.run.recipe.settings;
-            said("settings", &in_words(settings));
-            for change in reviewed.run.delta.iter().flat_map(|delta| &delta.changes) {
-                said(change.variable.name(), &fit(&format!("{} → {}", change.before, change.after), 300));
-            }
-            if !reviewed.run.diagnosis.is_empty() {
-                said("diagnosis", &fit(&reviewed.run.diagnosis, 300));
-            }
-            for review in reviewed.reviews.iter().rev().filter(|review| !review.judgement.note.is_empty()).take(2) {
-                said(&fit(&review.judgement.reviewer, 20), &fit(&review.judgement.note, 300));
-            }
-        }
+        None => text = facts::lines(reviewed, theme),
     }
     Paragraph::new(text).wrap(Wrap { trim: true })
-}
-
-/// Every setting that is not left to the model.
-fn in_words(settings: &Settings) -> String {
-    let mut words = vec![format!("guidance {}", settings.guidance_scale), format!("{} steps", settings.steps)];
-    words.push(match &settings.adapter_scale {
-        AdapterScale::Uniform(weight) => format!("adapter {weight}"),
-        AdapterScale::PerBlock(blocks) => format!("adapter by {}", counted(blocks.len(), "block")),
-    });
-    if (settings.adapter_start, settings.adapter_end) != (0.0, 1.0) {
-        words.push(format!("of the steps {} to {}", settings.adapter_start, settings.adapter_end));
-    }
-    words.extend(settings.sampler.map(|sampler| sampler.to_string()));
-    if let (Some(width), Some(height)) = (settings.width, settings.height) {
-        words.push(format!("{width}×{height}"));
-    }
-    words.join(", ")
 }
 
 pub fn heading(app: &App) -> String {

@@ -11,14 +11,16 @@ use crate::studio::filter::Filter;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Chosen, Popup, Purpose};
 use crate::tui::effect::{Effect, MOST_OUTPUTS};
+use crate::tui::event::Reviewed;
 use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::Role;
 use crate::tui::update::go;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
+use crate::tui::widgets::facts;
 use crate::tui::widgets::grid::Grid;
 use crate::tui::widgets::input::Input;
-use crate::tui::widgets::lines::{ago, counted, fit};
+use crate::tui::widgets::lines::{ago, counted};
 
 use super::{Place, compose};
 
@@ -34,15 +36,29 @@ pub struct Runs {
     /// Pictures instead of a table.
     grid: bool,
     pub cursor: Cursor,
+    /// Everything about the output under the cursor, once it is there.
+    detail: Option<Reviewed>,
 }
 
 impl Runs {
     pub fn set(&mut self, lines: Vec<OutputLine>) {
-        let before = self.chosen().map(|line| line.output.id);
+        let before = self.chosen().cloned();
         self.lines = lines;
         self.loaded = true;
-        let at = self.lines.iter().position(|line| Some(line.output.id) == before);
+        let at = self.lines.iter().position(|line| Some(line.output.id) == before.as_ref().map(|line| line.output.id));
         self.cursor.at = at.unwrap_or(self.cursor.at.min(self.lines.len().saturating_sub(1)));
+        if self.chosen() != before.as_ref() {
+            self.detail = None;
+        }
+    }
+
+    pub fn set_detail(&mut self, detail: Reviewed) {
+        self.detail = Some(detail);
+    }
+
+    /// What is known of the output under the cursor.
+    fn detail(&self) -> Option<&Reviewed> {
+        self.detail.as_ref().filter(|detail| Some(detail.output.id) == self.chosen().map(|line| line.output.id))
     }
 
     pub fn chosen(&self) -> Option<&OutputLine> {
@@ -54,6 +70,12 @@ pub fn load(app: &App) -> Vec<Effect> {
     let runs = &app.runs;
     let subject = app.subject_id().filter(|_| !runs.everyone);
     vec![Effect::LoadOutputs { subject, filter: runs.filter.clone(), order: runs.order }]
+}
+
+/// Asks for what is not known yet of the output under the cursor.
+pub fn look(app: &App) -> Vec<Effect> {
+    let chosen = app.runs.chosen().filter(|_| app.place == Place::Runs && app.runs.detail().is_none());
+    chosen.map_or(Vec::new(), |line| vec![Effect::LoadDetail(line.output.id)])
 }
 
 pub fn filter(app: &mut App, typed: &str) -> Vec<Effect> {
@@ -78,7 +100,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         false => (1, left.height.saturating_sub(1).into()),
     };
     if runs.cursor.act(action, runs.lines.len(), columns, rows) {
-        return Vec::new();
+        return look(app);
     }
     match action {
         Action::Filter => {
@@ -203,27 +225,20 @@ fn table(app: &App, frame: &mut Frame, table: Rect) {
     frame.render_stateful_widget(list, table, &mut state);
 }
 
-/// The output under the cursor: its picture and what made it.
+/// The output under the cursor: its picture, what made it and what was said of it.
 fn one(app: &App, line: &OutputLine, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let theme = &app.theme;
-    let height = (area.width / 2).min(area.height.saturating_sub(6)).max(4);
-    let [picture, words] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area);
+    let height = (area.width / 2).min(area.height / 2).max(4);
+    let [picture, name, words] =
+        Layout::vertical([Constraint::Length(height), Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     pictures.draw(frame, picture, &Shown::stored(&line.output.picture), theme);
-    let settings = format!("guidance {}  steps {}", line.guidance_scale, line.steps);
-    let mut text = vec![
-        Line::from(vec![
-            Span::styled(format!("{}:{}", line.task, line.output.seed), theme.style(Role::Title)),
-            Span::raw("  "),
-            badge::verdict(line.output.verdict, theme),
-        ]),
-        Line::styled(settings, theme.style(Role::Text)),
-    ];
-    for change in line.delta.iter().flat_map(|delta| &delta.changes) {
-        text.push(Line::from(vec![
-            Span::styled(format!("{} ", change.variable), theme.style(Role::Accent)),
-            Span::raw(fit(&format!("{} → {}", change.before, change.after), 300)),
-        ]));
-    }
+    let title = Line::from(vec![
+        Span::styled(format!("{}:{}  ", line.task, line.output.seed), theme.style(Role::Title)),
+        badge::verdict(line.output.verdict, theme),
+        Span::raw(if line.is_baseline { "  ★ baseline" } else { "" }),
+    ]);
+    frame.render_widget(title, name);
+    let text = app.runs.detail().map_or(Vec::new(), |detail| facts::lines(detail, theme));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), words);
 }
 
@@ -244,6 +259,10 @@ pub fn heading(app: &App) -> String {
     };
     let filter = if runs.typed.is_empty() { String::new() } else { format!(", “{}”", runs.typed) };
     let pictures = counted(runs.lines.len(), "picture");
-    let pictures = if runs.lines.len() >= MOST_OUTPUTS as usize { format!("the first {pictures}") } else { pictures };
+    let pictures = match runs.lines.len() {
+        0 => pictures,
+        count if count >= MOST_OUTPUTS as usize => format!("{} of the first {pictures}", runs.cursor.at + 1),
+        _ => format!("{} of {pictures}", runs.cursor.at + 1),
+    };
     format!("{whose}, {pictures}, {}{filter}", runs.order.name())
 }

@@ -1,7 +1,5 @@
 //! Subjects: who there is, with what right, and how stable their runs are.
 
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
-use nucleo_matcher::{Config, Matcher};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -17,6 +15,7 @@ use crate::tui::theme::Role;
 use crate::tui::update::go;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
+use crate::tui::widgets::find::find;
 use crate::tui::widgets::input::Input;
 use crate::tui::widgets::lines::fit;
 
@@ -57,22 +56,11 @@ impl Subjects {
     }
 
     fn find(&mut self) {
-        let all = 0..self.lines.len();
-        if self.filter.is_empty() {
-            self.found = all.collect();
-            return;
-        }
-        let mut matcher = Matcher::new(Config::DEFAULT);
-        let pattern = Pattern::parse(&self.filter, CaseMatching::Ignore, Normalization::Smart);
-        let mut text = Vec::new();
-        let mut score = |row: usize| {
-            let subject = &self.lines[row].subject;
-            let words = format!("{} {} {}", subject.handle, subject.name, subject.note);
-            pattern.score(nucleo_matcher::Utf32Str::new(&words, &mut text), &mut matcher)
-        };
-        let mut found: Vec<(u32, usize)> = all.filter_map(|row| Some((score(row)?, row))).collect();
-        found.sort_by_key(|&(score, row)| (std::cmp::Reverse(score), row));
-        self.found = found.into_iter().map(|(_, row)| row).collect();
+        let words = self
+            .lines
+            .iter()
+            .map(|SubjectLine { subject, .. }| format!("{} {} {}", subject.handle, subject.name, subject.note));
+        self.found = find(&self.filter, words);
     }
 }
 

@@ -4,13 +4,17 @@ use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::cursor::Cursor;
 
-/// Cells of a tile, its caption and the gap beside it included.
-const TILE: (u16, u16) = (22, 11);
+/// Columns that a tile should have, and must have, the gap beside it included.
+const WIDTH: (u16, u16) = (19, 16);
+/// Several columns are better than wide tiles.
+const SEVERAL: u16 = 3;
 
 /// How many tiles an area holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
     area: Rect,
+    /// Cells of a tile: its picture, which is a square, its caption below it, and the gap beside it.
+    tile: (u16, u16),
     pub columns: usize,
     pub rows: usize,
 }
@@ -27,7 +31,12 @@ pub struct Tile {
 
 impl Grid {
     pub fn new(area: Rect) -> Self {
-        Self { area, columns: (area.width / TILE.0).max(1).into(), rows: (area.height / TILE.1).max(1).into() }
+        let (should, must) = WIDTH;
+        let columns = (area.width / should).max((area.width / must).min(SEVERAL)).max(1);
+        let width = area.width / columns;
+        // A cell is about twice as high as it is wide.
+        let rows = (area.height / (width / 2 + 1)).max(1);
+        Self { area, tile: (width, area.height / rows), columns: columns.into(), rows: rows.into() }
     }
 
     /// The places of those in sight among `count` things.
@@ -36,9 +45,11 @@ impl Grid {
         let first = cursor.top * self.columns;
         (first..count.min(first + self.rows * self.columns)).map(move |at| {
             let (row, column) = ((at - first) / self.columns, (at - first) % self.columns);
-            let (x, y) = (self.area.x + column as u16 * TILE.0, self.area.y + row as u16 * TILE.1);
-            let tile = Rect::new(x, y, TILE.0 - 1, TILE.1).intersection(self.area);
-            let [picture, caption] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(tile);
+            let (width, height) = self.tile;
+            let (x, y) = (self.area.x + column as u16 * width, self.area.y + row as u16 * height);
+            let tile = Rect::new(x, y, width.saturating_sub(1), height).intersection(self.area);
+            let [picture, caption, _] =
+                Layout::vertical([Constraint::Max(width / 2), Constraint::Length(1), Constraint::Fill(1)]).areas(tile);
             Tile { at, is_chosen: at == cursor.at, picture, caption }
         })
     }

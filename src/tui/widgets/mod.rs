@@ -3,6 +3,8 @@
 pub mod badge;
 pub mod change;
 pub mod cursor;
+pub mod facts;
+pub mod find;
 pub mod grid;
 pub mod input;
 pub mod lines;

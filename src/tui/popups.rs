@@ -1,0 +1,199 @@
+//! What lies over the screen: help, commands, questions, choices, the whole of a message.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
+
+use super::action::Action;
+use super::app::{App, Popup};
+use super::theme::Role;
+use super::update::palette_lines;
+use super::widgets::change;
+use super::widgets::lines::fit;
+use crate::studio::consent::Right;
+use crate::studio::text::clean;
+
+/// Draws all of them, the front one last.
+pub fn view(app: &App, frame: &mut Frame, body: Rect) {
+    for popup in &app.popups {
+        draw(app, popup, frame, body);
+    }
+}
+
+/// Where the popup in front lies, if there is one.
+pub fn area(app: &App) -> Option<Rect> {
+    app.popups.last().map(|popup| place(app, popup, app.body()))
+}
+
+fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
+    let (width, height) = match popup {
+        Popup::Help(_) => {
+            let count = helped(app).len() as u16;
+            let columns = help_columns(count, body);
+            (columns * HELP + 2, count.div_ceil(columns) + 2)
+        }
+        Popup::Palette(_) => (50, 14),
+        Popup::Ask { .. } => (72, 3),
+        Popup::Path(_) => (76, 12),
+        Popup::Presets { .. } => (66, 12),
+        Popup::Ground(_) => (60, Right::ALL.len() as u16 + 2),
+        Popup::Confirm { .. } => (64, 5),
+        Popup::Details(_) | Popup::Delta { .. } => (76, 12),
+    };
+    centred(body, width, height)
+}
+
+fn draw(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
+    let area = place(app, popup, body);
+    let theme = &app.theme;
+    let framed = |title: String| {
+        Block::bordered().title(title).border_style(theme.style(Role::Border)).title_style(theme.style(Role::Title))
+    };
+    match popup {
+        Popup::Help(scroll) => {
+            frame.render_widget(Clear, area);
+            let lines = helped(app);
+            let inner = Block::bordered().inner(area);
+            let columns = help_columns(lines.len() as u16, body);
+            let rows = lines.len().div_ceil(columns.into());
+            let hidden = rows.saturating_sub(inner.height.into());
+            let more = if hidden > 0 { ": ↓ shows more" } else { "" };
+            frame.render_widget(framed(format!(" keys on {}{more} ", app.place)), area);
+            let scroll = usize::from(*scroll).min(hidden);
+            for (column, lines) in lines.chunks(rows.max(1)).enumerate() {
+                let text: Vec<Line> =
+                    lines.iter().skip(scroll).map(|(action, keys)| help_line(app, *action, &keys.join(" "))).collect();
+                let x = inner.x + column as u16 * HELP;
+                let place = Rect { x, width: HELP, ..inner }.intersection(inner);
+                frame.render_widget(Paragraph::new(text), place);
+            }
+        }
+        Popup::Palette(palette) => {
+            let found = palette_lines(&palette.input, &app.keymap, app.place);
+            frame.render_widget(Clear, area);
+            let block = framed(" commands ".to_owned());
+            let inner = block.inner(area);
+            frame.render_widget(block, area);
+            let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
+            palette.input.draw(frame, line, theme);
+            let first = (palette.selected + 1).saturating_sub(list.height as usize);
+            for (place, action) in found.iter().enumerate().skip(first).take(list.height as usize) {
+                let key = app.keymap.key(app.place, *action).unwrap_or_default();
+                let style = theme.style(if place == palette.selected { Role::Selected } else { Role::Text });
+                let at = Rect { y: list.y + (place - first) as u16, height: 1, ..list };
+                frame.render_widget(help_line(app, *action, &key).style(style), at);
+            }
+        }
+        Popup::Ask { question, input, .. } => {
+            frame.render_widget(Clear, area);
+            let block = framed(format!(" {} ", fit(question, area.width.saturating_sub(4) as usize)));
+            let inner = block.inner(area);
+            frame.render_widget(block, area);
+            input.draw(frame, inner, theme);
+        }
+        Popup::Path(path) => {
+            frame.render_widget(Clear, area);
+            let block = framed(" a picture's path: Tab completes ".to_owned());
+            let inner = block.inner(area);
+            frame.render_widget(block, area);
+            let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
+            path.input.draw(frame, line, theme);
+            let names = path
+                .found
+                .iter()
+                .map(|path| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint)));
+            frame.render_widget(Paragraph::new(names.take(list.height.into()).collect::<Vec<_>>()), list);
+        }
+        Popup::Presets { presets, selected } => {
+            frame.render_widget(Clear, area);
+            let lines = presets.iter().enumerate().map(|(number, preset)| {
+                let style = theme.style(if number == *selected { Role::Selected } else { Role::Text });
+                let settings = &preset.settings;
+                let whose = if preset.promoted.is_some() { "✓ the team's" } else { "? on trial" };
+                let name = fit(&preset.name, 24);
+                let facts = format!("guidance {}, {} steps", settings.guidance_scale, settings.steps);
+                Line::styled(format!("{name:<24}  {whose:<13}  {facts}"), style)
+            });
+            let mut lines: Vec<Line> = lines.collect();
+            if lines.is_empty() {
+                let key = app.key_of(Action::KeepPreset);
+                lines.push(Line::styled(
+                    format!("none yet: {key} keeps the parent's settings"),
+                    theme.style(Role::Faint),
+                ));
+            }
+            let block = framed(" presets: Enter takes one, p makes it the team's ".to_owned());
+            frame.render_widget(Paragraph::new(lines).block(block), area);
+        }
+        Popup::Ground(chosen) => {
+            frame.render_widget(Clear, area);
+            let lines = Right::ALL.iter().enumerate().map(|(number, right)| {
+                let style = theme.style(if number == *chosen { Role::Selected } else { Role::Text });
+                Line::styled(format!("{:<14}  {}", right.name(), right.about()), style)
+            });
+            let block = framed(" on what ground may its pictures be used? ".to_owned());
+            frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()).block(block), area);
+        }
+        Popup::Confirm { question, .. } => {
+            frame.render_widget(Clear, area);
+            let text = format!("{question}\ny: yes, any other key: no");
+            let text = Paragraph::new(text).wrap(Wrap { trim: true }).style(theme.style(Role::Warning));
+            frame.render_widget(text.block(framed(" sure? ".to_owned())), area);
+        }
+        Popup::Delta { title, delta } => {
+            frame.render_widget(Clear, area);
+            let mut text = change::lines(delta, theme);
+            if text.is_empty() {
+                text.push(Line::styled("nothing but the seeds", theme.style(Role::Faint)));
+            }
+            let text = Paragraph::new(text).wrap(Wrap { trim: true });
+            frame.render_widget(text.block(framed(format!(" {} ", fit(title, 60)))), area);
+        }
+        Popup::Details(problem) => {
+            let mut text = vec![Line::styled(clean(&problem.what), theme.style(Role::Danger))];
+            if let Some(rule) = problem.rule {
+                text.push(Line::styled(format!("rule: {rule}"), theme.style(Role::Warning)));
+            }
+            for cause in &problem.causes {
+                text.push(Line::styled(format!("because {}", clean(cause)), theme.style(Role::Text)));
+            }
+            frame.render_widget(Clear, area);
+            let block = framed(" what went wrong ".to_owned());
+            frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }).block(block), area);
+        }
+    }
+}
+
+/// The last part of a path, with the separator of a folder.
+fn last_part(path: &str) -> &str {
+    let end = path.trim_end_matches('/').rfind('/').map_or(0, |at| at + 1);
+    &path[end..]
+}
+
+/// Columns of a line of help.
+const HELP: u16 = 37;
+
+/// What can be done here, with its keys.
+fn helped(app: &App) -> Vec<(Action, Vec<String>)> {
+    app.keymap.lines(app.place).into_iter().filter(|(action, _)| action.means_something()).collect()
+}
+
+/// Side by side where one column is too long.
+fn help_columns(count: u16, body: Rect) -> u16 {
+    let room = (body.width.saturating_sub(2) / HELP).max(1);
+    count.div_ceil(body.height.saturating_sub(2).max(1)).clamp(1, room)
+}
+
+fn help_line(app: &App, action: Action, keys: &str) -> Line<'static> {
+    let theme = &app.theme;
+    Line::from(vec![
+        Span::styled(format!("{:>14}  ", fit(keys, 14)), theme.style(Role::Key)),
+        Span::styled(fit(action.about_here(), 21), theme.style(Role::Text)),
+    ])
+}
+
+fn centred(body: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(body.width), height.min(body.height));
+    Rect::new(body.x + (body.width - width) / 2, body.y + (body.height - height) / 2, width, height)
+}
