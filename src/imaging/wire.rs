@@ -12,9 +12,12 @@ use quantette::{ImageRef, PaletteSize, Pipeline};
 /// half handed on.
 const COLOURS: u16 = 128;
 const DITHER: f32 = 0.5;
-/// A sixel says every colour of every six lines by itself, and dithering scatters them.
-const SIXEL_COLOURS: u16 = 64;
-const SIXEL_DITHER: f32 = 0.25;
+/// Colours and how much of an error is handed on. A sixel says every colour of every six lines by itself, and dithering
+/// scatters them.
+const SIXEL_FINE: (u16, f32) = (256, 0.5);
+const SIXEL_COARSE: (u16, f32) = (64, 0.25);
+/// More bytes than this for a pixel are too many.
+const SIXEL_BYTES: f64 = 1.5;
 /// Blocks begin to show below this.
 const JPEG_QUALITY: u8 = 85;
 
@@ -49,13 +52,19 @@ pub fn jpeg(picture: &RgbImage) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A whole sixel sequence.
+/// A whole sixel sequence: with many colours where the picture is smooth enough for them, else with few.
 pub fn sixel(picture: &RgbImage) -> Option<Vec<u8>> {
-    let options = icy_sixel::EncodeOptions {
-        max_colors: SIXEL_COLOURS,
-        diffusion: SIXEL_DITHER,
-        quantize_method: icy_sixel::QuantizeMethod::Wu,
-    };
+    let pixels = picture.width() as usize * picture.height() as usize;
+    let fine = sixel_of(picture, SIXEL_FINE)?;
+    if fine.len() as f64 <= pixels as f64 * SIXEL_BYTES {
+        return Some(fine);
+    }
+    sixel_of(picture, SIXEL_COARSE)
+}
+
+fn sixel_of(picture: &RgbImage, (max_colors, diffusion): (u16, f32)) -> Option<Vec<u8>> {
+    let quantize_method = icy_sixel::QuantizeMethod::Wu;
+    let options = icy_sixel::EncodeOptions { max_colors, diffusion, quantize_method };
     let opaque: Vec<u8> = picture.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
     let (width, height) = picture.dimensions();
     icy_sixel::sixel_encode(&opaque, width as usize, height as usize, &options).ok().map(String::into_bytes)

@@ -92,6 +92,8 @@ impl Session {
     /// Takes the terminal. Ask it what it can before ([`super::look`]).
     pub fn open() -> Result<Self> {
         super::require()?;
+        // A theme without colours obeys NO_COLOR; crossterm would also take the colours that name kitty's pictures.
+        crossterm::style::force_color_output(true);
         let stdout = std::io::stdout();
         let out = File::from(stdout.as_fd().try_clone_to_owned()?);
         let page = Page::default();

@@ -3,6 +3,7 @@
 use crokey::KeyCombination;
 
 use super::widgets::input::Input;
+use crate::studio::text::clean;
 
 /// Endings of files that may be pictures; what they are is seen when they are opened.
 const ENDINGS: [&str; 4] = [".png", ".jpg", ".jpeg", ".webp"];
@@ -105,7 +106,9 @@ pub fn paths(typed: &str) -> Vec<String> {
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let is_folder = entry.path().is_dir();
-            let fits = name.starts_with(begun) && (!name.starts_with('.') || begun.starts_with('.'));
+            // What cannot be shown cannot be typed.
+            let fits =
+                clean(&name) == name && name.starts_with(begun) && (!name.starts_with('.') || begun.starts_with('.'));
             let lower = name.to_lowercase();
             let usable = is_folder || ENDINGS.iter().any(|ending| lower.ends_with(ending));
             (fits && usable).then(|| format!("{folder}{name}{}", if is_folder { "/" } else { "" }))
@@ -142,7 +145,7 @@ mod tests {
     fn folders_and_pictures_are_found_by_how_they_begin() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        for name in ["ada.png", "ada-side.JPG", "adam.txt", ".hidden.png", "Zoë.webp"] {
+        for name in ["ada.png", "ada-side.JPG", "adam.txt", "ad\u{7}.png", ".hidden.png", "Zoë.webp"] {
             std::fs::write(at(name), "").unwrap();
         }
         std::fs::create_dir(at("adas")).unwrap();

@@ -206,10 +206,11 @@ impl Work {
         while let Some(effect) = asked.pop_front().or_else(|| effects.recv().ok()) {
             asked.extend(effects.try_iter());
             // What is loaded once more right after need not be loaded now: keys may come faster than answers.
-            if effect.loads() && asked.iter().any(|later| discriminant(later) == discriminant(&effect)) {
-                continue;
-            }
-            let completed = self.perform(effect).unwrap_or_else(Completed::Failed);
+            let superseded = effect.loads() && asked.iter().any(|later| discriminant(later) == discriminant(&effect));
+            let completed = match superseded {
+                true => Completed::Superseded,
+                false => self.perform(effect).unwrap_or_else(Completed::Failed),
+            };
             if !mail.send(Event::Completed(completed)) {
                 return;
             }

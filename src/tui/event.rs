@@ -78,6 +78,8 @@ pub enum Completed {
         count: Tokens,
     },
     Presets(Vec<Preset>),
+    /// A later effect of its kind brings what this one would.
+    Superseded,
     Done(String),
     Failed(Problem),
 }

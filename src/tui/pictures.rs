@@ -83,6 +83,8 @@ pub struct Pictures {
 
 /// Stands where a picture will.
 const WAITING: &str = "…";
+/// Stands there where the terminal, or a wish, rules pictures out.
+const NO_PICTURES: &str = "no picture here: see pentimento doctor";
 /// So many opened pictures are kept; then all are let go, and those in sight are opened again.
 const MOST: usize = 400;
 
@@ -90,7 +92,15 @@ impl Pictures {
     pub fn new(screen: terminal::pictures::Pictures<Shown>, opener: Opener, mail: Mail) -> Self {
         let (ask, asked) = mpsc::channel::<Shown>();
         thread::spawn(move || {
-            for shown in asked {
+            // What was asked for last is what is looked at: it comes first, in the order in which it stands there.
+            let mut stack: Vec<Shown> = Vec::new();
+            while let Some(shown) = stack.pop().or_else(|| asked.recv().ok()) {
+                let newer: Vec<Shown> = asked.try_iter().collect();
+                if !newer.is_empty() {
+                    stack.push(shown);
+                    stack.extend(newer.into_iter().rev());
+                    continue;
+                }
                 let picture = opener(&shown).map(Arc::new);
                 if !mail.send(Event::Picture(shown, picture)) {
                     return;
@@ -128,11 +138,13 @@ impl Pictures {
         if area.is_empty() {
             return;
         }
+        if !self.screen.shows() {
+            let note = super::widgets::lines::fit(NO_PICTURES, area.width.into());
+            frame.render_widget(Line::styled(note, theme.style(Role::Faint)), Rect { height: 1, ..area });
+            return;
+        }
         let note = match self.opened.get(shown) {
             Some(Opened::There(picture)) => {
-                if !self.screen.shows() {
-                    return;
-                }
                 if !self.screen.knows(shown, area) {
                     self.screen.request(shown.clone(), picture.clone(), area);
                 }

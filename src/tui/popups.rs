@@ -99,11 +99,14 @@ fn draw(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             frame.render_widget(block, area);
             let [line, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(inner);
             path.input.draw(frame, line, theme);
-            let names = path
-                .found
-                .iter()
-                .map(|path| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint)));
-            frame.render_widget(Paragraph::new(names.take(list.height.into()).collect::<Vec<_>>()), list);
+            let name = |path: &String| Line::styled(fit(last_part(path), list.width.into()), theme.style(Role::Faint));
+            let all = path.found.len() <= list.height.into();
+            let shown = if all { path.found.len() } else { usize::from(list.height).saturating_sub(1) };
+            let mut names: Vec<Line> = path.found.iter().take(shown).map(name).collect();
+            if !all {
+                names.push(Line::styled(format!("… and {} more", path.found.len() - shown), theme.style(Role::Faint)));
+            }
+            frame.render_widget(Paragraph::new(names), list);
         }
         Popup::Presets { presets, selected } => {
             frame.render_widget(Clear, area);

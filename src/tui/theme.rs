@@ -5,6 +5,7 @@ use std::path::Path;
 
 use include_dir::{Dir, include_dir};
 use ratatui::backend::IntoCrossterm;
+use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
@@ -56,6 +57,7 @@ const ROLES: [(Role, &str); 15] = [
 pub struct Theme {
     pub name: String,
     pub about: String,
+    ground: Option<Color>,
     styles: BTreeMap<Role, Style>,
 }
 
@@ -73,9 +75,8 @@ struct Table {
     name: String,
     #[serde(default)]
     about: String,
-    #[serde(default)]
-    #[allow(dead_code)] // says to a reader of the file which background it is for
-    dark: Option<bool>,
+    /// What the whole screen is painted with; the terminal's own background where it is left out.
+    ground: Option<String>,
     roles: BTreeMap<Role, Look>,
 }
 
@@ -120,18 +121,40 @@ impl Theme {
 
     /// A word in each role's style, for a terminal.
     pub fn swatch(&self) -> String {
-        let words = ROLES.map(|(role, word)| self.style(role).into_crossterm().apply(word).to_string());
-        words.join(" ")
+        let on = |style: Style| self.ground.map_or(style, |ground| Style::new().bg(ground).patch(style));
+        let shown = |style: Style, word: &str| on(style).into_crossterm().apply(word).to_string();
+        ROLES.map(|(role, word)| shown(self.style(role), word)).join(&shown(Style::new(), " "))
     }
 
     pub fn parse(name: &str, table: &str, colours: Colours) -> Result<Self, BadTheme> {
         let unreadable = |problem: String| BadTheme::Unreadable { name: name.to_owned(), problem };
         let table: Table = toml::from_str(table).map_err(|error| unreadable(error.to_string()))?;
         let mut styles = BTreeMap::new();
+        let painted = table.ground.as_deref().filter(|_| matches!(colours, Colours::True | Colours::Indexed));
+        let ground = painted.map(|hex| rgb(hex).map(|shade| colours.nearest(shade))).transpose();
+        let ground = ground.map_err(|problem| unreadable(format!("ground: {problem}")))?;
         for (role, look) in table.roles {
             styles.insert(role, look.style(colours).map_err(|problem| unreadable(format!("{role:?}: {problem}")))?);
         }
-        Ok(Self { name: table.name, about: table.about, styles })
+        Ok(Self { name: table.name, about: table.about, ground, styles })
+    }
+
+    /// Paints what has no colour of its own, so that a dark theme is one on a bright terminal too.
+    pub fn paint(&self, buffer: &mut Buffer) {
+        let Some(ground) = self.ground else { return };
+        let text = self.style(Role::Text).fg.unwrap_or(Color::Reset);
+        for cell in &mut buffer.content {
+            if cell.bg == Color::Reset {
+                cell.bg = ground;
+            }
+            if cell.fg == Color::Reset {
+                cell.fg = text;
+            }
+        }
+    }
+
+    pub fn ground(&self) -> Option<Color> {
+        self.ground
     }
 
     /// A role that the theme leaves out looks like text.

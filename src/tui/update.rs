@@ -136,6 +136,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::GoReview if app.place == Place::Lineage => return lineage::review(app),
         Action::GoReview => return go(app, Place::Review),
         Action::GoLineage => return go(app, Place::Lineage),
+        Action::Back if app.place == Place::Review && review::undo_mode(app) => {}
         Action::Back => {
             if let Some(place) = app.trail.pop() {
                 app.place = place;
@@ -363,6 +364,7 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
             }
         }
         Completed::Tokens { prompt, count } => app.compose.count(&prompt, count),
+        Completed::Superseded => {}
         Completed::Failed(problem) => app.problems.push(problem),
     }
     Vec::new()

@@ -35,6 +35,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame) {
     frame.render_widget(message_line(app, message.width), message);
     frame.render_widget(keys_line(app, keys.width), keys);
     popups::view(app, frame, body);
+    app.theme.paint(frame.buffer_mut());
 }
 
 impl App {
@@ -59,7 +60,7 @@ fn screen(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     match app.place {
         Place::Subjects => subjects::view(app, pictures, frame, area),
         Place::References => references::view(app, pictures, frame, area),
-        Place::Compose => compose::view(app, frame, area),
+        Place::Compose => compose::view(app, pictures, frame, area),
         Place::Runs => runs::view(app, pictures, frame, area),
         Place::Review => review::view(app, pictures, frame, area),
         Place::Queue => queue::view(app, pictures, frame, area),
@@ -82,17 +83,26 @@ fn title_line(app: &App, width: u16) -> Line<'static> {
         Some(run) => format!("▶ {} {}/{} ", run.task, run.progress.step, run.progress.steps),
         None => String::new(),
     };
-    let place = format!(" {} ", app.place);
-    let room = (width as usize).saturating_sub(place.width() + running.width() + 2);
+    // Where there is room, all screens are named, the one in front as it stands out.
+    let named = Place::ALL.into_iter().filter(|place| width >= TABS || *place == app.place);
+    let mut spans: Vec<Span> = named
+        .map(|place| {
+            let role = if place == app.place { Role::Title } else { Role::Faint };
+            Span::styled(format!(" {place} "), theme.style(role))
+        })
+        .collect();
+    let names: usize = spans.iter().map(Span::width).sum();
+    let room = (width as usize).saturating_sub(names + running.width() + 2);
     let heading = fit(&heading, room);
-    let gap = " ".repeat(room.saturating_sub(heading.width()) + 2);
-    Line::from(vec![
-        Span::styled(place, theme.style(Role::Title)),
-        Span::styled(heading, theme.style(Role::Faint)),
-        Span::raw(gap),
-        Span::styled(running, theme.style(Role::Running)),
-    ])
+    let gap = " ".repeat(room.saturating_sub(heading.width()) + 1);
+    spans.push(Span::styled(format!(" {heading}"), theme.style(Role::Text)));
+    spans.push(Span::raw(gap));
+    spans.push(Span::styled(running, theme.style(Role::Running)));
+    Line::from(spans)
 }
+
+/// So many columns have room for the names of all screens.
+const TABS: u16 = 110;
 
 /// What went wrong stays until it is put away; what went right is there until the next key.
 fn message_line(app: &App, width: u16) -> Line<'static> {

@@ -156,13 +156,14 @@ impl Work {
     fn sharp(&self, picture: &RgbImage, cells: Size) -> Option<Data> {
         let width = u32::from(cells.width) * u32::from(self.cell.width);
         let height = u32::from(cells.height) * u32::from(self.cell.height);
-        // kitty and iTerm2 enlarge by themselves: what is smaller than its place travels as it is.
-        let is_smaller = picture.width() <= width && picture.height() <= height;
-        let fitting = || if is_smaller { picture.clone() } else { scale(picture, width, height) };
         match self.protocol {
-            Protocol::Kitty => (self.codecs.png)(&fitting()).map(Data::Upload),
+            // kitty enlarges by itself, smoothly: what is smaller than its place travels as it is.
+            Protocol::Kitty if picture.width() <= width && picture.height() <= height => {
+                (self.codecs.png)(picture).map(Data::Upload)
+            }
+            Protocol::Kitty => (self.codecs.png)(&scale(picture, width, height)).map(Data::Upload),
             Protocol::Iterm2 => {
-                let jpeg = (self.codecs.jpeg)(&fitting())?;
+                let jpeg = (self.codecs.jpeg)(&scale(picture, width, height))?;
                 let (columns, rows) = (cells.width, cells.height);
                 let (size, text) = (jpeg.len(), STANDARD.encode(&jpeg));
                 let sequence = format!(

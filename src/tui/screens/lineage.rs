@@ -54,8 +54,8 @@ fn tree(runs: Vec<RunLine>) -> Vec<Branch> {
     shape(&parents).into_iter().filter_map(|(at, lead)| Some(Branch { lead, line: runs[at].take()? })).collect()
 }
 
-/// Each run below its parent, given by its place, which comes before it; with the lines that lead to it. The last child
-/// goes on in its parent's column, so that a chain stays a straight line; the others leave it.
+/// Each run below its parent, given by its place, with the lines that lead to it. A hollow mark has no parent. The last
+/// child goes on in its parent's column, so that a chain stays a straight line; the others leave it.
 fn shape(parents: &[Option<usize>]) -> Vec<(usize, String)> {
     let mut children = vec![Vec::new(); parents.len()];
     let mut roots = Vec::new();
@@ -81,7 +81,8 @@ fn shape(parents: &[Option<usize>]) -> Vec<(usize, String)> {
             true => "│ ",
             false => "  ",
         };
-        rows.push((at, (0..column).map(line).chain(["● "]).collect()));
+        let own = if parents[at].is_some() { "● " } else { "○ " };
+        rows.push((at, (0..column).map(line).chain([own]).collect()));
     }
     rows
 }
@@ -123,6 +124,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
 pub fn review(app: &mut App) -> Vec<Effect> {
     let Some(run) = app.lineage.rows.get(app.lineage.cursor.at).map(|row| row.line.run.id) else { return Vec::new() };
     go(app, Place::Review);
+    app.review.want(None);
     app.notice = None;
     vec![Effect::LoadReviewOf(run)]
 }
@@ -196,9 +198,9 @@ mod tests {
 
     #[test]
     fn a_chain_is_straight_and_branches_leave_it() {
-        assert_eq!(drawn(&[None, Some(0), Some(1)]), ["● 0", "● 1", "● 2"]);
-        assert_eq!(drawn(&[None, Some(0), Some(0), Some(1), Some(2)]), ["● 0", "├─● 1", "│ ● 3", "● 2", "● 4"]);
-        assert_eq!(drawn(&[None, None, Some(0)]), ["● 0", "● 2", "● 1"]);
+        assert_eq!(drawn(&[None, Some(0), Some(1)]), ["○ 0", "● 1", "● 2"]);
+        assert_eq!(drawn(&[None, Some(0), Some(0), Some(1), Some(2)]), ["○ 0", "├─● 1", "│ ● 3", "● 2", "● 4"]);
+        assert_eq!(drawn(&[None, None, Some(0)]), ["○ 0", "● 2", "○ 1"]);
         let deep: Vec<Option<usize>> =
             (0..60).map(|at: usize| at.checked_sub(1).map(|before| before / 2 * 2)).collect();
         let rows = shape(&deep);

@@ -28,12 +28,17 @@ pub struct References {
     cursor: Cursor,
     /// The picture fills the screen.
     large: bool,
+    /// A picture was added, and the cursor goes to it once it is there.
+    added: bool,
 }
 
 impl References {
     pub fn set(&mut self, references: Vec<Reference>, consents: Vec<Consent>) {
+        let grown = references.len() > self.references.len();
         (self.references, self.consents, self.loaded) = (references, consents, true);
-        self.cursor.at = self.cursor.at.min(self.references.len().saturating_sub(1));
+        let last = self.references.len().saturating_sub(1);
+        let new = grown && std::mem::take(&mut self.added);
+        self.cursor.at = if new { last } else { self.cursor.at.min(last) };
     }
 
     fn chosen(&self) -> Option<&Reference> {
@@ -73,9 +78,12 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
 }
 
 /// Adds the picture at a path.
-pub fn import(app: &App, path: &str) -> Vec<Effect> {
+pub fn import(app: &mut App, path: &str) -> Vec<Effect> {
     match app.subject_id() {
-        Some(subject) if !path.is_empty() => vec![Effect::Import { subject, path: complete::whole(path).into() }],
+        Some(subject) if !path.is_empty() => {
+            app.references.added = true;
+            vec![Effect::Import { subject, path: complete::whole(path).into() }]
+        }
         _ => Vec::new(),
     }
 }

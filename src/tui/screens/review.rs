@@ -30,6 +30,8 @@ use crate::tui::widgets::lines::fit;
 
 #[derive(Debug, Default)]
 pub struct Review {
+    /// The output that was asked for last; what is there may still be the one before.
+    wanted: Option<OutputId>,
     reviewed: Option<Reviewed>,
     against: Against,
     /// The failure named last, whose row of the table is shown, and the run it drafts.
@@ -92,19 +94,41 @@ impl Review {
     }
 
     pub fn set(&mut self, reviewed: Reviewed) {
-        let other = self.reviewed.as_ref().is_none_or(|before| before.output.id != reviewed.output.id);
-        if other {
+        if self.wanted.is_some_and(|wanted| wanted != reviewed.output.id) {
+            return;
+        }
+        if self.shown() != Some(reviewed.output.id) {
             (self.named, self.scoring) = (None, None);
         }
-        self.scores = reviewed.scores.clone();
+        // Scores that are being given are nowhere else yet.
+        if self.scoring.is_none() {
+            self.scores = reviewed.scores.clone();
+        }
         self.reviewed = Some(reviewed);
+    }
+
+    /// Whatever is loaded next is shown.
+    pub fn want(&mut self, output: Option<OutputId>) {
+        self.wanted = output;
+    }
+
+    fn shown(&self) -> Option<OutputId> {
+        self.reviewed.as_ref().map(|reviewed| reviewed.output.id)
+    }
+
+    /// The output that keys are about; none while another one is on its way.
+    fn output(&self) -> Option<OutputId> {
+        self.shown().filter(|shown| self.wanted.is_none_or(|wanted| wanted == *shown))
     }
 }
 
 /// Opens the output that the runs screen has under its cursor.
 pub fn start(app: &mut App) -> Vec<Effect> {
     match app.runs.chosen().map(|line| line.output.id) {
-        Some(output) => vec![Effect::LoadReview(output)],
+        Some(output) => {
+            app.review.want(Some(output));
+            vec![Effect::LoadReview(output)]
+        }
         None if !app.runs.loaded => runs::load(app),
         None => {
             app.notice = Some("There is no picture to review yet.".to_owned());
@@ -114,11 +138,15 @@ pub fn start(app: &mut App) -> Vec<Effect> {
 }
 
 pub fn reload(app: &App) -> Vec<Effect> {
-    app.review.reviewed.as_ref().map_or(Vec::new(), |reviewed| vec![Effect::LoadReview(reviewed.output.id)])
+    app.review.wanted.or(app.review.shown()).map_or(Vec::new(), |output| vec![Effect::LoadReview(output)])
 }
 
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let Some(output) = app.review.reviewed.as_ref().map(|reviewed| reviewed.output.id) else { return Vec::new() };
+    if let Action::Next | Action::Previous = action {
+        return step(app, action == Action::Next);
+    }
+    // Nothing is said of a picture that nobody has seen yet.
+    let Some(output) = app.review.output() else { return Vec::new() };
     if let Some(number) = action.failure() {
         return match app.review.scoring {
             Some(criterion) => score(app, criterion, number as u8 + 1),
@@ -126,7 +154,6 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         };
     }
     match action {
-        Action::Next | Action::Previous => return step(app, action == Action::Next),
         Action::Compare => app.review.against = app.review.against.next(),
         Action::Flicker => flicker(app),
         Action::Difference => app.review.difference = !app.review.difference,
@@ -143,7 +170,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
                 Some(_) => None,
             };
         }
-        Action::Baseline => return vec![Effect::SetBaseline { output, reviewer: app.usual.reviewer.clone() }],
+        Action::Baseline => return baseline(app, output),
         Action::Note => {
             let question = "A note on this picture".to_owned();
             app.popups.push(Popup::Ask { question, input: Input::default(), purpose: Purpose::ReviewNote });
@@ -168,6 +195,19 @@ fn flicker(app: &mut App) {
     };
     let flickers = by_itself && app.review.sight != Sight::Beside;
     app.alarm = flickers.then(|| Instant::now() + FLICKER);
+}
+
+/// Ends what was begun last: scoring, flicker, the difference, a draft. False if there is nothing of it.
+pub fn undo_mode(app: &mut App) -> bool {
+    let review = &mut app.review;
+    if review.scoring.take().is_some() {
+        return true;
+    }
+    if review.sight != Sight::Beside {
+        (review.sight, app.alarm) = (Sight::Beside, None);
+        return true;
+    }
+    std::mem::take(&mut review.difference) || review.named.take().is_some()
 }
 
 /// The time of one picture is over.
@@ -198,8 +238,7 @@ pub fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
 
 /// A review was kept: what is shown is read again, and the list that it comes from.
 pub fn judged(app: &mut App, output: OutputId) -> Vec<Effect> {
-    let shown = app.review.reviewed.as_ref().is_some_and(|reviewed| reviewed.output.id == output);
-    let again = shown.then_some(Effect::LoadReview(output));
+    let again = (app.review.output() == Some(output)).then_some(Effect::LoadReview(output));
     again.into_iter().chain(runs::load(app)).collect()
 }
 
@@ -246,6 +285,17 @@ fn decide(app: &mut App, output: OutputId, verdict: Verdict) -> Vec<Effect> {
     let mut effects = judge(app, output, verdict, None);
     effects.extend(step(app, true));
     effects
+}
+
+/// Makes the output the baseline, which accepts it where its scores allow that.
+fn baseline(app: &App, output: OutputId) -> Vec<Effect> {
+    let (rubric, scores) = (Rubric::embedded(), &app.review.scores);
+    let is_fit = rubric.missing(scores).is_empty() && rubric.too_low(scores).is_empty();
+    let is_accepted = app.review.reviewed.as_ref().is_some_and(|shown| shown.output.verdict == Verdict::Accepted);
+    // What is not fit is refused by the store, in its words.
+    let accept = if is_accepted || !is_fit { Vec::new() } else { judge(app, output, Verdict::Accepted, None) };
+    let set = Effect::SetBaseline { output, reviewer: app.usual.reviewer.clone() };
+    accept.into_iter().chain([set]).collect()
 }
 
 fn judge(app: &App, output: OutputId, verdict: Verdict, failure: Option<Key>) -> Vec<Effect> {

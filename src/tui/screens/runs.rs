@@ -8,6 +8,7 @@ use ratatui::widgets::{Cell, Paragraph, Row, Table, TableState, Wrap};
 use crate::store::lines::{Order, OutputLine};
 use crate::studio::delta::Delta;
 use crate::studio::filter::Filter;
+use crate::studio::words::Word;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Chosen, Popup, Purpose};
 use crate::tui::effect::{Effect, MOST_OUTPUTS};
@@ -247,7 +248,16 @@ fn changes(delta: Option<&Delta>) -> String {
     match delta.changes.as_slice() {
         [] => "seeds".to_owned(),
         [one] if one.words.is_empty() => format!("{} {} → {}", one.variable, one.before, one.after),
+        [one] => format!("{} {}", one.variable, one.words.iter().filter_map(added).collect::<Vec<_>>().join(" ")),
         many => many.iter().map(|change| change.variable.name()).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn added(word: &Word) -> Option<String> {
+    match word {
+        Word::Added(words) => Some(format!("+{words}")),
+        Word::Removed(words) => Some(format!("−{words}")),
+        Word::Same(_) => None,
     }
 }
 

@@ -123,7 +123,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     if let Some(line) = subjects.chosen().filter(|_| side > 0) {
         who(app, line, pictures, frame, beside);
     }
-    let wide = area.width >= 92;
+    let (narrow, wide) = (area.width < 72, area.width >= 92);
     let visible = area.height.saturating_sub(1) as usize;
     let mut cursor = subjects.cursor;
     cursor.keep_in_sight(subjects.found.len(), 1, visible);
@@ -150,25 +150,31 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
             Cell::from(rights),
             Cell::from(references),
             Cell::from(line.runs.to_string()),
-            Cell::from(baseline),
             Cell::from(verdict),
-            Cell::from(stability),
         ];
+        if !narrow {
+            cells.insert(4, Cell::from(baseline));
+            cells.push(Cell::from(stability));
+        }
         if wide {
             cells.insert(1, Cell::from(fit(&line.subject.name, 28)));
         }
         Row::new(cells)
     });
-    let mut names = vec!["subject", "rights", "references", "runs", "★", "last verdict", "stable"];
+    let mut names = vec!["subject", "rights", "references", "runs", "last verdict"];
     let mut widths = vec![
         Constraint::Fill(1),
         Constraint::Length(12),
         Constraint::Length(11),
         Constraint::Length(6),
-        Constraint::Length(1),
         Constraint::Length(12),
-        Constraint::Length(8),
     ];
+    if !narrow {
+        names.insert(4, "base");
+        names.push("stable");
+        widths.insert(4, Constraint::Length(4));
+        widths.push(Constraint::Length(8));
+    }
     if wide {
         names.insert(1, "name");
         widths.insert(1, Constraint::Length(28));

@@ -9,6 +9,7 @@ use pentimento::imaging::{self, wire};
 use pentimento::store::Store;
 use pentimento::store::lines::Order;
 use pentimento::studio::filter::Filter;
+use pentimento::studio::review::Rubric;
 use pentimento::studio::settings::Settings;
 use pentimento::terminal;
 use pentimento::terminal::colours::Colours;
@@ -136,11 +137,11 @@ impl Screen {
     /// The screen's rows. All of a picture is the same mark: which half of a cell is drawn depends on the picture, and
     /// the last bit of a picture on the processor.
     fn text(&self) -> String {
-        let selected = self.app.theme.style(Role::Selected).bg;
+        let own = [self.app.theme.style(Role::Selected).bg, self.app.theme.ground()];
         let buffer = self.terminal.backend().buffer();
         let mark = |cell: &Cell| match cell.symbol() {
             "▀" | "▄" | "█" => "▒".to_owned(),
-            " " if matches!(cell.bg, Color::Rgb(..)) && Some(cell.bg) != selected => "▒".to_owned(),
+            " " if matches!(cell.bg, Color::Rgb(..)) && !own.contains(&Some(cell.bg)) => "▒".to_owned(),
             other => other.to_owned(),
         };
         let rows = buffer.content.chunks(buffer.area.width.into());
@@ -214,6 +215,46 @@ fn one_key_makes_more_like_the_newest_run() {
     assert!(screen.text().contains("ada-0002 waits in the queue"), "{}", screen.text());
     let run = project.json(&["show", "ada-0002"]);
     assert_eq!((&run["parent"], &run["seeds"]), (&"ada-0001".into(), &serde_json::json!([3, 4])), "{run}");
+}
+
+#[test]
+fn a_verdict_goes_to_the_picture_in_front_and_the_next_one_comes() {
+    let project = lived_in();
+    let mut screen = Screen::open(&project, (100, 30));
+    screen.press(&["shift-h", "enter"]);
+    assert!(screen.text().contains("ada-0002:2"), "{}", screen.text());
+    screen.press(&["r"]);
+    assert!(screen.text().contains("ada-0002:1 · open"), "{}", screen.text());
+    screen.press(&["a"]);
+    let verdicts = |run: &str| -> Vec<String> {
+        let run = project.json(&["show", run]);
+        let outputs = run["outputs"].as_array().unwrap();
+        outputs.iter().map(|output| output["verdict"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(verdicts("ada-0002"), ["accepted", "rejected"]);
+}
+
+#[test]
+fn scores_are_kept_while_the_project_changes_under_them() {
+    let project = lived_in();
+    let mut screen = Screen::open(&project, (100, 30));
+    screen.press(&["shift-h", "enter", "s", "5", "4"]);
+    let changed = update::update(&mut screen.app, Event::Changed);
+    screen.ask(changed);
+    screen.settle();
+    let criteria = Rubric::embedded().criteria.len();
+    screen.press(&vec!["5"; criteria - 2]);
+    let expected: Vec<String> = Rubric::embedded()
+        .criteria
+        .iter()
+        .enumerate()
+        .map(|(at, criterion)| format!("{} {}", criterion.key.as_str(), [4, 3].get(at).unwrap_or(&4)))
+        .collect();
+    let said = screen.text();
+    assert!(expected.iter().all(|score| said.replace('\n', " ").contains(score.as_str())), "{expected:?}\n{said}");
+    screen.press(&["b"]);
+    assert!(screen.text().contains("It is the baseline now"), "{}", screen.text());
+    assert_eq!(project.json(&["show", "ada-0002"])["outputs"][1]["verdict"], "accepted");
 }
 
 #[test]

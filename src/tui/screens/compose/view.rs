@@ -12,16 +12,34 @@ use crate::studio::delta::Variable;
 use crate::studio::text::clean;
 use crate::tui::app::App;
 use crate::tui::effect::Tokens;
+use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::change;
 use crate::tui::widgets::lines::{fit, rows_of};
 
-pub fn view(app: &App, frame: &mut Frame, area: Rect) {
+pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let side = (area.width / 3).clamp(26, 60);
     let [form, panel] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(2).areas(area);
     draw_form(app, frame, form);
-    frame.render_widget(beside_form(app), panel);
+    let text = beside_form(app);
+    let rows: usize = text.iter().map(|line| rows_of(&line.to_string(), panel.width.into())).sum();
+    let [words, below] = Layout::vertical([Constraint::Length(rows as u16 + 1), Constraint::Fill(1)]).areas(panel);
+    frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), words);
+    let chosen = app.compose.references.iter().find(|reference| Some(reference.id) == app.compose.recipe.reference);
+    if let Some((reference, picture)) = chosen.and_then(|chosen| Some((chosen, chosen.picture.as_ref()?)))
+        && below.height >= LEAST_PICTURE
+    {
+        let height = (below.width / 2).min(below.height - 1);
+        let [caption, place, _] =
+            Layout::vertical([Constraint::Length(1), Constraint::Length(height), Constraint::Fill(1)]).areas(below);
+        let name = fit(&reference.name.to_string(), caption.width.into());
+        frame.render_widget(Line::styled(name, app.theme.style(Role::Faint)), caption);
+        pictures.draw(frame, place, &Shown::stored(picture), &app.theme);
+    }
 }
+
+/// Rows that the reference's picture needs to be worth its place.
+const LEAST_PICTURE: u16 = 7;
 
 /// Columns of a field's name.
 const NAME: u16 = 15;
@@ -122,7 +140,7 @@ fn verdict<'a>(compose: &Compose, theme: &Theme) -> Paragraph<'a> {
 }
 
 /// What the control under the cursor does, and where its use goes wrong.
-fn beside_form<'a>(app: &App) -> Paragraph<'a> {
+fn beside_form(app: &App) -> Vec<Line<'static>> {
     let (compose, theme) = (&app.compose, &app.theme);
     let mut text = Vec::new();
     let field = compose.field();
@@ -138,7 +156,7 @@ fn beside_form<'a>(app: &App) -> Paragraph<'a> {
             text.push(Line::styled(format!("! {warning}"), theme.style(Role::Warning)));
         }
     }
-    Paragraph::new(text).wrap(Wrap { trim: true })
+    text
 }
 
 pub fn heading(app: &App) -> String {
