@@ -65,7 +65,10 @@ fn main() -> anyhow::Result<()> {
                 _ => {}
             },
             Event::Key(key) => match key.code {
-                KeyCode::Char('q') => return Ok(()),
+                KeyCode::Char('q') => {
+                    session.hear_out(app.pictures.unanswered());
+                    return Ok(());
+                }
                 KeyCode::Char('!') => panic!("asked for"),
                 KeyCode::Char('p') => app.toggle_popup(),
                 code => app.step(code),

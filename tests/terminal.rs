@@ -51,6 +51,7 @@ fn screen() {
                         let parts = kitty::upload(0x7fff_1234, Size::new(2, 1), b"no picture", false);
                         parts.iter().for_each(|part| session.send(part).unwrap());
                     }
+                    (KeyCode::Char('w'), _) => heard += &format!(" {} of 2", session.hear_out(2)),
                     // Deaf and blind.
                     (KeyCode::Char('d'), _) => std::thread::sleep(PATIENCE),
                     (code, _) => heard += &format!(" {code}"),
@@ -352,6 +353,18 @@ fn answers_are_told_from_keys_however_they_are_cut() {
     rig.wait(" x Name e.");
     rig.type_in("\x1b");
     rig.wait(" e Esc.");
+}
+
+#[test]
+fn answers_on_their_way_are_taken_in_but_not_waited_for_for_ever() {
+    let mut rig = Rig::start();
+    rig.type_in("w");
+    for part in ["\x1bP>|kitty(0.", "41.1)\x1b\\k", "\x1bP>|kitty(0.41.1)\x1b\\"] {
+        rig.type_in(part);
+    }
+    rig.wait("heard: 2 of 2.");
+    rig.type_in("w\x1bP>|kitty(0.41.1)\x1b\\");
+    rig.wait(" 1 of 2.");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod lookups;
 mod report;
 mod share;
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -15,6 +16,14 @@ use report::Row;
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if let [make, folder, runs @ ..] = words.as_slice()
+        && make == "make"
+    {
+        let size = Size::of(runs.first().map_or(Ok(100_000), |runs| runs.parse()).context("the number of runs")?);
+        fill::project(Path::new(folder), size)?;
+        println!("{size}: {folder}");
+        return Ok(());
+    }
     let (numbers, names): (Vec<_>, Vec<_>) = words.iter().partition(|word| word.parse::<u32>().is_ok());
     let runs = numbers.first().map_or(Ok(100_000), |number| number.parse()).context("the number of runs")?;
     let only = |name: &str| names.is_empty() || names.iter().any(|word| name.contains(word.as_str()));

@@ -21,11 +21,13 @@ pub struct Pace {
     answers: bool,
     /// Slices on their way, and when they count as read at the latest.
     sent: VecDeque<(usize, Instant)>,
+    /// Questions without an answer, whether it still matters or not.
+    unanswered: usize,
 }
 
 impl Pace {
     pub fn new(answers: bool) -> Self {
-        Self { answers, sent: VecDeque::new() }
+        Self { answers, sent: VecDeque::new(), unanswered: 0 }
     }
 
     /// Whether there is a question to be asked after a slice.
@@ -43,6 +45,7 @@ impl Pace {
 
     pub fn sent(&mut self, bytes: usize, now: Instant) {
         let until = if self.answers {
+            self.unanswered += 1;
             now + PATIENCE
         } else {
             let last = self.sent.back().map_or(now, |(_, until)| *until).max(now);
@@ -53,7 +56,13 @@ impl Pace {
 
     /// The terminal has read one slice more.
     pub fn answered(&mut self) {
+        self.unanswered = self.unanswered.saturating_sub(1);
         self.sent.pop_front();
+    }
+
+    /// Answers that are still on their way.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered
     }
 
     /// How long until there is room even without an answer.
@@ -87,6 +96,8 @@ mod tests {
         pace.answered();
         assert_eq!((pace.room(now), pace.wait(now)), (SLICE, Duration::ZERO));
         assert_eq!(pace.room(now + PATIENCE), WINDOW);
+        pace.forget();
+        assert_eq!(pace.unanswered(), 2);
     }
 
     #[test]

@@ -248,6 +248,11 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         }
     }
 
+    /// Answers of the terminal that are still on their way; see [`super::session::Session::hear_out`].
+    pub fn unanswered(&self) -> usize {
+        self.pace.unanswered()
+    }
+
     /// A popup is there: pictures that are drawn with the text are in half-blocks under it, because they would come to
     /// lie over it. kitty's stay as they are, and are written anew.
     pub fn hide(&mut self, under: Rect) {

@@ -88,6 +88,9 @@ static LAST_WORDS: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 /// As long as a terminal that does not read is waited for at the end.
 const FAREWELL: Duration = Duration::from_millis(500);
 
+/// Several round trips of a slow link.
+const HEARING: Duration = Duration::from_millis(600);
+
 impl Session {
     /// Takes the terminal. Ask it what it can before ([`super::look`]).
     pub fn open() -> Result<Self> {
@@ -183,6 +186,20 @@ impl Session {
         restore();
         signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
         Ok(())
+    }
+
+    /// Takes in so many answers that are still on their way, before the terminal is the shell's again, where they would
+    /// be typed text. One that does not come is not waited for for long. Returns how many came.
+    pub fn hear_out(&mut self, answers: usize) -> usize {
+        let (mut heard, deadline) = (0, Instant::now() + HEARING);
+        while heard < answers {
+            match self.input.notices.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Notice::Answer(Answer::Name)) => heard += 1,
+                Ok(Notice::Ended(End::HungUp)) | Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        heard
     }
 
     pub fn waker(&self) -> Waker {

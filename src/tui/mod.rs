@@ -25,6 +25,7 @@ use std::time::Instant;
 
 use crokey::KeyCombination;
 
+use crate::terminal::input::Answer;
 use crate::terminal::session::{self, Session};
 use crate::terminal::{self, input};
 
@@ -49,6 +50,27 @@ pub enum End {
 
 /// Runs the screen until it ends. What it needs is made before, so that a test can make it otherwise.
 pub fn run(
+    session: &mut Session,
+    app: &mut App,
+    pictures: &mut Pictures,
+    runner: &Runner,
+    mail: &Receiver<Event>,
+) -> terminal::Result<End> {
+    let end = live(session, app, pictures, runner, mail)?;
+    if end != End::HungUp {
+        hear_out(session, pictures);
+    }
+    Ok(end)
+}
+
+/// Nothing that the terminal was asked may be answered to the shell.
+fn hear_out(session: &mut Session, pictures: &mut Pictures) {
+    for _ in 0..session.hear_out(pictures.screen().unanswered()) {
+        pictures.screen().answered(&Answer::Name);
+    }
+}
+
+fn live(
     session: &mut Session,
     app: &mut App,
     pictures: &mut Pictures,
@@ -106,6 +128,7 @@ fn take(
                     return Ok(None);
                 }
                 Some(action::Action::Suspend) => {
+                    hear_out(session, pictures);
                     session.suspend()?;
                     return Ok(None);
                 }

@@ -103,7 +103,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let mut cursor = queue.cursor;
     cursor.keep_in_sight(queue.runs.len(), 1, visible);
     let rows = queue.runs.iter().skip(cursor.top).take(visible).map(|run| {
-        let prompt = fit(&run.recipe.prompt.assembled(), 200);
+        let prompt = fit(&run.recipe.prompt.assembled(), list.width.saturating_sub(PROMPT).into());
         Row::new([
             Cell::from(run.task.to_string()),
             Cell::from(badge::run(run.state, theme)),
@@ -127,10 +127,13 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     frame.render_stateful_widget(table, list, &mut state);
 }
 
+/// Where the prompt begins in the list.
+const PROMPT: u16 = 22 + 13 + 8 + 5 + 4;
+
 fn under_way(app: &App, run: &Run, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let theme = &app.theme;
     let [picture, words] =
-        Layout::horizontal([Constraint::Length(area.height * 2 + 2), Constraint::Fill(1)]).areas(area);
+        Layout::horizontal([Constraint::Length(area.height * 2), Constraint::Fill(1)]).spacing(2).areas(area);
     if let Some(preview) = app.queue.previews.iter().find(|preview| preview.run == run.id) {
         pictures.draw(frame, picture, &Shown::Preview(preview.clone()), theme);
     }

@@ -31,6 +31,12 @@ impl Cursor {
         };
         let stays = action == Action::Down && self.at / columns == count.saturating_sub(1) / columns;
         self.at = if stays { self.at } else { to.min(count.saturating_sub(1)) };
+        // A page turns: what is chosen stays where it is on the screen.
+        match action {
+            Action::PageUp => self.top = self.top.saturating_sub(rows),
+            Action::PageDown => self.top += rows,
+            _ => {}
+        }
         self.keep_in_sight(count, columns, rows);
         true
     }
@@ -75,6 +81,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_page_turns_whole() {
+        let mut cursor = Cursor { at: 4, top: 0 };
+        cursor.act(Action::PageDown, 100, 3, 4);
+        assert_eq!(cursor, Cursor { at: 16, top: 4 });
+        cursor.act(Action::PageUp, 100, 3, 4);
+        assert_eq!(cursor, Cursor { at: 4, top: 0 });
+        cursor.act(Action::PageDown, 14, 3, 4);
+        assert_eq!(cursor, Cursor { at: 13, top: 1 });
     }
 
     #[test]
