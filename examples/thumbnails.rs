@@ -73,7 +73,10 @@ fn main() -> anyhow::Result<()> {
                 KeyCode::Char('p') => app.toggle_popup(),
                 code => app.step(code),
             },
-            Event::Resized | Event::Reattached => app.pictures.invalidate_all(),
+            Event::Resized | Event::Reattached => {
+                session.cell().into_iter().for_each(|cell| app.pictures.set_cell(cell));
+                app.pictures.invalidate_all();
+            }
             Event::Answer(answer) => app.pictures.answered(&answer),
             Event::Ended(_) => return Ok(()),
             Event::FocusGained | Event::Woken | Event::Paste(_) => {}

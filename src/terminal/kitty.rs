@@ -28,7 +28,8 @@ const PLACEHOLDER: char = '\u{10EEEE}';
 static KEPT: Mutex<BTreeMap<u32, bool>> = Mutex::new(BTreeMap::new());
 
 /// The escape sequences that upload a PNG and make a place of so many cells for it, to be sent in order. Other text
-/// may go between them, but no other graphics. Only failures are answered.
+/// may go between them, but no other graphics. Only failures are answered; through tmux, which would give the answer to
+/// whatever pane is in front, nothing is.
 pub fn upload(id: u32, cells: Size, png: &[u8], through_tmux: bool) -> Vec<Vec<u8>> {
     kept().insert(id, through_tmux);
     let text = STANDARD.encode(png);
@@ -36,10 +37,10 @@ pub fn upload(id: u32, cells: Size, png: &[u8], through_tmux: bool) -> Vec<Vec<u
     let chunks = text.as_bytes().chunks(CHUNK).enumerate();
     chunks
         .map(|(number, chunk)| {
-            let more = u8::from(number + 1 < count);
+            let (more, quiet) = (u8::from(number + 1 < count), 1 + u8::from(through_tmux));
             let keys = match number {
-                0 => format!("a=T,U=1,f=100,t=d,i={id},c={},r={},q=1,m={more}", cells.width, cells.height),
-                _ => format!("q=1,m={more}"),
+                0 => format!("a=T,U=1,f=100,t=d,i={id},c={},r={},q={quiet},m={more}", cells.width, cells.height),
+                _ => format!("q={quiet},m={more}"),
             };
             sequence(&[keys.as_bytes(), b";", chunk].concat(), through_tmux)
         })

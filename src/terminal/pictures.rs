@@ -26,7 +26,6 @@ use super::kitty::{self, Ids};
 use super::pace::{Pace, SLICE};
 use super::probe::NAME_QUESTION;
 use super::session::Before;
-use super::tmux;
 use super::verdict::{Cell, Protocol, Tmux, Verdict};
 
 /// How a picture of the right size becomes few bytes. None where it cannot.
@@ -83,6 +82,8 @@ struct Entry {
     order: u64,
     /// Whether a popup lies over it, and it cannot be drawn under it.
     covered: bool,
+    /// How often the terminal refused it.
+    refused: u8,
 }
 
 enum Sharp {
@@ -109,6 +110,8 @@ enum Data {
 const KEPT_THERE: usize = 96 << 20;
 /// And how many: with 256 colours there are not many more numbers.
 const MOST_KEPT_THERE: usize = 200;
+/// A picture that was refused so often stays in half-blocks.
+const REFUSALS: u8 = 3;
 /// Bytes of pictures and their data that are kept here.
 const KEPT_HERE: usize = 128 << 20;
 
@@ -116,26 +119,18 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
     /// `wake` is called on another thread when there is something new to draw.
     pub fn new(verdict: &Verdict, codecs: Codecs, wake: impl Fn() + Send + 'static) -> Self {
         let through_tmux = verdict.tmux == Tmux::PassesThrough && verdict.protocol == Protocol::Kitty;
-        let fence = match (verdict.answers, through_tmux) {
-            (false, _) => Vec::new(),
-            (true, false) => NAME_QUESTION.to_vec(),
-            (true, true) => tmux::wrap(NAME_QUESTION),
-        };
-        let work = Work {
-            protocol: verdict.protocol,
-            cell: verdict.cell,
-            colours: verdict.colours,
-            codecs,
-            fence: fence.clone(),
-            through_tmux,
-        };
+        // tmux gives what the terminal answers to the pane in front, which may be another one by then.
+        let answers = verdict.answers && !through_tmux;
+        let fence = if answers { NAME_QUESTION.to_vec() } else { Vec::new() };
+        let work =
+            Work { protocol: verdict.protocol, colours: verdict.colours, codecs, fence: fence.clone(), through_tmux };
         Self {
             protocol: verdict.protocol,
             cell: verdict.cell,
             through_tmux,
             entries: HashMap::new(),
             encoder: Encoder::start(work, wake),
-            pace: Pace::new(verdict.answers),
+            pace: Pace::new(answers),
             fence,
             ids: Ids::new(verdict.colours == Colours::True),
             uploading: None,
@@ -167,9 +162,18 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         }
         let cells = fit(picture.dimensions(), area, self.cell);
         let wanted = Wanted::new(&self.frame);
-        let mut entry =
-            Entry { picture, cells, coarse: None, sharp: Sharp::Missing, id: None, wanted, order: 0, covered: false };
-        Self::encode(&self.encoder, &name, &mut entry);
+        let mut entry = Entry {
+            picture,
+            cells,
+            coarse: None,
+            sharp: Sharp::Missing,
+            id: None,
+            wanted,
+            order: 0,
+            covered: false,
+            refused: 0,
+        };
+        Self::encode(&self.encoder, self.cell, &name, &mut entry);
         self.entries.insert(name, entry);
     }
 
@@ -181,7 +185,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         entry.order = self.drawn;
         entry.wanted.touch();
         if matches!(entry.sharp, Sharp::Missing) {
-            Self::encode(&self.encoder, &name, entry);
+            Self::encode(&self.encoder, self.cell, &name, entry);
         }
         let place = centred(entry.cells, area);
         if self.protocol != Protocol::Kitty && self.popup.is_some_and(|popup| popup.intersects(place)) {
@@ -214,6 +218,10 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         let before = match self.protocol {
             Protocol::Kitty => {
                 let anew = std::mem::take(&mut self.torn);
+                if anew {
+                    // Clearing the screen takes away what has come of a picture so far.
+                    self.uploading = None;
+                }
                 Before { bytes: self.upload(now), anew, squeeze: self.squeezes() }
             }
             Protocol::Sixel | Protocol::Iterm2 => Before { anew: self.show_more(now), ..Before::default() },
@@ -239,10 +247,14 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         match answer {
             Answer::Name => self.pace.answered(),
             Answer::Graphics { error: None, .. } => {}
-            // It does not have it, and will not have it when asked again.
+            // It does not have it: something came between its parts, or it will never take it.
             Answer::Graphics { id, .. } => {
                 if let Some(entry) = self.entries.values_mut().find(|entry| entry.id == Some(*id)) {
-                    (entry.sharp, entry.id) = (Sharp::Failed, None);
+                    entry.refused += 1;
+                    match entry.refused {
+                        ..REFUSALS => drop(entry.unshow()),
+                        _ => (entry.sharp, entry.id) = (Sharp::Failed, None),
+                    }
                 }
             }
         }
@@ -278,15 +290,23 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         self.unshow_all();
     }
 
+    /// The size of the terminal's cells now; another font may have changed it. kitty scales its pictures by itself.
+    pub fn set_cell(&mut self, cell: Cell) {
+        if cell != self.cell && matches!(self.protocol, Protocol::Sixel | Protocol::Iterm2) {
+            self.cell = cell;
+            self.entries.clear();
+        }
+    }
+
     /// Whether placeholders lean on the cell to their left, and fall with it.
     fn squeezes(&self) -> bool {
         self.protocol == Protocol::Kitty && !self.through_tmux
     }
 
-    fn encode(encoder: &Encoder<Named<K>>, name: &Named<K>, entry: &mut Entry) {
+    fn encode(encoder: &Encoder<Named<K>>, cell: Cell, name: &Named<K>, entry: &mut Entry) {
         entry.sharp = Sharp::Encoding;
         let (picture, wanted) = (entry.picture.clone(), entry.wanted.clone());
-        encoder.order(Job { name: name.clone(), picture, cells: entry.cells, wanted });
+        encoder.order(Job { name: name.clone(), picture, cells: entry.cells, cell, wanted });
     }
 
     fn take(&mut self, name: &Named<K>, made: Made) {

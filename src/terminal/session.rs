@@ -29,6 +29,7 @@ use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 use super::Result;
 use super::input::{Answer, End, Input, Notice};
 use super::kitty;
+use super::verdict::Cell;
 
 /// What a screen reacts to.
 #[derive(Debug)]
@@ -152,12 +153,16 @@ impl Session {
             return Ok(());
         }
         lock(&self.page.0).clear();
-        self.page.write_all(&before.bytes)?;
-        queue!(self.page, BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.anew) || before.anew {
+            queue!(self.page, BeginSynchronizedUpdate)?;
             let (columns, rows) = self.size;
             // `clear` would ask the terminal where its cursor is, and wait for the answer.
             self.screen.resize(Rect::new(0, 0, columns, rows))?;
+            // After it: a picture whose first parts were cleared away would be refused.
+            self.page.write_all(&before.bytes)?;
+        } else {
+            self.page.write_all(&before.bytes)?;
+            queue!(self.page, BeginSynchronizedUpdate)?;
         }
         self.screen.draw(render)?;
         queue!(self.page, EndSynchronizedUpdate)?;
@@ -186,6 +191,13 @@ impl Session {
         restore();
         signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
         Ok(())
+    }
+
+    /// Pixels of a cell, where the terminal says how large it is.
+    pub fn cell(&self) -> Option<Cell> {
+        let size = crossterm::terminal::window_size().ok()?;
+        let (width, height) = (size.width / size.columns.max(1), size.height / size.rows.max(1));
+        (width > 0 && height > 0).then_some(Cell { width, height })
     }
 
     /// Takes in so many answers that are still on their way, before the terminal is the shell's again, where they would

@@ -137,6 +137,7 @@ fn take(
         }
         session::Event::Paste(text) => Event::Paste(text),
         session::Event::Resized | session::Event::Reattached => {
+            session.cell().into_iter().for_each(|cell| pictures.screen().set_cell(cell));
             pictures.screen().invalidate_all();
             Event::Redraw
         }

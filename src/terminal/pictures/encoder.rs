@@ -26,7 +26,6 @@ use crate::terminal::verdict::{Cell, Protocol};
 /// What encoding depends on, apart from the picture.
 pub(super) struct Work {
     pub(super) protocol: Protocol,
-    pub(super) cell: Cell,
     pub(super) colours: Colours,
     pub(super) codecs: Codecs,
     /// What goes after a picture that travels inside the text, so that its arrival is told.
@@ -39,6 +38,8 @@ pub(super) struct Job<N> {
     pub(super) name: N,
     pub(super) picture: Arc<RgbImage>,
     pub(super) cells: Size,
+    /// Pixels of a cell.
+    pub(super) cell: Cell,
     pub(super) wanted: Wanted,
 }
 
@@ -114,7 +115,7 @@ fn run<N: Clone>(work: &Work, incoming: &Receiver<Job<N>>, outgoing: &Sender<(N,
         wake();
         let Some(job) = waiting.pop_front() else { continue };
         let made = match job.wanted.age() {
-            0..=2 => work.sharp(&job.picture, job.cells).map_or(Made::Failed, Made::Sharp),
+            0..=2 => work.sharp(&job.picture, job.cells, job.cell).map_or(Made::Failed, Made::Sharp),
             _ => Made::Dropped,
         };
         if outgoing.send((job.name, made)).is_err() {
@@ -153,9 +154,9 @@ impl Work {
         Some(buffer)
     }
 
-    fn sharp(&self, picture: &RgbImage, cells: Size) -> Option<Data> {
-        let width = u32::from(cells.width) * u32::from(self.cell.width);
-        let height = u32::from(cells.height) * u32::from(self.cell.height);
+    fn sharp(&self, picture: &RgbImage, cells: Size, cell: Cell) -> Option<Data> {
+        let width = u32::from(cells.width) * u32::from(cell.width);
+        let height = u32::from(cells.height) * u32::from(cell.height);
         match self.protocol {
             // kitty enlarges by itself, smoothly: what is smaller than its place travels as it is.
             Protocol::Kitty if picture.width() <= width && picture.height() <= height => {

@@ -189,15 +189,49 @@ fn after_a_reattachment_everything_travels_again_under_its_number() {
 }
 
 #[test]
-fn a_picture_that_the_terminal_refuses_stays_coarse() {
+fn a_picture_that_the_terminal_keeps_refusing_stays_coarse() {
     let mut screen = Screen::new(Protocol::Kitty);
     screen.page(0..2);
     screen.settle();
-    let id = screen.pictures.entries[&(1, AREA)].id.unwrap();
-    screen.pictures.answered(&Answer::Graphics { id, error: Some("EINVAL:bad".into()) });
-    let bytes = screen.answer_all();
+    let mut refuse = |uploads: usize| {
+        let id = screen.pictures.entries[&(1, AREA)].id.unwrap();
+        screen.pictures.answered(&Answer::Graphics { id, error: Some("EILSEQ:cut".into()) });
+        let bytes = [screen.turn(), screen.answer_all()].concat();
+        assert_eq!(count(&bytes, "a=T"), uploads);
+    };
+    refuse(1);
+    refuse(1);
+    refuse(0);
     assert_eq!((screen.looks(0), screen.looks(1)), ("sharp", "coarse"));
-    assert_eq!(count(&bytes, "a=T"), 0);
+}
+
+#[test]
+fn what_a_cleared_screen_cuts_off_begins_anew() {
+    let mut screen = Screen::new(Protocol::Kitty);
+    screen.page(0..12);
+    screen.settle();
+    assert!(screen.pictures.uploading.is_some(), "nothing is half there");
+    screen.pictures.hide(Rect::new(0, 0, 10, 5));
+    let before = screen.turn_and_clear();
+    assert!(before.anew);
+    let first = before.bytes.windows(3).position(|part| part == b"\x1b_G");
+    assert!(first.is_none_or(|at| before.bytes[at..].starts_with(b"\x1b_Ga=T")), "a picture goes on where it was cut");
+    screen.answer_all();
+    assert_eq!(screen.sharp(), 12);
+}
+
+#[test]
+fn another_font_makes_pictures_anew_where_they_are_made_for_it() {
+    for (protocol, remade) in [(Protocol::Sixel, true), (Protocol::Kitty, false)] {
+        let mut screen = Screen::new(protocol);
+        screen.page(0..3);
+        screen.settle();
+        screen.answer_all();
+        screen.pictures.set_cell(Cell { width: 8, height: 16 });
+        assert!(screen.pictures.knows(&0, AREA), "the same font");
+        screen.pictures.set_cell(Cell { width: 10, height: 20 });
+        assert_eq!(screen.pictures.knows(&0, AREA), !remade);
+    }
 }
 
 #[test]
