@@ -13,7 +13,7 @@ use super::failure::StoppedBy;
 use super::lookup::{self, now};
 use super::model::{MINI, choose};
 use super::project::{self, NoProject, ProjectArguments};
-use super::{pictures, reference, settings};
+use super::{pictures, print, reference, settings};
 use crate::diffusion::model::Model;
 use crate::diffusion::tokenizer::Tokenizer;
 use crate::imaging::{self, wire};
@@ -51,14 +51,33 @@ pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
     let hung_up = matches!(ended, Ok(End::HungUp) | Err(_));
     worker.stop(if hung_up { Stop::AfterQueue } else { Stop::AfterStep });
     worker.join()?;
+    let left = left_over(&store);
+    // Another process may be at it; then the log is that one's to bring in.
+    let _ = store.settle();
     match ended? {
-        End::Left | End::HungUp => Ok(()),
+        End::Left => Ok(left.map_or(Ok(()), |left| print::lines([left]))?),
+        End::HungUp => Ok(()),
         End::Signal(signal) => {
             let status = u8::try_from(128 + signal).unwrap_or(1);
             Err(StoppedBy { status, text: "stopped; what was under way goes on from there later".to_owned() }.into())
         }
     }
 }
+
+/// What is still to be done when the screen is gone, in a line.
+fn left_over(store: &Store) -> Option<String> {
+    let count = store.reader().and_then(|reader| reader.queue(MOST_COUNTED)).ok()?.len();
+    let (runs, wait) = match count {
+        0 => return None,
+        1 => ("1 run".to_owned(), "waits"),
+        count if count == MOST_COUNTED as usize => (format!("{count} runs or more"), "wait"),
+        count => (format!("{count} runs"), "wait"),
+    };
+    Some(format!("{runs} still {wait}; the next start goes on with them, or `pentimento worker` without a screen."))
+}
+
+/// Runs that wait are counted so far.
+const MOST_COUNTED: u32 = 1000;
 
 /// The project that is meant, or a new one of one's own with something to look at. True if it is new.
 fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {

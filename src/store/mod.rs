@@ -79,6 +79,12 @@ impl Store {
         &self.warnings
     }
 
+    /// Brings the log into the database's file, for a program that ends while some of its threads still read: a log that
+    /// is left behind makes the next one look through all pages.
+    pub fn settle(&self) -> Result<()> {
+        self.with_writer(|writer| Ok(writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))
+    }
+
     pub fn reader(&self) -> Result<Reader> {
         Reader::beside(self)
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::complete::PathLine;
 use super::effect::Problem;
+use super::event::Reviewed;
 use super::keymap::Keymap;
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
 use super::theme::Theme;
@@ -31,6 +32,8 @@ pub struct App {
     pub review: review::Review,
     pub queue: queue::Queue,
     pub lineage: lineage::Lineage,
+    /// Everything about the output that a list has under its cursor, once it is there.
+    pub detail: Option<Reviewed>,
     /// What lies over the screen, the front one last.
     pub popups: Vec<Popup>,
     /// What went wrong, until it is put away, the newest last.
@@ -134,6 +137,7 @@ impl App {
             review: review::Review::default(),
             queue: queue::Queue::default(),
             lineage: lineage::Lineage::default(),
+            detail: None,
             popups: Vec::new(),
             problems: Vec::new(),
             notice: None,

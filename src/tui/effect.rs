@@ -40,6 +40,8 @@ pub enum Effect {
     LoadReview(OutputId),
     /// The same of the output under a list's cursor.
     LoadDetail(OutputId),
+    /// The same of a run's first output, if it has one.
+    LoadDetailOf(RunId),
     /// Of a run's first output.
     LoadReviewOf(RunId),
     LoadQueue,
@@ -115,6 +117,7 @@ impl Effect {
                 | Self::LoadOutputs { .. }
                 | Self::LoadReview(_)
                 | Self::LoadDetail(_)
+                | Self::LoadDetailOf(_)
                 | Self::LoadQueue
                 | Self::LoadLineage(_)
                 | Self::LoadPresets
@@ -230,6 +233,10 @@ impl Work {
                 Completed::Outputs(reader.output_lines(subject, &filter, order, MOST_OUTPUTS, now)?)
             }
             Effect::LoadReview(output) => Completed::Review(Box::new(self.review(output)?)),
+            Effect::LoadDetailOf(run) => match reader.outputs(run)?.first() {
+                Some(output) => Completed::Detail(Box::new(self.review(output.id)?)),
+                None => Completed::Superseded,
+            },
             Effect::LoadDetail(output) => Completed::Detail(Box::new(self.review(output)?)),
             Effect::LoadReviewOf(run) => match reader.outputs(run)?.first() {
                 Some(output) => Completed::Review(Box::new(self.review(output.id)?)),

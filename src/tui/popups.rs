@@ -31,7 +31,7 @@ fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
         Popup::Help(_) => {
             let count = helped(app).len() as u16;
             let columns = help_columns(count, body);
-            (columns * HELP + 2, count.div_ceil(columns) + 2)
+            (columns * help_width(columns, body) + 2, count.div_ceil(columns) + 2)
         }
         Popup::Palette(_) => (50, 14),
         Popup::Ask { .. } => (72, 3),
@@ -41,7 +41,13 @@ fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
         Popup::Confirm { .. } => (64, 5),
         Popup::Details(_) | Popup::Delta { .. } => (76, 12),
     };
-    centred(body, width, height)
+    // Questions are asked below the pictures, where there is room for that.
+    match popup {
+        Popup::Ask { .. } | Popup::Path(_) => {
+            Rect { y: body.bottom() - height.min(body.height), ..centred(body, width, height) }
+        }
+        _ => centred(body, width, height),
+    }
 }
 
 fn draw(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
@@ -56,16 +62,20 @@ fn draw(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
             let lines = helped(app);
             let inner = Block::bordered().inner(area);
             let columns = help_columns(lines.len() as u16, body);
+            let width = help_width(columns, body);
             let rows = lines.len().div_ceil(columns.into());
             let hidden = rows.saturating_sub(inner.height.into());
             let more = if hidden > 0 { ": ↓ shows more" } else { "" };
             frame.render_widget(framed(format!(" keys on {}{more} ", app.place)), area);
             let scroll = usize::from(*scroll).min(hidden);
             for (column, lines) in lines.chunks(rows.max(1)).enumerate() {
-                let text: Vec<Line> =
-                    lines.iter().skip(scroll).map(|(action, keys)| help_line(app, *action, &keys.join(" "))).collect();
-                let x = inner.x + column as u16 * HELP;
-                let place = Rect { x, width: HELP, ..inner }.intersection(inner);
+                let text: Vec<Line> = lines
+                    .iter()
+                    .skip(scroll)
+                    .map(|(action, keys)| help_line(app, *action, &keys.join(" "), width))
+                    .collect();
+                let x = inner.x + column as u16 * width;
+                let place = Rect { x, width, ..inner }.intersection(inner);
                 frame.render_widget(Paragraph::new(text), place);
             }
         }
@@ -82,7 +92,7 @@ fn draw(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
                 let key = app.keymap.key(app.place, *action).unwrap_or_default();
                 let style = theme.style(if place == palette.selected { Role::Selected } else { Role::Text });
                 let at = Rect { y: list.y + (place - first) as u16, height: 1, ..list };
-                frame.render_widget(help_line(app, *action, &key).style(style), at);
+                frame.render_widget(help_line(app, *action, &key, at.width).style(style), at);
             }
         }
         Popup::Ask { question, input, .. } => {
@@ -174,8 +184,10 @@ fn last_part(path: &str) -> &str {
     &path[end..]
 }
 
-/// Columns of a line of help.
-const HELP: u16 = 37;
+/// Columns that a line of help needs, and more than it needs.
+const HELP: (u16, u16) = (37, 56);
+/// Of these, what the keys need.
+const KEYS: usize = 18;
 
 /// What can be done here, with its keys.
 fn helped(app: &App) -> Vec<(Action, Vec<String>)> {
@@ -184,15 +196,20 @@ fn helped(app: &App) -> Vec<(Action, Vec<String>)> {
 
 /// Side by side where one column is too long.
 fn help_columns(count: u16, body: Rect) -> u16 {
-    let room = (body.width.saturating_sub(2) / HELP).max(1);
+    let room = (body.width.saturating_sub(2) / HELP.0).max(1);
     count.div_ceil(body.height.saturating_sub(2).max(1)).clamp(1, room)
 }
 
-fn help_line(app: &App, action: Action, keys: &str) -> Line<'static> {
+fn help_width(columns: u16, body: Rect) -> u16 {
+    (body.width.saturating_sub(2) / columns.max(1)).min(HELP.1)
+}
+
+fn help_line(app: &App, action: Action, keys: &str, width: u16) -> Line<'static> {
     let theme = &app.theme;
+    let room = KEYS.min(usize::from(width) * 2 / 5);
     Line::from(vec![
-        Span::styled(format!("{:>14}  ", fit(keys, 14)), theme.style(Role::Key)),
-        Span::styled(fit(action.about_here(), 21), theme.style(Role::Text)),
+        Span::styled(format!("{:>room$}  ", fit(keys, room)), theme.style(Role::Key)),
+        Span::styled(fit(action.about_here(), usize::from(width).saturating_sub(room + 3)), theme.style(Role::Text)),
     ])
 }
 

@@ -320,14 +320,16 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
             }
         }
         Completed::Outputs(lines) => {
+            let before = app.runs.chosen().cloned();
             app.runs.set(lines);
+            let changed = app.runs.chosen() != before.as_ref();
             if app.place == Place::Review && app.review.is_empty() {
                 return review::start(app);
             }
-            return runs::look(app);
+            return runs::look(app, changed);
         }
         Completed::Review(reviewed) => app.review.set(*reviewed),
-        Completed::Detail(reviewed) => app.runs.set_detail(*reviewed),
+        Completed::Detail(reviewed) => app.detail = Some(*reviewed),
         Completed::Queue { runs, previews, paused, card } => {
             app.queue.set(runs, previews, paused);
             app.queue.card = card;
@@ -335,6 +337,7 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
         Completed::Lineage { subject, runs } => {
             if app.subject_id() == Some(subject) {
                 app.lineage.set(runs);
+                return lineage::look(app);
             }
         }
         Completed::Start { subject, references, parent } => {

@@ -64,7 +64,7 @@ fn screen(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         Place::Runs => runs::view(app, pictures, frame, area),
         Place::Review => review::view(app, pictures, frame, area),
         Place::Queue => queue::view(app, pictures, frame, area),
-        Place::Lineage => lineage::view(app, frame, area),
+        Place::Lineage => lineage::view(app, pictures, frame, area),
     }
 }
 
@@ -189,6 +189,8 @@ fn footer(place: Place) -> &'static [Action] {
             Action::Scores,
             Action::Next,
             Action::Compare,
+            Action::Flicker,
+            Action::Difference,
             Action::Baseline,
         ],
         Place::Queue => &[Action::Pause, Action::Cancel, Action::Retry, Action::Sooner, Action::Later, Action::Back],

@@ -12,10 +12,12 @@ use crate::studio::ids::RunId;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup};
 use crate::tui::effect::Effect;
+use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::update::go;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
+use crate::tui::widgets::facts;
 use crate::tui::widgets::lines::{counted, fit};
 
 use super::{Place, compose};
@@ -88,10 +90,10 @@ fn shape(parents: &[Option<usize>]) -> Vec<(usize, String)> {
 }
 
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let rows = app.body_rows().saturating_sub(4);
+    let rows = app.body_rows().saturating_sub(WORDS.into());
     let lineage = &mut app.lineage;
     if lineage.cursor.act(action, lineage.rows.len(), 1, rows) {
-        return Vec::new();
+        return look(app);
     }
     let run = lineage.rows.get(lineage.cursor.at).map(|row| row.line.run.id);
     match (action, run) {
@@ -120,6 +122,20 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     }
 }
 
+/// Asks for the picture of the run under the cursor, and what is known of it.
+pub fn look(app: &App) -> Vec<Effect> {
+    let chosen = app.lineage.rows.get(app.lineage.cursor.at).map(|row| row.line.run.id);
+    let known = app.detail.as_ref().map(|detail| detail.run.id);
+    chosen
+        .filter(|&run| app.place == Place::Lineage && Some(run) != known)
+        .map(Effect::LoadDetailOf)
+        .into_iter()
+        .collect()
+}
+
+/// Rows of the prompt below the tree.
+const WORDS: u16 = 4;
+
 /// To the review of the run's first picture.
 pub fn review(app: &mut App) -> Vec<Effect> {
     let Some(run) = app.lineage.rows.get(app.lineage.cursor.at).map(|row| row.line.run.id) else { return Vec::new() };
@@ -129,22 +145,35 @@ pub fn review(app: &mut App) -> Vec<Effect> {
     vec![Effect::LoadReviewOf(run)]
 }
 
-pub fn view(app: &App, frame: &mut Frame, area: Rect) {
+pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let (lineage, theme) = (&app.lineage, &app.theme);
     if lineage.rows.is_empty() {
         let text = if lineage.loaded { "No run yet." } else { "Looking …" };
         frame.render_widget(Line::styled(text, theme.style(Role::Faint)), area);
         return;
     }
-    let [list, detail] = Layout::vertical([Constraint::Fill(1), Constraint::Length(4)]).areas(area);
+    let side = if area.width >= 100 { area.width / 3 } else { 0 };
+    let [area, beside] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(side.min(2)).areas(area);
+    let [list, detail] = Layout::vertical([Constraint::Fill(1), Constraint::Length(WORDS)]).areas(area);
     let visible = list.height as usize;
     let mut cursor = lineage.cursor;
     cursor.keep_in_sight(lineage.rows.len(), 1, visible);
     for (place, row) in lineage.rows.iter().skip(cursor.top).take(visible).enumerate() {
         let here = cursor.top + place == cursor.at;
         let line = line(row, theme, list.width as usize);
-        let line = if here { line.style(theme.style(Role::Selected)) } else { line };
-        frame.render_widget(line, Rect::new(list.x, list.y + place as u16, list.width, 1));
+        let at = Rect::new(list.x, list.y + place as u16, list.width, 1);
+        frame.render_widget(line, at);
+        if here {
+            frame.buffer_mut().set_style(at, theme.style(Role::Selected));
+        }
+    }
+    let chosen = lineage.rows.get(cursor.at).map(|row| row.line.run.id);
+    if let Some(detail) = app.detail.as_ref().filter(|detail| side > 0 && Some(detail.run.id) == chosen) {
+        let height = (beside.width / 2).min(beside.height / 2);
+        let [picture, words] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(beside);
+        pictures.draw(frame, picture, &Shown::stored(&detail.output.picture), theme);
+        frame.render_widget(Paragraph::new(facts::lines(detail, theme)).wrap(Wrap { trim: true }), words);
     }
     if let Some(row) = lineage.rows.get(cursor.at) {
         let run = &row.line.run;

@@ -2,7 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::store::references::Opinion;
@@ -101,13 +101,14 @@ fn decide(app: &App, reference: crate::studio::ids::ReferenceId, decision: Decis
     vec![Effect::Decide { reference, decision, opinion }]
 }
 
-/// The pictures' place, and that of the words beside them.
+/// The pictures' place, and that of the one under the cursor.
 fn places(body: Rect) -> [Rect; 2] {
-    Layout::horizontal([Constraint::Fill(1), Constraint::Length(SIDE)]).spacing(1).areas(body)
+    let side = (body.width * 2 / 5).clamp(32, 80);
+    Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(1).areas(body)
 }
 
-/// Columns of the words beside the grid.
-const SIDE: u16 = 32;
+/// Rows that are kept for what is known of a reference.
+const WORDS: u16 = 11;
 
 pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let (references, theme) = (&app.references, &app.theme);
@@ -127,7 +128,12 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
                 None => frame.render_widget(Line::raw("withdrawn: the picture is gone"), left),
             }
         }
-        frame.render_widget(facts(app, reference), side);
+        let height = if references.large { 0 } else { (side.width / 2).min(side.height.saturating_sub(WORDS)) };
+        let [large, words] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(side);
+        if let Some(picture) = &reference.picture {
+            pictures.draw(frame, large, &Shown::whole(picture), theme);
+        }
+        frame.render_widget(facts(app, reference), words);
     }
     if references.large {
         return;
@@ -138,10 +144,12 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
             Some(picture) => pictures.draw(frame, tile.picture, &Shown::stored(picture), theme),
             None => frame.render_widget(Line::styled("the picture is gone", theme.style(Role::Faint)), tile.picture),
         }
-        let style = theme.style(if tile.is_chosen { Role::Selected } else { Role::Text });
         let name = format!("{}r{} ", if tile.is_chosen { "▸" } else { " " }, reference.name.number);
-        let caption = Line::from(vec![Span::raw(name), badge::reference(reference.state, theme)]);
-        frame.render_widget(caption.style(style), tile.caption);
+        let caption = badge::caption(name, badge::reference(reference.state, theme), tile.caption.width);
+        frame.render_widget(caption.style(theme.style(Role::Text)), tile.caption);
+        if tile.is_chosen {
+            frame.buffer_mut().set_style(tile.caption, theme.style(Role::Selected));
+        }
     }
 }
 

@@ -326,7 +326,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         frame.render_widget(Line::styled("Choose a picture on the runs screen.", theme.style(Role::Faint)), area);
         return;
     };
-    let words = (area.height / 2).clamp(9, 11);
+    let words = (area.height * 2 / 5).clamp(8, 14);
     let [top, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(words)]).areas(area);
     let halves = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(top);
     let [here, beside] = match review.sight {

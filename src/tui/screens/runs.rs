@@ -21,7 +21,7 @@ use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::facts;
 use crate::tui::widgets::grid::Grid;
 use crate::tui::widgets::input::Input;
-use crate::tui::widgets::lines::{ago, counted};
+use crate::tui::widgets::lines::{ago, counted, fit};
 
 use super::{Place, compose};
 
@@ -37,29 +37,15 @@ pub struct Runs {
     /// Pictures instead of a table.
     grid: bool,
     pub cursor: Cursor,
-    /// Everything about the output under the cursor, once it is there.
-    detail: Option<Reviewed>,
 }
 
 impl Runs {
     pub fn set(&mut self, lines: Vec<OutputLine>) {
-        let before = self.chosen().cloned();
+        let before = self.chosen().map(|line| line.output.id);
         self.lines = lines;
         self.loaded = true;
-        let at = self.lines.iter().position(|line| Some(line.output.id) == before.as_ref().map(|line| line.output.id));
+        let at = self.lines.iter().position(|line| Some(line.output.id) == before);
         self.cursor.at = at.unwrap_or(self.cursor.at.min(self.lines.len().saturating_sub(1)));
-        if self.chosen() != before.as_ref() {
-            self.detail = None;
-        }
-    }
-
-    pub fn set_detail(&mut self, detail: Reviewed) {
-        self.detail = Some(detail);
-    }
-
-    /// What is known of the output under the cursor.
-    fn detail(&self) -> Option<&Reviewed> {
-        self.detail.as_ref().filter(|detail| Some(detail.output.id) == self.chosen().map(|line| line.output.id))
     }
 
     pub fn chosen(&self) -> Option<&OutputLine> {
@@ -73,10 +59,15 @@ pub fn load(app: &App) -> Vec<Effect> {
     vec![Effect::LoadOutputs { subject, filter: runs.filter.clone(), order: runs.order }]
 }
 
-/// Asks for what is not known yet of the output under the cursor.
-pub fn look(app: &App) -> Vec<Effect> {
-    let chosen = app.runs.chosen().filter(|_| app.place == Place::Runs && app.runs.detail().is_none());
+/// Asks for what is not known yet of the output under the cursor, or not any more.
+pub fn look(app: &App, changed: bool) -> Vec<Effect> {
+    let chosen = app.runs.chosen().filter(|_| app.place == Place::Runs && (changed || detail(app).is_none()));
     chosen.map_or(Vec::new(), |line| vec![Effect::LoadDetail(line.output.id)])
+}
+
+/// What is known of the output under the cursor.
+fn detail(app: &App) -> Option<&Reviewed> {
+    app.detail.as_ref().filter(|detail| Some(detail.output.id) == app.runs.chosen().map(|line| line.output.id))
 }
 
 pub fn filter(app: &mut App, typed: &str) -> Vec<Effect> {
@@ -101,7 +92,7 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         false => (1, left.height.saturating_sub(1).into()),
     };
     if runs.cursor.act(action, runs.lines.len(), columns, rows) {
-        return look(app);
+        return look(app, false);
     }
     match action {
         Action::Filter => {
@@ -183,11 +174,13 @@ fn tiles(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     for tile in Grid::new(area).tiles(runs.cursor, runs.lines.len()) {
         let line = &runs.lines[tile.at];
         pictures.draw(frame, tile.picture, &Shown::stored(&line.output.picture), theme);
-        let style = theme.style(if tile.is_chosen { Role::Selected } else { Role::Text });
         let mark = if tile.is_chosen { "▸" } else { " " };
         let name = format!("{mark}{}:{} ", line.task.number, line.output.seed);
-        let caption = Line::from(vec![Span::raw(name), badge::verdict(line.output.verdict, theme)]);
-        frame.render_widget(caption.style(style), tile.caption);
+        let caption = badge::caption(name, badge::verdict(line.output.verdict, theme), tile.caption.width);
+        frame.render_widget(caption.style(theme.style(Role::Text)), tile.caption);
+        if tile.is_chosen {
+            frame.buffer_mut().set_style(tile.caption, theme.style(Role::Selected));
+        }
     }
 }
 
@@ -197,6 +190,8 @@ fn table(app: &App, frame: &mut Frame, table: Rect) {
     let mut cursor = runs.cursor;
     cursor.keep_in_sight(runs.lines.len(), 1, visible);
     let wide = table.width >= 84;
+    let room = table.width.saturating_sub(18 + 8 + 10 + 3 + if wide { 7 + 2 } else { 0 });
+    let room = usize::from(if wide { room / 2 } else { room });
     let rows = runs.lines.iter().skip(cursor.top).take(visible).map(|line| {
         let failures: Vec<&str> = line.failures.iter().map(|key| key.as_str()).collect();
         let name = format!("{}{}", if line.is_baseline { "★ " } else { "" }, line.task);
@@ -204,7 +199,7 @@ fn table(app: &App, frame: &mut Frame, table: Rect) {
             Cell::from(name),
             Cell::from(line.output.seed.to_string()),
             Cell::from(badge::verdict(line.output.verdict, theme)),
-            Cell::from(changes(line.delta.as_ref())),
+            Cell::from(fit(&changes(line.delta.as_ref()), room)),
         ];
         if wide {
             cells.push(Cell::from(Span::styled(failures.join(" "), theme.style(Role::Warning))));
@@ -239,7 +234,7 @@ fn one(app: &App, line: &OutputLine, pictures: &mut Pictures, frame: &mut Frame,
         Span::raw(if line.is_baseline { "  ★ baseline" } else { "" }),
     ]);
     frame.render_widget(title, name);
-    let text = app.runs.detail().map_or(Vec::new(), |detail| facts::lines(detail, theme));
+    let text = detail(app).map_or(Vec::new(), |detail| facts::lines(detail, theme));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), words);
 }
 

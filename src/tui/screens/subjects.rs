@@ -17,7 +17,7 @@ use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::find::find;
 use crate::tui::widgets::input::Input;
-use crate::tui::widgets::lines::fit;
+use crate::tui::widgets::lines::{counted, fit};
 
 use super::Place;
 
@@ -163,7 +163,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     });
     let mut names = vec!["subject", "rights", "references", "runs", "last verdict"];
     let mut widths = vec![
-        Constraint::Fill(1),
+        if wide { Constraint::Max(24) } else { Constraint::Fill(1) },
         Constraint::Length(12),
         Constraint::Length(11),
         Constraint::Length(6),
@@ -177,7 +177,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     }
     if wide {
         names.insert(1, "name");
-        widths.insert(1, Constraint::Length(28));
+        widths.insert(1, Constraint::Fill(1));
     }
     let table = Table::new(rows, widths)
         .header(Row::new(names).style(theme.style(Role::Faint)))
@@ -214,7 +214,7 @@ pub fn heading(app: &App) -> String {
     let subjects = &app.subjects;
     let found = subjects.found.len();
     match subjects.filter.is_empty() {
-        true => format!("{found}"),
+        true => counted(found, "subject"),
         false => format!("{found} of {} for “{}”", subjects.lines.len(), subjects.filter),
     }
 }

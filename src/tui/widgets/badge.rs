@@ -1,11 +1,20 @@
 //! States as a mark and a word: never by colour alone.
 
-use ratatui::text::Span;
+use ratatui::text::{Line, Span};
+use unicode_width::UnicodeWidthStr;
 
 use super::super::theme::{Role, Theme};
 use crate::studio::reference;
 use crate::studio::review::Verdict;
 use crate::studio::run;
+
+/// As much of a caption as there is room for: a mark alone says the state too.
+pub fn caption(name: String, state: Span<'static>, width: u16) -> Line<'static> {
+    let room = usize::from(width).saturating_sub(name.width());
+    let whole = state.content.width() <= room;
+    let mark: String = state.content.chars().take(1).collect();
+    Line::from(vec![Span::raw(name), if whole { state } else { Span::styled(mark, state.style) }])
+}
 
 pub fn reference(state: reference::State, theme: &Theme) -> Span<'static> {
     let (mark, role) = match state {

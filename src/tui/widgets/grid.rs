@@ -15,6 +15,8 @@ pub struct Grid {
     area: Rect,
     /// Cells of a tile: its picture, which is a square, its caption below it, and the gap beside it.
     tile: (u16, u16),
+    /// Rows of a picture.
+    picture: u16,
     pub columns: usize,
     pub rows: usize,
 }
@@ -34,9 +36,11 @@ impl Grid {
         let (should, must) = WIDTH;
         let columns = (area.width / should).max((area.width / must).min(SEVERAL)).max(1);
         let width = area.width / columns;
-        // A cell is about twice as high as it is wide.
-        let rows = (area.height / (width / 2 + 1)).max(1);
-        Self { area, tile: (width, area.height / rows), columns: columns.into(), rows: rows.into() }
+        // Rows that a square of these columns has, where cells are 8 by 17 pixels; and the caption.
+        let picture = ((width.saturating_sub(1)) * 8 + 8) / 17;
+        let rows = (area.height / (picture + 1)).max(1);
+        let height = (area.height / rows).min(picture + 2);
+        Self { area, tile: (width, height), picture, columns: columns.into(), rows: rows.into() }
     }
 
     /// The places of those in sight among `count` things.
@@ -49,7 +53,8 @@ impl Grid {
             let (x, y) = (self.area.x + column as u16 * width, self.area.y + row as u16 * height);
             let tile = Rect::new(x, y, width.saturating_sub(1), height).intersection(self.area);
             let [picture, caption, _] =
-                Layout::vertical([Constraint::Max(width / 2), Constraint::Length(1), Constraint::Fill(1)]).areas(tile);
+                Layout::vertical([Constraint::Max(self.picture), Constraint::Length(1), Constraint::Fill(1)])
+                    .areas(tile);
             Tile { at, is_chosen: at == cursor.at, picture, caption }
         })
     }
