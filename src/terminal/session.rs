@@ -167,6 +167,9 @@ impl Session {
         self.screen.draw(render)?;
         queue!(self.page, EndSynchronizedUpdate)?;
         let page = lock(&self.page.0);
+        if draws_nothing(&page) {
+            return Ok(());
+        }
         match before.squeeze {
             true => self.out.write_all(&kitty::squeezed(&page))?,
             false => self.out.write_all(&page)?,
@@ -282,6 +285,19 @@ impl Write for Page {
     }
 }
 
+/// Whether a page has nothing but colours and modes, which it ends with whatever it draws.
+fn draws_nothing(page: &[u8]) -> bool {
+    let mut rest = page;
+    while let Some(sequence) = rest.strip_prefix(b"\x1b[") {
+        let Some(end) = sequence.iter().position(|byte| (0x40..=0x7e).contains(byte)) else { return false };
+        if !matches!(sequence[end], b'm' | b'h' | b'l') || sequence.starts_with(b"?25h") {
+            return false;
+        }
+        rest = &sequence[end + 1..];
+    }
+    rest.is_empty()
+}
+
 /// Undoes everything, once. Nothing can be done where it fails: the terminal is gone then.
 fn restore() {
     if !ON.swap(false, Ordering::SeqCst) {
@@ -345,4 +361,19 @@ fn restore_on_panic() {
 /// What is behind these locks is whole at any time, also if a thread died while holding one.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::draws_nothing;
+
+    #[test]
+    fn a_page_without_a_cell_draws_nothing() {
+        let end = "\x1b[39m\x1b[49m\x1b[59m\x1b[0m\x1b[?25l\x1b[?2026l";
+        let draws = |middle: &str| !draws_nothing(format!("\x1b[?2026h{middle}{end}").as_bytes());
+        assert!(!draws(""));
+        for middle in ["\x1b[2;3Hx", "x", "\x1b[2J", "\x1b_Ga=T\x1b\\", "\x1b[?25h", "\x1b["] {
+            assert!(draws(middle), "{middle:?}");
+        }
+    }
 }

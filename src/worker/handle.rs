@@ -44,6 +44,9 @@ pub struct Options {
     pub until: Until,
     /// Where it tells what happens, in sentences; the database has the facts.
     pub news: Option<Sender<News>>,
+    /// Whether it makes way for a screen in the same process, which waits for keys: its threads are the last to get a
+    /// core that somebody else wants. Only on Linux, where threads have such a rank of their own.
+    pub yields: bool,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             lease: Duration::from_secs(30),
             until: Until::Stopped,
             news: None,
+            yields: false,
         }
     }
 }
@@ -137,12 +141,22 @@ pub enum News {
     GoingOn,
 }
 
+/// Threads that this one starts are like it, those of the computation among them.
+fn yield_to_screen() {
+    // Without the right to it nothing is lost but milliseconds.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(10);
+}
+
 impl Worker {
     /// Starts a thread that works as the options say.
     pub fn start(store: Arc<Store>, options: Options) -> Result<Self> {
         let shared = Arc::new(Shared::new(options.news.clone()));
         let seen = shared.clone();
         let work = move || {
+            if options.yields {
+                yield_to_screen();
+            }
             let ended = serve::serve(&store, &options, &seen);
             seen.set_state(State::Ended);
             ended

@@ -70,6 +70,11 @@ fn detail(app: &App) -> Option<&Reviewed> {
     app.detail.as_ref().filter(|detail| Some(detail.output.id) == app.runs.chosen().map(|line| line.output.id))
 }
 
+/// The same, or what was known of another output of its run, for the moment until it is there.
+fn at_hand(app: &App) -> Option<&Reviewed> {
+    app.detail.as_ref().filter(|detail| Some(detail.run.id) == app.runs.chosen().map(|line| line.output.run))
+}
+
 pub fn filter(app: &mut App, typed: &str) -> Vec<Effect> {
     match typed.parse::<Filter>() {
         Ok(filter) => {
@@ -85,7 +90,7 @@ pub fn filter(app: &mut App, typed: &str) -> Vec<Effect> {
 }
 
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let left = places(app.body())[0];
+    let left = places(app.body(), app.runs.grid)[0];
     let runs = &mut app.runs;
     let (columns, rows) = match runs.grid {
         true => (Grid::new(left).columns, Grid::new(left).rows),
@@ -153,7 +158,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         frame.render_widget(Line::styled(text, theme.style(Role::Faint)), area);
         return;
     }
-    let [left, detail] = places(area);
+    let [left, detail] = places(area, runs.grid);
     match runs.grid {
         true => tiles(app, pictures, frame, left),
         false => table(app, frame, left),
@@ -164,8 +169,8 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
 }
 
 /// The place of the pictures' list, and that of the one under the cursor.
-fn places(body: Rect) -> [Rect; 2] {
-    let side = (body.width / 3).clamp(24, 60);
+fn places(body: Rect, grid: bool) -> [Rect; 2] {
+    let side = if grid { (body.width / 4).clamp(26, 48) } else { (body.width / 3).clamp(24, 60) };
     Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(1).areas(body)
 }
 
@@ -224,7 +229,8 @@ fn table(app: &App, frame: &mut Frame, table: Rect) {
 /// The output under the cursor: its picture, what made it and what was said of it.
 fn one(app: &App, line: &OutputLine, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
     let theme = &app.theme;
-    let height = (area.width / 2).min(area.height / 2).max(4);
+    // In the grid it is seen already: a second time it would be sent for every step of the cursor.
+    let height = if app.runs.grid { 0 } else { (area.width / 2).min(area.height / 2).max(4) };
     let [picture, name, words] =
         Layout::vertical([Constraint::Length(height), Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     pictures.draw(frame, picture, &Shown::stored(&line.output.picture), theme);
@@ -234,7 +240,7 @@ fn one(app: &App, line: &OutputLine, pictures: &mut Pictures, frame: &mut Frame,
         Span::raw(if line.is_baseline { "  ★ baseline" } else { "" }),
     ]);
     frame.render_widget(title, name);
-    let text = detail(app).map_or(Vec::new(), |detail| facts::lines(detail, theme));
+    let text = at_hand(app).map_or(Vec::new(), |detail| facts::lines(detail, theme));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), words);
 }
 
