@@ -13,9 +13,10 @@ use super::{lookup, print};
 use crate::imaging;
 use crate::studio::text::clean;
 use crate::terminal::colours::Colours;
+use crate::terminal::verdict::Wish;
 use crate::tui::theme::{BadTheme, Theme};
 
-/// See and change what goes for all projects: the theme, and the name that reviews are signed with
+/// See and change what goes for all projects: the theme, the name that reviews are signed with, how pictures are shown
 #[derive(Args)]
 #[command(
     after_help = "Keys are changed in keymap.toml, and themes of your own lie in themes/, both in the folder that \
@@ -49,6 +50,8 @@ enum Name {
     Theme,
     /// Who reviews; without it the name of the user
     Reviewer,
+    /// How pictures are shown: auto, kitty, sixel, iterm2, halfblocks or off
+    Images,
 }
 
 /// `config.toml`.
@@ -59,6 +62,9 @@ pub struct Config {
     pub theme: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reviewer: Option<String>,
+    /// How pictures are shown, where neither an option nor the environment says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<String>,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -95,14 +101,18 @@ fn file() -> Option<PathBuf> {
 fn show(json: bool) -> anyhow::Result<()> {
     let config = Config::load()?;
     let folder = config_folder().map_or("none: HOME is not set".to_owned(), |folder| folder.display().to_string());
+    let images = config.images.clone().unwrap_or_else(|| "auto".to_owned());
     let theme = config.theme.clone().unwrap_or_else(|| Theme::USUAL.to_owned());
     if json {
-        print::document(&json!({ "folder": folder, "theme": theme, "reviewer": lookup::reviewer(None) }))?;
+        print::document(
+            &json!({ "folder": folder, "theme": theme, "reviewer": lookup::reviewer(None), "images": images }),
+        )?;
     } else {
         print::pairs(&[
             ("folder", clean(&folder)),
             ("theme", clean(&theme)),
             ("reviewer", clean(&lookup::reviewer(None))),
+            ("images", clean(&images)),
         ])?;
     }
     Ok(())
@@ -140,6 +150,10 @@ fn set(name: Name, value: &str) -> anyhow::Result<()> {
             config.theme = value;
         }
         Name::Reviewer => config.reviewer = value,
+        Name::Images => {
+            value.as_deref().map(str::parse::<Wish>).transpose().map_err(anyhow::Error::msg)?;
+            config.images = value;
+        }
     }
     let path = file().context("HOME is not set, so there is no place to keep it; set HOME")?;
     let folder = path.parent().context("the folder of the settings has no name")?;

@@ -66,6 +66,9 @@ struct CommandLine {
     #[command(flatten)]
     project: project::ProjectArguments,
 
+    #[command(flatten)]
+    images: terminal::ImageArguments,
+
     /// Without a command the workbench opens
     #[command(subcommand)]
     command: Option<Command>,
@@ -105,10 +108,11 @@ enum Command {
 ///
 /// Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule of the workbench, 130 stopped by Ctrl-C.
 pub fn main() -> ExitCode {
-    let CommandLine { project, command } = match CommandLine::try_parse() {
+    let CommandLine { project, images, command } = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return failure::usage(&error),
     };
+    images.remember();
     let Some(command) = command else {
         return workbench::run(&project).map_or_else(|error| failure::report(&error), |()| ExitCode::SUCCESS);
     };

@@ -13,6 +13,7 @@ use super::failure::StoppedBy;
 use super::lookup::{self, now};
 use super::model::{MINI, choose};
 use super::project::{self, NoProject, ProjectArguments};
+use super::terminal::wish;
 use super::{pictures, print, reference, settings};
 use crate::diffusion::model::Model;
 use crate::diffusion::tokenizer::Tokenizer;
@@ -29,7 +30,7 @@ use crate::studio::subject::Handle;
 use crate::terminal::colours::Colours;
 use crate::terminal::pictures::Codecs;
 use crate::terminal::session::Session;
-use crate::terminal::verdict::{Protocol, Verdict, Wish};
+use crate::terminal::verdict::{Protocol, Verdict};
 use crate::terminal::{self};
 use crate::tui::app::{App, Usual};
 use crate::tui::effect::{Others, Problem, Runner, Tokens};
@@ -94,7 +95,7 @@ fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
 }
 
 fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<End> {
-    let verdict = terminal::look(Wish::Auto);
+    let verdict = terminal::look(wish());
     let (keymap, theme, problems) = looks(&verdict);
     let mut session = Session::open()?;
     let (events, received) = mpsc::channel();

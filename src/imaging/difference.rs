@@ -40,5 +40,8 @@ mod tests {
         assert_eq!(difference(&grey(255), &grey(0)), grey(255));
         let small = RgbImage::from_pixel(2, 1, Rgb([90; 3]));
         assert_eq!(difference(&grey(91), &small), grey(3));
+        let halves =
+            |width, height| RgbImage::from_fn(width, height, |x, _| Rgb([if 2 * x < width { 200 } else { 0 }; 3]));
+        assert_eq!(difference(&halves(8, 4), &halves(4, 2)).get_pixel(5, 0), &Rgb([0; 3]));
     }
 }

@@ -8,7 +8,7 @@ use super::failures::Failure;
 use super::ids::ReferenceId;
 use super::prompt::Block;
 use super::reference::{Reference, State};
-use super::run::{Recipe, Run};
+use super::run::Recipe;
 use super::settings::AdapterScale;
 
 /// A change that a failure mode asks for. Of several the first that changes anything is drafted.
@@ -68,14 +68,14 @@ impl FromStr for Edit {
 }
 
 /// The first change of the failure's row that changes anything about this run.
-pub fn draft(failure: &Failure, run: &Run, references: &[Reference]) -> Option<Draft> {
+pub fn draft(failure: &Failure, before: &Recipe, references: &[Reference]) -> Option<Draft> {
     failure.edits.iter().find_map(|edit| {
-        let recipe = edit.applied(&run.recipe, references)?;
+        let recipe = edit.applied(before, references)?;
         let name = |recipe: &Recipe| {
             let found = references.iter().find(|reference| Some(reference.id) == recipe.reference);
             found.map_or("none".to_owned(), |reference| reference.name.to_string())
         };
-        let change = Delta::between(&run.recipe, &recipe, name).changes.into_iter().next()?;
+        let change = Delta::between(before, &recipe, name).changes.into_iter().next()?;
         Some(Draft { recipe, variable: change.variable, before: change.before, after: change.after })
     })
 }
@@ -141,6 +141,7 @@ fn moved(value: f64, by: f64, (low, high): (f64, f64)) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::studio::failures::Failures;
     use crate::studio::prompt::Prompt;
     use crate::studio::run::Model;
     use crate::studio::settings::Settings;
@@ -152,6 +153,19 @@ mod tests {
             settings: Settings::default(),
             model: Model::named("mini"),
         }
+    }
+
+    #[test]
+    fn a_draft_is_the_first_change_that_changes_anything() {
+        let applied = |failure: &Failure| -> Vec<Recipe> {
+            failure.edits.iter().filter_map(|edit| edit.applied(&recipe(), &[])).collect()
+        };
+        let all = Failures::embedded().all();
+        for failure in all {
+            let drafted = draft(failure, &recipe(), &[]).map(|draft| draft.recipe);
+            assert_eq!(drafted, applied(failure).first().cloned(), "{}", failure.name);
+        }
+        assert!(all.iter().any(|failure| applied(failure).len() > 1), "the order decides nothing");
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub struct Pictures<K> {
     frame: Arc<AtomicU64>,
     /// A popup came or went over placeholders that lean on each other.
     torn: bool,
+    /// The terminal may have lost what it had, and the screen is about to be cleared.
+    lost: bool,
     /// Counts what is drawn, so that pictures come in the order in which they stand.
     drawn: u64,
 }
@@ -68,6 +70,8 @@ type Named<K> = (K, Size);
 struct Uploading<K> {
     name: Named<K>,
     parts: VecDeque<Vec<u8>>,
+    /// Whether the terminal may be another one than that which got the first part: it has to travel again.
+    torn: bool,
 }
 
 struct Entry {
@@ -137,6 +141,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             stay: verdict.pictures_stay && verdict.protocol != Protocol::Kitty,
             stale: false,
             torn: false,
+            lost: false,
             popup: None,
             frame: Arc::new(AtomicU64::new(1)),
             drawn: 0,
@@ -218,11 +223,11 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         let before = match self.protocol {
             Protocol::Kitty => {
                 let anew = std::mem::take(&mut self.torn);
-                if anew {
-                    // Clearing the screen takes away what has come of a picture so far.
-                    self.uploading = None;
-                }
-                Before { bytes: self.upload(now), anew, squeeze: self.squeezes() }
+                // Clearing the screen takes away what has come of a picture so far, and its further parts are refused:
+                // it is whole before, and the next one begins after.
+                let clears = std::mem::take(&mut self.lost) || anew;
+                let bytes = if clears { self.finish(now) } else { self.upload(now) };
+                Before { bytes, anew, squeeze: self.squeezes() }
             }
             Protocol::Sixel | Protocol::Iterm2 => Before { anew: self.show_more(now), ..Before::default() },
             Protocol::HalfBlocks | Protocol::Off => Before::default(),
@@ -285,7 +290,8 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
 
     /// The terminal may have lost everything, or be another one: all that is visible travels again.
     pub fn invalidate_all(&mut self) {
-        self.uploading = None;
+        self.uploading.iter_mut().for_each(|uploading| uploading.torn = true);
+        self.lost = true;
         self.pace.forget();
         self.unshow_all();
     }
@@ -347,6 +353,16 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         bytes
     }
 
+    /// The rest of a picture that is half there.
+    fn finish(&mut self, now: Instant) -> Vec<u8> {
+        let Some(uploading) = &mut self.uploading else { return Vec::new() };
+        let mut bytes: Vec<u8> = uploading.parts.drain(..).flatten().collect();
+        self.arrived();
+        bytes.extend_from_slice(&self.fence);
+        self.pace.sent(bytes.len(), now);
+        bytes
+    }
+
     /// The first that is waiting, as they stand on the screen.
     fn next(&self) -> Option<Named<K>> {
         let waiting = self.entries.iter().filter(|(_, entry)| entry.is_waiting());
@@ -358,12 +374,12 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         let Sharp::Ready { data: Data::Upload(png), .. } = &entry.sharp else { return None };
         let id = *entry.id.get_or_insert_with(|| self.ids.fresh());
         let parts = kitty::upload(id, entry.cells, png, self.through_tmux).into();
-        Some(Uploading { name, parts })
+        Some(Uploading { name, parts, torn: false })
     }
 
     /// The last part is on its way; what is written after it finds the picture there.
     fn arrived(&mut self) {
-        let Some(Uploading { name, .. }) = self.uploading.take() else { return };
+        let Some(Uploading { name, torn: false, .. }) = self.uploading.take() else { return };
         if let Some(Sharp::Ready { shown, .. }) = self.entries.get_mut(&name).map(|entry| &mut entry.sharp) {
             *shown = true;
         }

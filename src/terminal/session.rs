@@ -153,16 +153,12 @@ impl Session {
             return Ok(());
         }
         lock(&self.page.0).clear();
+        self.page.write_all(&before.bytes)?;
+        queue!(self.page, BeginSynchronizedUpdate)?;
         if std::mem::take(&mut self.anew) || before.anew {
-            queue!(self.page, BeginSynchronizedUpdate)?;
             let (columns, rows) = self.size;
             // `clear` would ask the terminal where its cursor is, and wait for the answer.
             self.screen.resize(Rect::new(0, 0, columns, rows))?;
-            // After it: a picture whose first parts were cleared away would be refused.
-            self.page.write_all(&before.bytes)?;
-        } else {
-            self.page.write_all(&before.bytes)?;
-            queue!(self.page, BeginSynchronizedUpdate)?;
         }
         self.screen.draw(render)?;
         queue!(self.page, EndSynchronizedUpdate)?;

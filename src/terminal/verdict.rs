@@ -28,6 +28,8 @@ pub enum Wish {
     #[default]
     Auto,
     Only(Protocol),
+    /// Unless the environment says otherwise.
+    Usually(Protocol),
 }
 
 /// Whether tmux is in between, and what it does with what is not meant for it.
@@ -242,8 +244,9 @@ fn wished(hints: &Hints, wish: Wish) -> Option<Found> {
     if let Wish::Only(protocol) = wish {
         return Some(Found::new(protocol, "it was asked for"));
     }
-    match hints.variable.as_deref()?.parse() {
-        Ok(Wish::Only(protocol)) => Some(Found::new(protocol, format!("{VARIABLE} says so"))),
+    match (hints.variable.as_deref().map(str::parse), wish) {
+        (Some(Ok(Wish::Only(protocol))), _) => Some(Found::new(protocol, format!("{VARIABLE} says so"))),
+        (None, Wish::Usually(protocol)) => Some(Found::new(protocol, "config.toml says so")),
         _ => None,
     }
 }

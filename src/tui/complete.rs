@@ -152,6 +152,7 @@ mod tests {
         assert_eq!(paths(&at("ad")), [at("ada-side.JPG"), at("ada.png"), at("adas/")]);
         assert_eq!(paths(&at(".")), [at(".hidden.png")]);
         assert_eq!(paths(&at("Z")), [at("Zoë.webp")]);
+        assert!(!paths(&at("")).contains(&at(".hidden.png")));
         assert!(paths(&at("nobody/")).is_empty());
     }
 

@@ -26,7 +26,7 @@ pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
                     return grant(app, wish);
                 }
                 Some(_) => {}
-                None if app.place == Place::Compose => compose::paste(app, &text),
+                None if app.place == Place::Compose => return compose::paste(app, &text),
                 None => {}
             }
             Vec::new()
@@ -136,8 +136,12 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::GoReview if app.place == Place::Lineage => return lineage::review(app),
         Action::GoReview => return go(app, Place::Review),
         Action::GoLineage => return go(app, Place::Lineage),
-        Action::Back if app.place == Place::Review && review::undo_mode(app) => {}
         Action::Back => {
+            if app.place == Place::Review
+                && let Some(effects) = review::undo_mode(app)
+            {
+                return effects;
+            }
             if let Some(place) = app.trail.pop() {
                 app.place = place;
                 return reload(app);
@@ -220,10 +224,10 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
                 app.popups.pop();
             }
             (_, "enter") => {
-                let settings = presets.get(*selected).map(|preset| preset.settings.clone());
+                let preset = presets.get(*selected).cloned();
                 app.popups.pop();
-                if let Some(settings) = settings {
-                    app.compose.take_settings(settings);
+                if let Some(preset) = preset {
+                    app.compose.take_preset(preset);
                 }
             }
             (_, "p") => {
@@ -331,7 +335,7 @@ fn done(app: &mut App, completed: Completed) -> Vec<Effect> {
         Completed::Review(reviewed) => app.review.set(*reviewed),
         Completed::Detail(reviewed) => app.detail = Some(*reviewed),
         Completed::Queue { runs, previews, paused, card } => {
-            app.queue.set(runs, previews, paused);
+            app.queue.set(runs, previews, paused, app.now);
             app.queue.card = card;
         }
         Completed::Lineage { subject, runs } => {

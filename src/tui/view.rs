@@ -124,6 +124,13 @@ fn message_line(app: &App, width: u16) -> Line<'static> {
 fn keys_line(app: &App, width: u16) -> Line<'static> {
     let theme = &app.theme;
     let mut spans = vec![Span::raw(" ")];
+    if app.place == Place::Compose && compose::typing(app) {
+        for (key, about) in [("⏎", "done"), ("tab", "next field"), ("ctrl-w", "word away"), ("ctrl-u", "line away")] {
+            spans.push(Span::styled(key, theme.style(Role::Key)));
+            spans.push(Span::styled(format!(" {about}  "), theme.style(Role::Faint)));
+        }
+        return Line::from(spans);
+    }
     // What leads to all the others has its place before anything else gets one.
     let help = app.keymap.key(app.place, Action::Help).map_or(0, |key| key.width() + Action::Help.about().width() + 3);
     let mut used = 1 + help;

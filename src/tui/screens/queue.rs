@@ -1,11 +1,12 @@
 //! The queue: what runs, with its picture as it comes to be, and what waits.
 
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Gauge, Paragraph, Row, Table, TableState, Wrap};
 
+use crate::studio::ids::RunId;
 use crate::studio::run::{Run, State};
 use crate::studio::text::clean;
 use crate::tui::action::Action;
@@ -28,14 +29,29 @@ pub struct Queue {
     pub card: Option<Device>,
     cursor: Cursor,
     loaded: bool,
+    /// The run under way, and the step at which it was first seen here, and when: a run may have rested in between.
+    seen: Option<(RunId, u32, Timestamp)>,
 }
 
 impl Queue {
-    pub fn set(&mut self, runs: Vec<Run>, previews: Vec<Preview>, paused: Option<String>) {
+    pub fn set(&mut self, runs: Vec<Run>, previews: Vec<Preview>, paused: Option<String>, now: Timestamp) {
         let before = self.chosen().map(|run| run.id);
         (self.runs, self.previews, self.paused, self.loaded) = (runs, previews, paused, true);
         let at = self.runs.iter().position(|run| Some(run.id) == before);
         self.cursor.at = at.unwrap_or(self.cursor.at.min(self.runs.len().saturating_sub(1)));
+        let seen = self.seen.map(|(run, ..)| run);
+        match self.running().map(|run| (run.id, run.progress.step)) {
+            None => self.seen = None,
+            Some((run, step)) if seen != Some(run) => self.seen = Some((run, step, now)),
+            Some(_) => {}
+        }
+    }
+
+    /// Seconds that a step of this run takes, as far as it was seen.
+    fn pace(&self, run: &Run, now: Timestamp) -> Option<f64> {
+        let (_, from, since) = self.seen.filter(|(seen, ..)| *seen == run.id)?;
+        let steps = run.progress.step.checked_sub(from).filter(|&steps| steps > 0)?;
+        Some(now.duration_since(since).as_secs_f64() / f64::from(steps))
     }
 
     fn chosen(&self) -> Option<&Run> {
@@ -150,13 +166,13 @@ fn under_way(app: &App, run: &Run, pictures: &mut Pictures, frame: &mut Frame, a
     let bar = Gauge::default()
         .ratio(f64::from(step.min(steps)) / f64::from(steps))
         .label(format!("step {step} of {steps}"))
-        .gauge_style(theme.style(Role::Running));
+        // Its label is drawn in the colour of what lies under it.
+        .gauge_style(theme.style(Role::Running).bg(theme.ground().unwrap_or_default()));
     frame.render_widget(bar, gauge);
-    let seconds = run.started.map(|started| SignedDuration::as_secs_f64(&app.now.duration_since(started)));
-    let speed = seconds.filter(|&seconds| step > 0 && seconds > 0.0).map(|seconds| {
-        let each = seconds / f64::from(step);
-        format!("{each:.2} s a step, about {:.0} s left", each * f64::from(steps.saturating_sub(step)))
-    });
+    let speed = app
+        .queue
+        .pace(run, app.now)
+        .map(|each| format!("{each:.2} s a step, about {:.0} s left", each * f64::from(steps.saturating_sub(step))));
     let seeds = run.seeds.as_slice().len();
     let text = vec![
         Line::styled(speed.unwrap_or_default(), theme.style(Role::Text)),

@@ -143,7 +143,13 @@ pub fn reload(app: &App) -> Vec<Effect> {
 
 pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
     if let Action::Next | Action::Previous = action {
-        return step(app, action == Action::Next);
+        let forward = action == Action::Next;
+        if let Some(at) = app.review.scoring {
+            let last = Rubric::embedded().criteria.len().saturating_sub(1);
+            app.review.scoring = Some(if forward { (at + 1).min(last) } else { at.saturating_sub(1) });
+            return Vec::new();
+        }
+        return step(app, forward);
     }
     // Nothing is said of a picture that nobody has seen yet.
     let Some(output) = app.review.output() else { return Vec::new() };
@@ -165,10 +171,10 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Accept => return decide(app, output, Verdict::Accepted),
         Action::Refuse => return decide(app, output, Verdict::Rejected),
         Action::Scores => {
-            app.review.scoring = match app.review.scoring {
-                None => Some(0),
-                Some(_) => None,
-            };
+            if app.review.scoring.take().is_some() {
+                return keep_scores(app);
+            }
+            app.review.scoring = Some(0);
         }
         Action::Baseline => return baseline(app, output),
         Action::Note => {
@@ -197,17 +203,17 @@ fn flicker(app: &mut App) {
     app.alarm = flickers.then(|| Instant::now() + FLICKER);
 }
 
-/// Ends what was begun last: scoring, flicker, the difference, a draft. False if there is nothing of it.
-pub fn undo_mode(app: &mut App) -> bool {
+/// Ends what was begun last: scoring, flicker, the difference, a draft. None if there is nothing of it.
+pub fn undo_mode(app: &mut App) -> Option<Vec<Effect>> {
     let review = &mut app.review;
     if review.scoring.take().is_some() {
-        return true;
+        return Some(keep_scores(app));
     }
     if review.sight != Sight::Beside {
         (review.sight, app.alarm) = (Sight::Beside, None);
-        return true;
+        return Some(Vec::new());
     }
-    std::mem::take(&mut review.difference) || review.named.take().is_some()
+    (std::mem::take(&mut review.difference) || review.named.take().is_some()).then(Vec::new)
 }
 
 /// The time of one picture is over.
@@ -258,7 +264,7 @@ fn step(app: &mut App, forward: bool) -> Vec<Effect> {
 fn name_failure(app: &mut App, output: OutputId, number: usize) -> Vec<Effect> {
     let Some(failure) = Failures::embedded().all().get(number) else { return Vec::new() };
     let reviewed = app.review.reviewed.as_ref();
-    let draft = reviewed.and_then(|reviewed| draft::draft(failure, &reviewed.run, &reviewed.references));
+    let draft = reviewed.and_then(|reviewed| draft::draft(failure, &reviewed.run.recipe, &reviewed.references));
     app.review.named = Some((failure.clone(), draft));
     judge(app, output, Verdict::Open, Some(failure.key.clone()))
 }
@@ -274,7 +280,14 @@ fn score(app: &mut App, criterion: usize, score: u8) -> Vec<Effect> {
     if app.review.scoring.is_some() {
         return Vec::new();
     }
-    let Some(reviewed) = &app.review.reviewed else { return Vec::new() };
+    keep_scores(app)
+}
+
+/// Writes down the scores that were given, all or some.
+fn keep_scores(app: &App) -> Vec<Effect> {
+    let Some(reviewed) = app.review.reviewed.as_ref().filter(|reviewed| reviewed.scores != app.review.scores) else {
+        return Vec::new();
+    };
     let judgement =
         Judgement { reviewer: app.usual.reviewer.clone(), scores: app.review.scores.clone(), ..Judgement::default() };
     vec![Effect::Judge { output: reviewed.output.id, judgement: Box::new(judgement) }]
@@ -341,7 +354,7 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
         draw_other(app, reviewed, pictures, frame, beside);
     }
     let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(1).areas(bottom);
-    frame.render_widget(choices(review, theme), left);
+    frame.render_widget(choices(app), left);
     frame.render_widget(answer(app, reviewed), right);
 }
 
@@ -386,7 +399,8 @@ fn other<'a>(review: &Review, reviewed: &'a Reviewed) -> Option<&'a Picture> {
 }
 
 /// The failure modes with their keys, or the rubric while scores are given.
-fn choices<'a>(review: &Review, theme: &Theme) -> Paragraph<'a> {
+fn choices<'a>(app: &App) -> Paragraph<'a> {
+    let (review, theme) = (&app.review, &app.theme);
     let mut text = Vec::new();
     if let Some(at) = review.scoring {
         for (number, criterion) in Rubric::embedded().criteria.iter().enumerate() {
@@ -394,8 +408,12 @@ fn choices<'a>(review: &Review, theme: &Theme) -> Paragraph<'a> {
             let style = theme.style(if number == at { Role::Selected } else { Role::Text });
             text.push(Line::styled(format!("{given}  {}", criterion.name), style));
         }
+        let [next, previous, end] = [Action::Next, Action::Previous, Action::Back].map(|action| app.key_of(action));
         let question = Rubric::embedded().criteria.get(at).map_or("", |criterion| criterion.question.as_str());
-        text.push(Line::styled(format!("{question} 1 to 5 give 0 to 4."), theme.style(Role::Accent)));
+        text.push(Line::styled(
+            format!("{question} 1 to 5 give 0 to 4; {next} and {previous} move, {end} ends."),
+            theme.style(Role::Accent),
+        ));
         return Paragraph::new(text).wrap(Wrap { trim: true });
     }
     let tagged: BTreeSet<&Key> = match &review.reviewed {

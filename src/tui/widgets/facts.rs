@@ -1,5 +1,7 @@
 //! What made a picture, and what was said of it: every setting, the change against the parent, measures, diagnosis.
 
+use std::collections::BTreeSet;
+
 use ratatui::text::{Line, Span};
 use serde_json::Value;
 
@@ -27,7 +29,8 @@ pub fn lines(reviewed: &Reviewed, theme: &Theme) -> Vec<Line<'static>> {
     };
     let reference = reviewed.references.iter().find(|reference| Some(reference.id) == run.recipe.reference);
     let judgements = || reviewed.reviews.iter().map(|review| &review.judgement);
-    let failures: Vec<&str> = judgements().flat_map(|judgement| &judgement.failures).map(|key| key.as_str()).collect();
+    let failures: BTreeSet<&str> =
+        judgements().flat_map(|judgement| &judgement.failures).map(|key| key.as_str()).collect();
     let scores = reviewed.scores.iter().map(|(key, score)| format!("{} {}", key.as_str(), score.get()));
     let notes = reviewed.reviews.iter().rev().filter(|review| !review.judgement.note.is_empty()).take(2);
 
@@ -40,7 +43,7 @@ pub fn lines(reviewed: &Reviewed, theme: &Theme) -> Vec<Line<'static>> {
     lines.extend(said("profile", run.profile.as_deref().unwrap_or_default()));
     lines.extend(said("against", &changed));
     lines.extend(run.delta.iter().flat_map(|delta| change::lines(delta, theme)));
-    lines.extend(said("failures", &failures.join(", ")));
+    lines.extend(said("failures", &failures.into_iter().collect::<Vec<_>>().join(", ")));
     lines.extend(said("diagnosis", &run.diagnosis));
     lines.extend(said("scores", &scores.collect::<Vec<_>>().join(", ")));
     lines.extend(said("measures", &measures(output.measures.as_ref())));

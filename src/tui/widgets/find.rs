@@ -29,5 +29,6 @@ mod tests {
         assert_eq!(found("GM"), [0]);
         assert_eq!(found("anna ada"), [2]);
         assert!(found("zz").is_empty());
+        assert_eq!(find("ada", ["a-long-dark-aside", "ada"].map(str::to_owned).into_iter()), [1, 0]);
     }
 }

@@ -51,7 +51,7 @@ impl Grid {
             let (row, column) = ((at - first) / self.columns, (at - first) % self.columns);
             let (width, height) = self.tile;
             let (x, y) = (self.area.x + column as u16 * width, self.area.y + row as u16 * height);
-            let tile = Rect::new(x, y, width.saturating_sub(1), height).intersection(self.area);
+            let tile = Rect::new(x, y, width.saturating_sub(1), height);
             let [picture, caption, _] =
                 Layout::vertical([Constraint::Max(self.picture), Constraint::Length(1), Constraint::Fill(1)])
                     .areas(tile);

@@ -6,15 +6,17 @@ mod view;
 
 pub use view::{heading, view};
 
+use std::borrow::Cow;
+
 use crokey::KeyCombination;
 
+use crate::store::presets::Preset;
 use crate::store::runs::NewRun;
 use crate::studio::delta::Delta;
 use crate::studio::ids::RunId;
 use crate::studio::prompt::Prompt;
 use crate::studio::reference::{Reference, State};
 use crate::studio::run::{Model, Recipe, Run, Seeds};
-use crate::studio::settings::Settings;
 use crate::studio::subject::Subject;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose, Usual};
@@ -33,6 +35,8 @@ pub struct Compose {
     /// The text of the field that is being typed in.
     typing: Option<Input>,
     debug: Option<String>,
+    /// The preset that the settings come from, be it the parent's.
+    profile: Option<String>,
     /// The prompt that was counted last, and what came of it.
     tokens: Option<(String, Tokens)>,
 }
@@ -47,6 +51,7 @@ impl Compose {
             field: 0,
             typing: None,
             debug: None,
+            profile: None,
             tokens: None,
         }
     }
@@ -57,13 +62,14 @@ impl Compose {
     }
 
     /// Of a preset: several variables may change at once, and the rule says so.
-    pub fn take_settings(&mut self, settings: Settings) {
-        self.recipe.settings = settings;
+    pub fn take_preset(&mut self, preset: Preset) {
+        self.recipe.settings = preset.settings;
+        self.profile = Some(preset.name);
     }
 
     /// Asks for it, if the prompt is another one.
     fn counting(&self) -> Vec<Effect> {
-        let prompt = self.recipe.prompt.assembled();
+        let prompt = self.as_typed().prompt.assembled();
         match &self.tokens {
             Some((counted, _)) if *counted == prompt => Vec::new(),
             _ => vec![Effect::CountTokens { model: self.recipe.model.clone(), prompt }],
@@ -93,7 +99,20 @@ impl Compose {
 
     fn delta(&self) -> Option<Delta> {
         let parent = self.parent.as_ref()?;
-        Some(Delta::between(&parent.recipe, &self.recipe, |recipe| self.reference_name(recipe)))
+        Some(Delta::between(&parent.recipe, &self.as_typed(), |recipe| self.reference_name(recipe)))
+    }
+
+    /// The run as it would be with what is being typed.
+    fn as_typed(&self) -> Cow<'_, Recipe> {
+        let Some(input) = self.typing.as_ref().filter(|_| self.field().is_text()) else {
+            return Cow::Borrowed(&self.recipe);
+        };
+        let mut recipe = self.recipe.clone();
+        match self.field() {
+            Field::Block(block) => recipe.prompt.set(block, input.value()),
+            _ => recipe.prompt.set_negative(input.value()),
+        }
+        Cow::Owned(recipe)
     }
 
     fn reference_name(&self, recipe: &Recipe) -> String {
@@ -107,7 +126,7 @@ impl Compose {
             Ok(seeds) => seeds,
             Err(error) => return Some(crate::studio::run::BadSeeds::to_string(&error)),
         };
-        if self.recipe.prompt.assembled().is_empty() {
+        if self.as_typed().prompt.assembled().is_empty() {
             return Some("the prompt is empty; say at least who is in the picture".to_owned());
         }
         let parent = self.parent.as_ref()?;
@@ -142,6 +161,7 @@ pub fn started(app: &mut App, subject: &Subject, references: Vec<Reference>, par
     compose.recipe.reference = usable.max_by_key(|reference| reference.name.number).map(|reference| reference.id);
     if let Some(parent) = &parent {
         compose.recipe = parent.recipe.clone();
+        compose.profile.clone_from(&parent.profile);
         let seeds = parent.seeds.as_slice().iter().map(u64::to_string);
         compose.seeds = seeds.collect::<Vec<_>>().join(",");
     }
@@ -155,10 +175,10 @@ pub fn typing(app: &App) -> bool {
     app.compose.typing.is_some()
 }
 
-pub fn paste(app: &mut App, text: &str) {
-    if let Some(input) = &mut app.compose.typing {
-        input.paste(text);
-    }
+pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
+    let Some(input) = &mut app.compose.typing else { return Vec::new() };
+    input.paste(text);
+    app.compose.counting()
 }
 
 /// A key while a field is typed in.
@@ -167,14 +187,14 @@ pub fn key(app: &mut App, key: KeyCombination) -> Vec<Effect> {
     let Some(input) = &mut compose.typing else { return Vec::new() };
     let name = key.to_string().to_lowercase();
     match name.as_str() {
-        "esc" => compose.typing = None,
         // Within words of several lines these two move among the lines first.
         "up" | "down" if input.to_line(name == "down") => {}
-        "enter" | "tab" | "shift-tab" | "backtab" | "up" | "down" => {
+        // Leaving keeps what was typed, whichever way.
+        "esc" | "enter" | "tab" | "shift-tab" | "backtab" | "up" | "down" => {
             let value = input.value().trim().to_owned();
             compose.typing = None;
             app.notice = compose.take(compose.field(), &value).err();
-            if name != "enter" {
+            if !matches!(name.as_str(), "enter" | "esc") {
                 compose.step(matches!(name.as_str(), "tab" | "down"));
                 compose.edit();
             }
@@ -182,6 +202,7 @@ pub fn key(app: &mut App, key: KeyCombination) -> Vec<Effect> {
         }
         _ => {
             input.key(key);
+            return compose.counting();
         }
     }
     Vec::new()
@@ -241,7 +262,7 @@ fn submit(app: &mut App) -> Vec<Effect> {
     let new = NewRun {
         parent: compose.parent.as_ref().map(|parent| parent.id),
         debug_reason: compose.debug.clone(),
-        profile: compose.parent.as_ref().and_then(|parent| parent.profile.clone()),
+        profile: compose.profile.clone(),
         ..NewRun::new(subject, compose.recipe.clone(), seeds)
     };
     vec![Effect::AddRun(Box::new(new))]

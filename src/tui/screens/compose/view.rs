@@ -85,7 +85,8 @@ fn heights(compose: &Compose, width: u16, room: u16) -> [u16; FIELDS.len()] {
     let wanted = |field: Field| {
         let rows = |text: &str| rows_of(text, width.into()).min(usize::from(u16::MAX)) as u16;
         match typed {
-            Some(input) if field == here => rows(input.value()).max(TYPING),
+            // One more for the cursor, which may stand after a full line.
+            Some(input) if field == here => (rows(input.value()) + 1).max(TYPING),
             _ if field.is_text() => rows(&compose.text(field)),
             _ => 1,
         }
@@ -120,7 +121,8 @@ fn verdict<'a>(compose: &Compose, theme: &Theme) -> Paragraph<'a> {
     let mut text = vec![Line::raw("")];
     match (&compose.parent, compose.delta()) {
         (Some(parent), Some(delta)) => {
-            text.push(Line::styled(format!("against {}", parent.task), theme.style(Role::Faint)));
+            let profile = compose.profile.as_ref().map_or(String::new(), |name| format!(", profile {}", fit(name, 40)));
+            text.push(Line::styled(format!("against {}{profile}", parent.task), theme.style(Role::Faint)));
             text.extend(change::lines(&delta, theme));
         }
         _ => text.push(Line::styled("the first run: the baseline to be", theme.style(Role::Faint))),
