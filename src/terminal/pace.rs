@@ -54,6 +54,14 @@ impl Pace {
         self.sent.push_back((bytes, until));
     }
 
+    /// A slice of so many bytes was not sent after all.
+    pub fn take_back(&mut self, bytes: usize) {
+        if let Some(at) = self.sent.iter().rposition(|(sent, _)| *sent == bytes) {
+            self.sent.remove(at);
+            self.unanswered = self.unanswered.saturating_sub(1);
+        }
+    }
+
     /// The terminal has read one slice more.
     pub fn answered(&mut self) {
         self.unanswered = self.unanswered.saturating_sub(1);

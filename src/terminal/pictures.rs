@@ -88,6 +88,8 @@ struct Entry {
     covered: bool,
     /// How often the terminal refused it.
     refused: u8,
+    /// Bytes that count as sent with the frame that comes, if it draws them.
+    owed: Option<usize>,
 }
 
 enum Sharp {
@@ -177,6 +179,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             order: 0,
             covered: false,
             refused: 0,
+            owed: None,
         };
         Self::encode(&self.encoder, self.cell, &name, &mut entry);
         self.entries.insert(name, entry);
@@ -198,6 +201,9 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             self.stale |= entry.unshow();
         }
         let in_frame = place.intersection(frame.area());
+        if entry.is_shown() && in_frame == place {
+            entry.owed = None;
+        }
         match (&entry.sharp, entry.id) {
             (Sharp::Ready { data: Data::Upload(_), shown: true }, Some(id)) => {
                 kitty::place(frame.buffer_mut(), in_frame, id);
@@ -404,6 +410,10 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
     /// Pictures that are drawn with the text: as many more as there is room for, and those no longer that were not
     /// drawn, so that they do not all come back at once. Returns whether the screen has to be cleared of some.
     fn show_more(&mut self, now: Instant) -> bool {
+        // What the last frame did not draw after all was not sent, and nothing will answer it.
+        for bytes in self.entries.values_mut().filter_map(|entry| entry.owed.take()) {
+            self.pace.take_back(bytes);
+        }
         for entry in self.entries.values_mut().filter(|entry| !entry.wanted.is_visible()) {
             self.stale |= entry.unshow();
         }
@@ -417,6 +427,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
             if let Sharp::Ready { data: Data::InText { bytes, .. }, shown } = &mut next.sharp {
                 *shown = true;
                 self.pace.sent(*bytes, now);
+                next.owed = Some(*bytes);
             }
         }
         clear

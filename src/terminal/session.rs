@@ -90,7 +90,7 @@ static LAST_WORDS: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Several round trips of a slow link.
-const HEARING: Duration = Duration::from_millis(600);
+const HEARING: Duration = Duration::from_millis(1200);
 
 impl Session {
     /// Takes the terminal. Ask it what it can before ([`super::look`]).

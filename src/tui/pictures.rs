@@ -139,7 +139,9 @@ impl Pictures {
             return;
         }
         if !self.screen.shows() {
-            let note = super::widgets::lines::fit(NO_PICTURES, area.width.into());
+            let long = usize::from(area.width) >= NO_PICTURES.len();
+            let note = if long { NO_PICTURES } else { "no picture" };
+            let note = super::widgets::lines::fit(note, area.width.into());
             frame.render_widget(Line::styled(note, theme.style(Role::Faint)), Rect { height: 1, ..area });
             return;
         }

@@ -167,9 +167,10 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
     let name = key.to_string().to_lowercase();
     let Some(popup) = app.popups.last_mut() else { return Vec::new() };
     match popup {
-        Popup::Help(scroll) => match action {
-            Some(Action::Up) => *scroll = scroll.saturating_sub(1),
-            Some(Action::Down) => *scroll = scroll.saturating_add(1),
+        // Some screens have another use for these keys.
+        Popup::Help(scroll) => match (action, name.as_str()) {
+            (Some(Action::Up), _) | (_, "k" | "up") => *scroll = scroll.saturating_sub(1),
+            (Some(Action::Down), _) | (_, "j" | "down") => *scroll = scroll.saturating_add(1),
             _ => {
                 app.popups.pop();
             }

@@ -171,18 +171,13 @@ impl Work {
                     "\x1b]1337;File=inline=1;size={size};width={columns};height={rows};preserveAspectRatio=0;\
                      doNotMoveCursor=1:{text}\x07"
                 );
-                // Konsole erases in the terminal's own colour, not in the one that is set: its cells are written over.
-                let row = format!("\x1b7{}\x1b8\x1b[1B", " ".repeat(cells.width.into()));
-                let wipe = format!("{}\x1b[{}A", row.repeat(cells.height.into()), cells.height);
-                let data = self.in_text(&wipe, sequence.as_bytes())?;
+                let data = self.in_text(sequence.as_bytes(), cells)?;
                 let bytes = data.len();
                 Some(Data::InText { bytes, drawn: Drawn::ITerm2(Iterm2 { data, size: cells, is_tmux: false }) })
             }
             Protocol::Sixel => {
                 let sixel = (self.codecs.sixel)(&scale(picture, width, height))?;
-                let row = format!("\x1b[{}X\x1b[1B", cells.width);
-                let wipe = format!("{}\x1b[{}A", row.repeat(cells.height.into()), cells.height);
-                let data = self.in_text(&wipe, &sixel)?;
+                let data = self.in_text(&sixel, cells)?;
                 let bytes = data.len();
                 Some(Data::InText { bytes, drawn: Drawn::Sixel(Sixel { data, size: cells, is_tmux: false }) })
             }
@@ -191,9 +186,10 @@ impl Work {
     }
 
     /// A picture as the content of its first cell: its place is wiped, the picture drawn, the cursor left where it was,
-    /// and the terminal asked whether it has seen it. Nothing stands on the last row, so that a row below is there.
-    fn in_text(&self, wipe: &str, picture: &[u8]) -> Option<String> {
-        let all = [wipe.as_bytes(), b"\x1b7", picture, b"\x1b8", &self.fence].concat();
+    /// and the terminal asked whether it has seen it.
+    fn in_text(&self, picture: &[u8], cells: Size) -> Option<String> {
+        let wipe = format!("\x1b[{}X\x1b[1B", cells.width).repeat(usize::from(cells.height));
+        let all = [b"\x1b7", wipe.as_bytes(), b"\x1b8", b"\x1b7", picture, b"\x1b8", &self.fence].concat();
         let all = if self.through_tmux { tmux::wrap(&all) } else { all };
         String::from_utf8(all).ok()
     }

@@ -43,7 +43,7 @@ const LEAST_PICTURE: u16 = 7;
 
 /// Columns of a field's name.
 const NAME: u16 = 15;
-/// Rows that are kept for the change and the rule.
+/// Rows that are kept for the change and the rule; half of them while words are typed.
 const VERDICT: u16 = 8;
 /// A field that is typed in has at least so many rows, where it is words.
 const TYPING: u16 = 3;
@@ -79,9 +79,10 @@ fn draw_form(app: &App, frame: &mut Frame, area: Rect) {
 /// Rows of each field: one, and what the words need as far as there is room, first where they are typed.
 fn heights(compose: &Compose, width: u16, room: u16) -> [u16; FIELDS.len()] {
     let mut heights = [1; FIELDS.len()];
-    let mut spare = room.saturating_sub(VERDICT + FIELDS.len() as u16);
     let here = compose.field();
     let typed = compose.typing.as_ref().filter(|_| here.is_text());
+    let kept = if typed.is_some() { VERDICT / 2 } else { VERDICT };
+    let mut spare = room.saturating_sub(kept + FIELDS.len() as u16);
     let wanted = |field: Field| {
         let rows = |text: &str| rows_of(text, width.into()).min(usize::from(u16::MAX)) as u16;
         match typed {
