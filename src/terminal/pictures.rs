@@ -128,8 +128,14 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         // tmux gives what the terminal answers to the pane in front, which may be another one by then.
         let answers = verdict.answers && !through_tmux;
         let fence = if answers { NAME_QUESTION.to_vec() } else { Vec::new() };
-        let work =
-            Work { protocol: verdict.protocol, colours: verdict.colours, codecs, fence: fence.clone(), through_tmux };
+        let work = Work {
+            protocol: verdict.protocol,
+            colours: verdict.colours,
+            codecs,
+            fence: fence.clone(),
+            through_tmux,
+            spills: verdict.terminal.as_deref().is_some_and(|name| name.starts_with("Konsole")),
+        };
         Self {
             protocol: verdict.protocol,
             cell: verdict.cell,

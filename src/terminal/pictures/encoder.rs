@@ -31,6 +31,8 @@ pub(super) struct Work {
     /// What goes after a picture that travels inside the text, so that its arrival is told.
     pub(super) fence: Vec<u8>,
     pub(super) through_tmux: bool,
+    /// Whether a picture also empties the column to its right, in the terminal's own colour: Konsole.
+    pub(super) spills: bool,
 }
 
 /// A picture to be encoded for a place of so many cells.
@@ -189,7 +191,15 @@ impl Work {
     /// and the terminal asked whether it has seen it.
     fn in_text(&self, picture: &[u8], cells: Size) -> Option<String> {
         let wipe = format!("\x1b[{}X\x1b[1B", cells.width).repeat(usize::from(cells.height));
-        let all = [b"\x1b7", wipe.as_bytes(), b"\x1b8", b"\x1b7", picture, b"\x1b8", &self.fence].concat();
+        let column = match self.spills {
+            true => {
+                let row = format!("\x1b7\x1b[{}C \x1b8\x1b[1B", cells.width);
+                format!("{}\x1b[{}A", row.repeat(cells.height.into()), cells.height)
+            }
+            false => String::new(),
+        };
+        let column = column.as_bytes();
+        let all = [b"\x1b7", wipe.as_bytes(), b"\x1b8", b"\x1b7", picture, b"\x1b8", column, &self.fence].concat();
         let all = if self.through_tmux { tmux::wrap(&all) } else { all };
         String::from_utf8(all).ok()
     }
