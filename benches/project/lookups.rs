@@ -35,7 +35,7 @@ pub fn measure(project: &Filled) -> Result<Vec<Row>> {
         Row::times("the program: `runs SUBJECT`, from start to end", OPEN_LIMIT, TIMES, |time| program(project, time))?,
     ];
     let worker = Store::open(&project.folder)?;
-    worker.unpause()?;
+    worker.resume()?;
     rows.push(Row::times("open to write, while a worker has it open", OPEN_LIMIT, TIMES, |time| {
         history(|| Ok(Store::open(&project.folder)?.reader()?), project, time)
     })?);

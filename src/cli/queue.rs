@@ -7,6 +7,7 @@ use super::lookup::now;
 use super::project::{self, ProjectArguments};
 use super::{facts, print};
 use crate::store::Reader;
+use crate::studio::queue::PauseReason;
 use crate::studio::run::{Priority, Run};
 use crate::studio::subject::TaskId;
 
@@ -73,7 +74,7 @@ struct Reorder {
 #[derive(Args)]
 struct Pause {
     /// Why, for whoever wonders later
-    #[arg(long, value_name = "TEXT", default_value = "somebody paused it")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     reason: String,
 }
 
@@ -113,11 +114,11 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             Ok(print::line(&format!("{run} is moved."))?)
         }
         Command::Pause(Pause { reason }) => {
-            store.pause(reason, now())?;
+            store.pause(PauseReason::User, reason, now())?;
             Ok(print::line("The queue stands still; `pentimento queue resume` lets it go on.")?)
         }
         Command::Resume => {
-            store.unpause()?;
+            store.resume()?;
             Ok(print::line("The queue goes on.")?)
         }
     }
@@ -125,7 +126,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
 
 fn list(arguments: &List, reader: &Reader) -> anyhow::Result<()> {
     let runs = reader.queue(arguments.limit)?;
-    let paused = reader.paused()?;
+    let paused = reader.paused()?.map(|pause| pause.to_string());
     if arguments.json {
         let runs = runs.iter().map(|run| facts::run(reader, run)).collect::<anyhow::Result<Vec<Value>>>()?;
         return Ok(print::document(&json!({"paused": paused, "runs": runs}))?);

@@ -37,7 +37,7 @@ impl Store {
         let measures = new.measures.as_ref().map(to_json).transpose()?;
         let seed = new.seed.cast_signed();
         self.write_with_blobs(&contents, |transaction| {
-            queue::held(transaction, claim)?;
+            queue::claims::check_lease(transaction, claim)?;
             if !runs::by_id(transaction, claim.run)?.seeds.as_slice().contains(&new.seed) {
                 return Err(Error::ForeignSeed { task: claim.task.clone(), seed: new.seed });
             }
@@ -66,7 +66,7 @@ impl Store {
             let output = insert(transaction, "outputs", &columns)?;
             // Where the seed could have gone on is of no use any more.
             transaction.prepare_cached("DELETE FROM resume_points WHERE run_id = ?1")?.execute([claim.run.0])?;
-            queue::progressed(transaction, claim)?;
+            queue::claims::reset_attempts(transaction, claim)?;
             Ok(OutputId(output))
         })
     }

@@ -10,6 +10,7 @@ pub mod filter;
 pub mod ids;
 pub mod lineage;
 pub mod prompt;
+pub mod queue;
 pub mod reference;
 pub mod review;
 pub mod rules;

@@ -21,6 +21,7 @@ use crate::store::{self, Reader, Store};
 use crate::studio::consent::{Grant, Right};
 use crate::studio::filter::Filter;
 use crate::studio::ids::{OutputId, ReferenceId, RunId, SubjectId};
+use crate::studio::queue::PauseReason;
 use crate::studio::reference::Decision;
 use crate::studio::review::{Judgement, Rubric};
 use crate::studio::run::{Model, Run};
@@ -315,11 +316,11 @@ impl Work {
                 Completed::Done("It is the baseline now; further runs are held against it.".to_owned())
             }
             Effect::Pause(true) => {
-                store.pause("paused at the screen", now)?;
+                store.pause(PauseReason::User, "", now)?;
                 self.queue()?
             }
             Effect::Pause(false) => {
-                store.unpause()?;
+                store.resume()?;
                 (self.others.wake)();
                 self.queue()?
             }
@@ -361,7 +362,12 @@ impl Work {
             previews.extend(preview.map(|(step, png)| Preview { run: run.id, step, png: png.into() }));
         }
         runs.extend(reader.stopped(MOST_STOPPED)?);
-        Ok(Completed::Queue { runs, previews, paused: reader.paused()?, card: self.driver.card() })
+        Ok(Completed::Queue {
+            runs,
+            previews,
+            paused: reader.paused()?.map(|pause| pause.to_string()),
+            card: self.driver.card(),
+        })
     }
 
     fn review(&self, output: OutputId) -> Result<super::event::Reviewed, Problem> {

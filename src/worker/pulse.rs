@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::store::queue::{Beat, Claim};
+use crate::store::queue::{Claim, Heartbeat};
 use crate::store::{Error, Store};
 
 /// Progress is told this often at most.
@@ -42,7 +42,7 @@ struct Inner {
 
 struct Running {
     claim: Claim,
-    beat: Beat,
+    beat: Heartbeat,
     /// The beat says something that was not told yet.
     fresh: bool,
     told: Told,
@@ -70,7 +70,7 @@ impl<'a> Pulse<'a> {
             let run = inner.run.as_mut().map(|run| {
                 run.fresh = false;
                 let preview = run.beat.preview.take();
-                (run.claim.clone(), Beat { preview, ..run.beat.clone() })
+                (run.claim.clone(), Heartbeat { preview, ..run.beat.clone() })
             });
             // Nobody waits for the disk while it is told.
             drop(inner);
@@ -90,7 +90,7 @@ impl<'a> Pulse<'a> {
 
     /// A run is under way from now on.
     pub fn begin(&self, claim: &Claim, step: u32, steps: u32) {
-        let beat = Beat { step, steps, preview: None };
+        let beat = Heartbeat { step, steps, preview: None };
         self.lock().run = Some(Running { claim: claim.clone(), beat, fresh: true, told: Told::GoOn });
         self.changed.notify_all();
     }
@@ -99,7 +99,7 @@ impl<'a> Pulse<'a> {
     pub fn step(&self, step: u32, steps: u32, preview: Option<Vec<u8>>) {
         if let Some(run) = &mut self.lock().run {
             let preview = preview.or_else(|| run.beat.preview.take());
-            run.beat = Beat { step, steps, preview };
+            run.beat = Heartbeat { step, steps, preview };
             run.fresh = true;
         }
         self.changed.notify_all();
@@ -126,11 +126,11 @@ impl<'a> Pulse<'a> {
 
     /// Whether another worker has taken the device. What the database cannot take now, it takes the next time.
     fn renew_device(&self) -> bool {
-        let held = self.store.hold_device(self.device, self.owner, self.lease, Timestamp::now());
+        let held = self.store.lease_device(self.device, self.owner, self.lease, Timestamp::now());
         matches!(held, Err(Error::DeviceTaken { .. }))
     }
 
-    fn tell(&self, claim: &Claim, beat: &Beat) -> Told {
+    fn tell(&self, claim: &Claim, beat: &Heartbeat) -> Told {
         match self.store.heartbeat(claim, beat, Timestamp::now()) {
             Ok(told) if told.cancel_requested => Told::Cancel,
             Err(Error::LostLease { .. }) => Told::LostRun,

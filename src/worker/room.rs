@@ -4,13 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::studio::queue::{Pause, PauseReason};
+
 /// A run is begun only where so much is free (bytes): some pictures, and the database's log beside them.
 const LEAST: u64 = 24 << 20;
 /// The size of the file that is given up: enough to put the queue in order.
 const BALLAST: u64 = 8 << 20;
-
-/// How the reason begins for which a worker pauses the queue; such a pause ends by itself.
-const NO_ROOM: &str = "there is no room left on the disk";
 
 pub(super) struct Room {
     folder: PathBuf,
@@ -33,9 +32,9 @@ impl Room {
     }
 
     /// Whether a pause was for the lack of room, and there is enough again.
-    pub fn is_back(&self, paused: &str) -> bool {
+    pub fn is_back(&self, pause: &Pause) -> bool {
         let ballast = if self.ballast().exists() { 0 } else { BALLAST };
-        paused.starts_with(NO_ROOM) && self.free().is_none_or(|free| free >= LEAST + ballast)
+        pause.reason == PauseReason::DiskFull && self.free().is_none_or(|free| free >= LEAST + ballast)
     }
 
     /// Puts the ballast in place where there is room for it.
@@ -82,7 +81,7 @@ impl Room {
     fn reason(&self, free: u64) -> String {
         let (least, folder) = (LEAST >> 20, self.folder.display());
         format!(
-            "{NO_ROOM} of {folder}: {} MiB are free, and {least} MiB are needed; make room, and the queue goes on by \
+            "there is no room left on the disk of {folder}: {} MiB are free, and {least} MiB are needed; make room, and the queue goes on by \
              itself",
             free >> 20
         )

@@ -15,6 +15,7 @@ use super::{Error, Result};
 use crate::diffusion::compute::Compute;
 use crate::store::queue::{Claimed, Finish, Next};
 use crate::store::{self, Reader, Store};
+use crate::studio::queue::PauseReason;
 use crate::studio::run;
 
 /// How often the queue is looked at while there is nothing to do.
@@ -67,7 +68,7 @@ impl Serving<'_> {
     fn hold(&mut self, device: &str) -> Result<Option<Ended>> {
         let began = Instant::now();
         loop {
-            match patiently(|| self.store.hold_device(device, self.owner, self.options.lease, Timestamp::now())) {
+            match patiently(|| self.store.lease_device(device, self.owner, self.options.lease, Timestamp::now())) {
                 Ok(()) => return Ok(None),
                 Err(store::Error::DeviceTaken { device, owner }) => {
                     let waits_for_run = matches!(self.options.until, Until::Over(_));
@@ -103,13 +104,13 @@ impl Serving<'_> {
             if self.is_over()? {
                 return Ok(Ended::Finished);
             }
-            if let Some(reason) = self.reader.paused()? {
-                if self.room.is_back(&reason) {
+            if let Some(pause) = self.reader.paused()? {
+                if self.room.is_back(&pause) {
                     self.go_on()?;
                 } else if stop.is_some() {
                     return Ok(Ended::Stopped { given_back: None });
                 } else {
-                    self.paused(reason);
+                    self.paused(pause.to_string());
                 }
                 continue;
             }
@@ -210,7 +211,7 @@ impl Serving<'_> {
 
     /// Makes the queue stand still; where even that cannot be written, this worker stands still by itself.
     fn pause(&mut self, reason: &str) -> Result<()> {
-        match self.end(|store| store.pause(reason, Timestamp::now())) {
+        match self.end(|store| store.pause(PauseReason::DiskFull, reason, Timestamp::now())) {
             Ok(()) | Err(store::Error::DiskFull { .. }) => self.paused(reason.to_owned()),
             Err(error) => return Err(error.into()),
         }
@@ -218,7 +219,7 @@ impl Serving<'_> {
     }
 
     fn go_on(&mut self) -> Result<()> {
-        patiently(|| self.store.unpause())?;
+        patiently(|| self.store.resume())?;
         self.room.load_ballast();
         self.shared.tell(News::GoingOn);
         Ok(())

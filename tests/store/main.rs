@@ -4,6 +4,7 @@ mod bundles;
 mod forgetting;
 mod history;
 mod hostile;
+mod migrating;
 mod opening;
 mod processes;
 mod project;

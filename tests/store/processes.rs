@@ -34,7 +34,7 @@ fn as_a_worker() {
     loop {
         let claimed = match store.claim(&owner, Duration::from_millis(60), Timestamp::now()).unwrap() {
             Next::Run(claimed) => claimed,
-            Next::Paused(reason) => panic!("{reason}"),
+            Next::Paused(pause) => panic!("paused: {pause}"),
             Next::Empty if store.reader().unwrap().queue(1).unwrap().is_empty() => return,
             Next::Empty => {
                 std::thread::sleep(Duration::from_millis(5));

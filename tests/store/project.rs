@@ -98,7 +98,7 @@ pub fn claim(store: &Store, owner: &str, second: i64) -> Option<Box<Claimed>> {
     match store.claim(owner, LEASE, at(second)).unwrap() {
         Next::Run(claimed) => Some(claimed),
         Next::Empty => None,
-        Next::Paused(reason) => panic!("paused: {reason}"),
+        Next::Paused(pause) => panic!("paused: {pause}"),
     }
 }
 

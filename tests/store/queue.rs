@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::thread;
 
-use pentimento::store::queue::{Beat, Finish, Next, ResumePoint};
+use pentimento::store::queue::{Finish, Heartbeat, Next, ResumePoint};
 use pentimento::store::runs::NewRun;
 use pentimento::store::{Error, Store};
 use pentimento::studio::ids::RunId;
+use pentimento::studio::queue::PauseReason;
 use pentimento::studio::run::{ModelHashes, Priority, State, Timings};
 
 use crate::project::*;
@@ -21,7 +22,7 @@ fn a_run_goes_from_queued_to_done() {
     let run = project.queued(recipe(), "7,18446744073709551615");
     let claimed = project.claim("w", 10).unwrap();
     assert_eq!((claimed.claim.run, claimed.claim.attempt, claimed.done.len()), (run, 1, 0));
-    let beat = Beat { step: 3, steps: 50, preview: Some(b"png".to_vec()) };
+    let beat = Heartbeat { step: 3, steps: 50, preview: Some(b"png".to_vec()) };
     assert!(!project.store.heartbeat(&claimed.claim, &beat, at(11)).unwrap().cancel_requested);
     let reader = project.reader();
     assert_eq!(reader.preview(run).unwrap(), Some((3, b"png".to_vec())));
@@ -59,7 +60,7 @@ fn done_twice_is_stored_once() {
     let second = project.store.add_output(&claimed.claim, &output(&claimed.claim, 7), at(12)).unwrap();
     assert_eq!(first, second);
     let foreign = project.store.add_output(&claimed.claim, &output(&claimed.claim, 8), at(12)).unwrap_err();
-    assert_eq!(foreign.to_string(), "ada-0001 was not asked for the seed 8; its picture was not stored");
+    assert_eq!(foreign.to_string(), "seed 8 is not part of ada-0001: its output was not stored");
     let found = project.reader().output_with_key(&output(&claimed.claim, 7).key).unwrap().unwrap();
     assert_eq!(found.id, first);
 }
@@ -73,14 +74,14 @@ fn an_expired_lease_brings_the_run_back_and_shuts_the_old_worker_out() {
     let point = ResumePoint { step: 4, data: vec![1, 2, 3] };
     project.store.save_resume_point(&old.claim, &point, at(11)).unwrap();
     assert!(project.claim("new", 39).is_none(), "the lease lasts 30 s");
-    project.store.heartbeat(&old.claim, &Beat::default(), at(39)).unwrap();
+    project.store.heartbeat(&old.claim, &Heartbeat::default(), at(39)).unwrap();
     assert!(project.claim("new", 68).is_none(), "the heartbeat renewed it");
 
     let new = project.claim("new", 69).unwrap();
     assert_eq!((new.claim.run, new.claim.attempt, new.done.as_slice()), (run, 2, [1].as_slice()));
     assert_eq!((new.resume.clone(), new.run.task.to_string().as_str()), (Some(point.clone()), "ada-0001"));
     let lost = |result: Result<(), Error>| assert!(matches!(result, Err(Error::LostLease { .. })), "{result:?}");
-    lost(project.store.heartbeat(&old.claim, &Beat::default(), at(70)).map(drop));
+    lost(project.store.heartbeat(&old.claim, &Heartbeat::default(), at(70)).map(drop));
     let late = pentimento::store::outputs::NewOutput { picture: content("late"), ..output(&old.claim, 2) };
     lost(project.store.add_output(&old.claim, &late, at(70)).map(drop));
     lost(project.store.save_resume_point(&old.claim, &point, at(70)));
@@ -131,7 +132,7 @@ fn attempts_without_progress_are_capped() {
     assert!(project.claim("w", 1000).is_none());
     let failed = project.reader().run_by_id(run).unwrap();
     assert_eq!(failed.state, State::Failed);
-    assert!(failed.error.unwrap().contains("6 attempts"));
+    assert!(failed.error.unwrap().contains("after 6 attempts"));
     project.store.requeue(run, at(1001)).unwrap();
     assert_eq!(project.claim("w", 1002).unwrap().done, [1]);
 }
@@ -174,14 +175,17 @@ fn order_is_priority_then_turn_and_can_be_changed() {
 }
 
 #[test]
-fn a_paused_queue_hands_nothing_out() {
+fn no_run_is_claimed_from_a_paused_queue() {
     let project = Project::new();
     project.queued(recipe(), "1");
-    project.store.pause("the disk is full", at(1)).unwrap();
-    let Next::Paused(reason) = project.store.claim("w", LEASE, at(2)).unwrap() else { panic!("not paused") };
-    assert_eq!(reason, "the disk is full");
-    assert_eq!(project.reader().paused().unwrap().as_deref(), Some("the disk is full"));
-    project.store.unpause().unwrap();
+    project.store.pause(PauseReason::DiskFull, "3 MiB are free", at(1)).unwrap();
+    let Next::Paused(pause) = project.store.claim("w", LEASE, at(2)).unwrap() else { panic!("not paused") };
+    assert_eq!((pause.reason, pause.since), (PauseReason::DiskFull, at(1)));
+    assert_eq!(pause.to_string(), "3 MiB are free");
+    assert_eq!(project.reader().paused().unwrap(), Some(pause));
+    project.store.pause(PauseReason::User, "", at(3)).unwrap();
+    assert_eq!(project.reader().paused().unwrap().unwrap().to_string(), "paused by a user");
+    project.store.resume().unwrap();
     assert!(project.claim("w", 3).is_some());
 }
 
@@ -192,7 +196,7 @@ fn cancelling_is_at_once_or_between_steps() {
     let claimed = project.claim("w", 1).unwrap();
     assert_eq!(project.store.cancel(waiting, at(2)).unwrap(), State::Cancelled);
     assert_eq!(project.store.cancel(running, at(2)).unwrap(), State::Running);
-    assert!(project.store.heartbeat(&claimed.claim, &Beat::default(), at(3)).unwrap().cancel_requested);
+    assert!(project.store.heartbeat(&claimed.claim, &Heartbeat::default(), at(3)).unwrap().cancel_requested);
     project.store.cancelled(&claimed.claim, at(4)).unwrap();
     assert_eq!(state(&project, running), State::Cancelled);
     refused(project.store.cancel(running, at(5)), "run-state");
@@ -224,12 +228,12 @@ fn drafts_wait_for_a_person() {
 #[test]
 fn one_worker_for_each_device() {
     let project = Project::new();
-    let hold = |device: &str, owner: &str, second| project.store.hold_device(device, owner, LEASE, at(second));
+    let hold = |device: &str, owner: &str, second| project.store.lease_device(device, owner, LEASE, at(second));
     hold("cuda:0", "a", 0).unwrap();
     hold("cuda:0", "a", 20).unwrap();
     hold("cpu", "b", 20).unwrap();
     let taken = hold("cuda:0", "b", 49).unwrap_err();
-    assert_eq!(taken.to_string(), "the worker a already serves cuda:0 in this project; one worker for each device");
+    assert_eq!(taken.to_string(), "worker a already uses cuda:0 in this project: stop it, or choose another device");
     hold("cuda:0", "b", 50).unwrap();
     project.store.release_device("cuda:0", "a").unwrap();
     assert!(hold("cuda:0", "a", 51).is_err());
@@ -270,5 +274,5 @@ fn a_reader_sees_what_another_store_wrote() {
     assert_eq!(reader.queue(9).unwrap().len(), 1);
     let claimed = project.claim("w", 2).unwrap();
     other.cancel(run, at(3)).unwrap();
-    assert!(project.store.heartbeat(&claimed.claim, &Beat::default(), at(4)).unwrap().cancel_requested);
+    assert!(project.store.heartbeat(&claimed.claim, &Heartbeat::default(), at(4)).unwrap().cancel_requested);
 }

@@ -1,0 +1,19 @@
+//! The queue: gives runs to workers so that each run is done exactly once, even if workers die.
+//!
+//! A worker claims a run with a lease and renews the lease with heartbeats. Everything it writes names the worker and
+//! the attempt. The store rejects such a write once the lease has passed to another worker, or the run was cancelled or
+//! deleted.
+//!
+//! - `claims`: claiming runs, leases, progress, and how a run ends
+//! - `control`: what people do to runs in the queue: cancel, retry, reorder
+//! - `pause`: pausing and resuming the queue
+//! - `devices`: one worker per device
+//! - `list`: reading the queue
+
+pub(super) mod claims;
+mod control;
+mod devices;
+mod list;
+mod pause;
+
+pub use claims::{Claim, Claimed, Finish, Heartbeat, HeartbeatReply, Next, ResumePoint};
