@@ -19,7 +19,7 @@ use crate::store::Reader;
 use crate::store::blobs::Content;
 use crate::store::bundle::archive::Archive;
 use crate::store::bundle::picture::Incoming;
-use crate::store::bundle::{Imported, Parcel, Report};
+use crate::store::bundle::{Parcel, Report, SubjectReport};
 use crate::studio::account::{Account, Writer};
 use crate::studio::subject::{Handle, OutputName};
 
@@ -217,7 +217,7 @@ fn tell(path: &Path, kind: &Kind, report: &Report) -> anyhow::Result<()> {
     if let Kind::Known(output) = kind {
         return Ok(print::line(&format!("{name} is here already as {output}; nothing was changed."))?);
     }
-    if report.is_nothing_new() {
+    if report.is_unchanged() {
         print::line(&format!("{name}: everything in it is here already; nothing was changed."))?;
     } else {
         print::line(&format!("{name} was imported."))?;
@@ -242,8 +242,8 @@ fn tell(path: &Path, kind: &Kind, report: &Report) -> anyhow::Result<()> {
 }
 
 /// What came, how much of it is new and how much was here.
-fn counted(subject: &Imported) -> [(&'static str, u64, u64); 6] {
-    let of = |what, count: crate::store::bundle::Count| (what, count.added, count.there);
+fn counted(subject: &SubjectReport) -> [(&'static str, u64, u64); 6] {
+    let of = |what, count: crate::store::bundle::Count| (what, count.added, count.existing);
     [
         of("right", subject.consents),
         of("reference", subject.references),
@@ -259,10 +259,13 @@ fn said((what, new, _): (&'static str, u64, u64)) -> String {
 }
 
 /// What is otherwise here than it was where it comes from.
-fn sentences(kind: &Kind, subject: &Imported) -> Vec<String> {
+fn sentences(kind: &Kind, subject: &SubjectReport) -> Vec<String> {
     let mut sentences = Vec::new();
-    if subject.subjects.added > 0 && subject.was != subject.handle {
-        sentences.push(format!("{} is {} here: another subject has that short name", subject.was, subject.handle));
+    if subject.subjects.added > 0 && subject.handle_in_bundle != subject.handle {
+        sentences.push(format!(
+            "{} is {} here: another subject has that short name",
+            subject.handle_in_bundle, subject.handle
+        ));
     }
     let renamed = |what: &str, was: &dyn std::fmt::Display, is: &dyn std::fmt::Display| {
         format!("{was} is {is} here: {what} has that name, or had it")
@@ -303,7 +306,7 @@ fn document(path: &Path, kind: &Kind, report: &Report) -> Value {
             subject.references_renamed.iter().map(|(was, is)| json!({"was": was.to_string(), "is": is.to_string()}));
         json!({
             "subject": subject.handle.as_str(),
-            "was": subject.was.as_str(),
+            "was": subject.handle_in_bundle.as_str(),
             "is_new": subject.subjects.added > 0,
             "counts": counts,
             "tasks": subject.tasks.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -314,12 +317,12 @@ fn document(path: &Path, kind: &Kind, report: &Report) -> Value {
     json!({
         "file": path.to_string_lossy(),
         "kind": if matches!(kind, Kind::Bundle) { "bundle" } else { "picture" },
-        "changed": !report.is_nothing_new(),
+        "changed": !report.is_unchanged(),
         "here_as": match kind { Kind::Known(output) => json!(output.to_string()), _ => Value::Null },
         "subjects": subjects.collect::<Vec<_>>(),
         "presets": {
             "new": report.presets.count.added,
-            "here_already": report.presets.count.there,
+            "here_already": report.presets.count.existing,
             "remarks": preset_sentences(report),
         },
     })

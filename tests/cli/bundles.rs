@@ -277,7 +277,7 @@ fn what_cannot_be_imported_is_named_and_changes_nothing() {
     project.run(&["import", &file(&project, "project")]).refused(1, &["project", "neither"]);
     let no_seed = file(&project, "no-seed.png");
     webui(Path::new(&no_seed), "a cat\nSteps: 4, Sampler: DDIM, CFG scale: 7");
-    project.run(&["import", &no_seed, "--subject", "ada"]).refused(1, &["no-seed.png", "from which seed"]);
+    project.run(&["import", &no_seed, "--subject", "ada"]).refused(1, &["no-seed.png", "has no seed"]);
 
     // A text that unpacks to gigabytes.
     let bomb = file(&project, "bomb.png");

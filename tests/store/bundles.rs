@@ -1,4 +1,4 @@
-//! Bundles: what comes in is what went out, and takes nothing from what is there.
+//! Bundles: an import restores what was exported, and changes nothing that exists.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub fn import(store: &Store, path: &Path) -> Result<Report, Error> {
     Ok(store.import(&[parcel], at(100))?.remove(0))
 }
 
-/// Rows that somebody wrote by hand, with the blobs of a project.
+/// Edited rows, with the blobs of a project.
 fn forged(project: &Project, bundle: Bundle) -> Parcel {
     let reader = project.reader();
     Parcel { path: PathBuf::from("forged.zip"), bundle, blobs: Box::new(move |hash| reader.blobs().read(hash)) }
@@ -71,7 +71,7 @@ fn accept(project: &Project, output: pentimento::studio::ids::OutputId) {
     project.store.add_review(output, &judgement, at(8)).unwrap();
 }
 
-/// A project with something of everything that can travel, all of it over.
+/// A project with every kind of row that a bundle can hold, without unfinished runs.
 fn full() -> Project {
     let project = Project::new();
     project.store.set_subject_note(project.ada, "of all people").unwrap();
@@ -105,7 +105,7 @@ fn full() -> Project {
 }
 
 #[test]
-fn what_comes_in_is_what_went_out() {
+fn an_import_restores_everything_exported() {
     let project = full();
     let (path, bundle) = exported(&project);
     let store = empty(&project);
@@ -119,7 +119,7 @@ fn what_comes_in_is_what_went_out() {
     let added = ada.counts().map(|(_, count)| count.added);
     assert_eq!((added, report.presets.count.added), ([1, 1, 3, 4, 4, 4, 2], 1));
     assert!(ada.remarks.is_empty() && ada.runs_renamed.is_empty() && report.presets.renamed.is_empty(), "{report:?}");
-    // What is found by words, and the numbers given next, are as they were.
+    // Search and the next numbers work as before.
     let reader = store.reader().unwrap();
     assert_eq!(reader.search("smooth", 9).unwrap().len(), 1);
     let subject = reader.subjects().unwrap().remove(0).id;
@@ -131,7 +131,7 @@ fn what_comes_in_is_what_went_out() {
 }
 
 #[test]
-fn the_same_again_changes_nothing_and_says_so() {
+fn importing_again_changes_nothing() {
     let project = full();
     let (path, bundle) = exported(&project);
     let store = empty(&project);
@@ -139,15 +139,15 @@ fn the_same_again_changes_nothing_and_says_so() {
     for store in [&store, &project.store] {
         let before = rows(store);
         let report = import(store, &path).unwrap();
-        assert!(report.is_nothing_new(), "{report:?}");
-        assert_eq!(report.subjects[0].runs.there, 4);
+        assert!(report.is_unchanged(), "{report:?}");
+        assert_eq!(report.subjects[0].runs.existing, 4);
         assert_eq!((rows(store), &before), (before.clone(), &bundle));
         sound(store);
     }
 }
 
 #[test]
-fn runs_travel_without_the_rest_of_their_subject() {
+fn single_runs_can_be_exported() {
     let project = full();
     let path = project.folder.path().join("runs.zip");
     let reader = project.reader();
@@ -160,7 +160,7 @@ fn runs_travel_without_the_rest_of_their_subject() {
     import(&store, &path).unwrap();
     let here = store.reader().unwrap().run(&"ada-0003".parse().unwrap()).unwrap();
     assert_eq!((here.parent, here.delta.is_some()), (None, true));
-    // Where the parent is, it is found.
+    // A parent that exists already is found.
     let (whole, _) = exported(&project);
     let with_parent = empty(&project);
     let mut parent_only = rows(&project.store);
@@ -176,7 +176,7 @@ fn runs_travel_without_the_rest_of_their_subject() {
 }
 
 #[test]
-fn names_and_numbers_that_are_taken_give_way() {
+fn taken_names_and_numbers_are_replaced() {
     let (project, other) = (full(), Project::new());
     other.done(recipe(), "1");
     other.store.add_preset("soft", other.queued(recipe(), "7"), "", at(8)).unwrap();
@@ -191,7 +191,7 @@ fn names_and_numbers_that_are_taken_give_way() {
         3
     );
 
-    // Both go on with the same subject, and give the same number to different runs.
+    // Both projects continue with the same subject, and use the same number for different runs.
     let copy = empty(&project);
     import(&copy, &path).unwrap();
     let there = copy.reader().unwrap().subjects().unwrap()[0].id;
@@ -213,7 +213,7 @@ fn names_and_numbers_that_are_taken_give_way() {
 }
 
 #[test]
-fn nothing_starts_by_itself() {
+fn an_import_starts_no_run() {
     let project = Project::new();
     project.queued(recipe(), "1");
     let running = project.claim("w", 5).unwrap();
@@ -229,7 +229,7 @@ fn nothing_starts_by_itself() {
     let states: Vec<_> = store.reader().unwrap().newest_runs(9).unwrap().iter().map(|line| line.run.state).collect();
     assert_eq!(states, [RunState::Draft, RunState::Draft]);
     assert!(claim(&store, "w", 200).is_none());
-    // A run that is under way here gets its pictures from its worker alone.
+    // A run that is not over here takes no outputs from a bundle.
     let (mut done, here) = (rows(&project.store), Project::new());
     done.subjects[0].runs[0].state = "done".to_owned();
     let mut bare = done.clone();
@@ -237,18 +237,18 @@ fn nothing_starts_by_itself() {
     bare.subjects[0].runs[0].state = "draft".to_owned();
     here.store.import(&[forged(&project, bare)], at(100)).unwrap();
     let report = here.store.import(&[forged(&project, done)], at(101)).unwrap().remove(0);
-    assert!(matches!(report.subjects[0].remarks.as_slice(), [Remark::NotOverHere { .. }]), "{report:?}");
+    assert!(matches!(report.subjects[0].remarks.as_slice(), [Remark::RunNotOver { .. }]), "{report:?}");
     assert_eq!(files(here.store.blobs().folder()), [] as [PathBuf; 0]);
 }
 
 #[test]
-fn what_the_bundle_says_was_withdrawn_does_not_come() {
+fn data_under_a_consent_withdrawn_in_the_bundle_is_left_out() {
     let project = Project::new();
     let reference = project.approved("face");
     project.done(with_reference(reference), "1");
     project.queued(with_reference(reference), "2");
     let mut bundle = rows(&project.store);
-    // As nobody's export would have it: withdrawn, and everything still there.
+    // No export looks like this: a withdrawn consent whose data still exists.
     bundle.subjects[0].consents[0].withdrawn = Some(at(50).as_millisecond());
     let store = empty(&project);
     let report = store.import(&[forged(&project, bundle.clone())], at(100)).unwrap().remove(0).subjects.remove(0);
@@ -263,14 +263,14 @@ fn what_the_bundle_says_was_withdrawn_does_not_come() {
     refused(store.add_run(&new, at(101)), "withdrawn-consent");
     sound(&store);
 
-    // Where it is in force, a person is told, and what is new under it does not come either.
+    // If the consent is valid here, the report says so, and new data under it is left out too.
     let copy = empty(&project);
     copy.import(&[forged(&project, rows(&project.store))], at(40)).unwrap();
     project.approved("second face");
     let mut bundle = rows(&project.store);
     bundle.subjects[0].consents[0].withdrawn = Some(at(50).as_millisecond());
     let report = copy.import(&[forged(&project, bundle)], at(100)).unwrap().remove(0).subjects.remove(0);
-    assert!(matches!(report.remarks[0], Remark::WithdrawnElsewhere { .. }), "{report:?}");
+    assert!(matches!(report.remarks[0], Remark::ConsentWithdrawnElsewhere { .. }), "{report:?}");
     let reader = copy.reader().unwrap();
     let references = reader.references(reader.subjects().unwrap()[0].id).unwrap();
     let states: Vec<_> = references.iter().map(|reference| reference.state).collect();
@@ -278,7 +278,7 @@ fn what_the_bundle_says_was_withdrawn_does_not_come() {
 }
 
 #[test]
-fn what_was_withdrawn_or_rejected_here_stays_so() {
+fn withdrawals_and_rejections_here_stay() {
     let project = Project::new();
     let (face, other) = (project.approved("face"), project.approved("other"));
     let (run, outputs) = project.done(with_reference(face), "1");
@@ -300,7 +300,7 @@ fn what_was_withdrawn_or_rejected_here_stays_so() {
         [Parcel::of_archive(path.clone(), Archive::open(&path).unwrap()).unwrap(), forged(&project, flattering)]
     {
         let report = project.store.import(&[parcel], at(100)).unwrap().remove(0);
-        assert!(report.is_nothing_new(), "{report:?}");
+        assert!(report.is_unchanged(), "{report:?}");
         let reader = project.reader();
         let states = [face, other].map(|id| reader.reference_by_id(id).unwrap().state);
         assert_eq!(states, [State::Withdrawn, State::Retired]);
@@ -312,7 +312,7 @@ fn what_was_withdrawn_or_rejected_here_stays_so() {
         sound(&project.store);
     }
 
-    // The same after the right itself went: what is new under it comes as withdrawn.
+    // Once the consent itself is withdrawn, new references under it are imported as withdrawn.
     project.store.withdraw_consent(project.right, at(30)).unwrap();
     let mut newer = old;
     let mut more = newer.subjects[0].references[0].clone();
@@ -334,7 +334,7 @@ pub fn uuid(n: u8) -> uuid::Uuid {
 }
 
 #[test]
-fn nothing_comes_as_approved_that_could_not_be_approved_here() {
+fn an_import_approves_nothing_that_could_not_be_approved_here() {
     let project = Project::new();
     let short = project.store.add_consent(project.ada, &grant(Some(60))).unwrap();
     let new = NewReference { consent: Some(short), ..picture("face") };
@@ -357,13 +357,13 @@ fn nothing_comes_as_approved_that_could_not_be_approved_here() {
     let report = late.import(&[forged(&project, bundle)], at(100)).unwrap().remove(0).subjects.remove(0);
     assert_eq!(states(&late), [State::Candidate, State::Candidate]);
     assert!(
-        matches!(report.remarks.as_slice(), [Remark::RightNotInForce { .. }, Remark::GateNotOverruled { .. }]),
+        matches!(report.remarks.as_slice(), [Remark::NoValidConsent { .. }, Remark::GateNotOverruled { .. }]),
         "{report:?}"
     );
 }
 
 #[test]
-fn a_forgotten_subject_comes_back_only_by_name() {
+fn a_forgotten_subject_is_imported_as_a_new_one() {
     let project = full();
     let (path, _) = exported(&project);
     project.store.forget_subject(project.ada).unwrap();
@@ -372,7 +372,7 @@ fn a_forgotten_subject_comes_back_only_by_name() {
 }
 
 #[test]
-fn no_run_here_takes_a_picture_over_from_elsewhere() {
+fn imported_outputs_are_never_reused() {
     let project = Project::new();
     let (_, outputs) = project.done(recipe(), "1");
     let key = project.reader().output(outputs[0]).unwrap().key;
@@ -384,7 +384,7 @@ fn no_run_here_takes_a_picture_over_from_elsewhere() {
 }
 
 #[test]
-fn baselines_and_presets_are_in_force_by_what_is_here() {
+fn baselines_and_presets_depend_on_accepted_outputs_here() {
     let project = full();
     let store = empty(&project);
     let mut bundle = rows(&project.store);
@@ -394,7 +394,7 @@ fn baselines_and_presets_are_in_force_by_what_is_here() {
     let report = store.import(&[forged(&project, bundle)], at(100)).unwrap().remove(0);
     assert_eq!(
         (report.subjects[0].remarks.as_slice(), report.presets.on_trial.len()),
-        ([Remark::BaselineOver].as_slice(), 1)
+        ([Remark::BaselineNotCurrent].as_slice(), 1)
     );
     let reader = store.reader().unwrap();
     assert_eq!(reader.baseline(reader.subjects().unwrap()[0].id).unwrap(), None);
@@ -402,7 +402,7 @@ fn baselines_and_presets_are_in_force_by_what_is_here() {
 }
 
 #[test]
-fn stripped_rows_hold_no_word_that_somebody_wrote() {
+fn stripped_rows_contain_no_user_text() {
     let project = Project::new();
     let mut bundle = {
         let words = |text: &str| format!("secret {text}");
@@ -441,7 +441,7 @@ fn stripped_rows_hold_no_word_that_somebody_wrote() {
 }
 
 #[test]
-fn a_file_that_is_there_stays() {
+fn an_existing_file_is_kept_unless_overwritten() {
     let project = full();
     let (path, bundle) = exported(&project);
     let before = std::fs::read(&path).unwrap();

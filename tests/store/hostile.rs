@@ -1,4 +1,4 @@
-//! Bundles that somebody made to do harm: each is refused in a sentence, and leaves nothing behind.
+//! Malicious and damaged bundles: each is refused with a clear error, and changes nothing.
 
 use std::cell::Cell;
 use std::fs;
@@ -59,13 +59,13 @@ impl Bench {
         self.with_rows(&rows.to_string())
     }
 
-    /// That the import of a file with these bytes is refused with these words, and that nothing came of it.
+    /// Asserts that importing a file with these bytes fails with these words and changes nothing.
     #[track_caller]
     fn refused(&self, bytes: &[u8], words: &[&str]) {
         let path = self.project.folder.path().join("hostile.zip");
         fs::write(&path, bytes).unwrap();
         let store = empty(&self.project);
-        let error = import(&store, &path).expect_err("this should have been refused").to_string();
+        let error = import(&store, &path).expect_err("the import should fail").to_string();
         for word in [&["hostile.zip", "nothing was changed"][..], words].concat() {
             assert!(error.contains(word), "{word:?} is not in: {error}");
         }
@@ -95,28 +95,28 @@ fn zipped(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
 }
 
 #[test]
-fn the_bench_itself_is_imported() {
+fn the_unchanged_bundle_is_imported() {
     let bench = Bench::new();
     let path = bench.project.folder.path().join("good.zip");
     fs::write(&path, zipped(&bench.entries)).unwrap();
-    assert!(!import(&empty(&bench.project), &path).unwrap().is_nothing_new());
+    assert!(!import(&empty(&bench.project), &path).unwrap().is_unchanged());
     fs::write(&path, bench.edited(|_| {})).unwrap();
-    assert!(!import(&empty(&bench.project), &path).unwrap().is_nothing_new());
+    assert!(!import(&empty(&bench.project), &path).unwrap().is_unchanged());
 }
 
 #[test]
-fn names_that_lead_out_or_do_not_belong() {
+fn unexpected_entry_names_are_refused() {
     let bench = Bench::new();
     for (name, words) in [
-        ("/etc/passwd", "leads out"),
-        ("../../home/ada/.bashrc", "leads out"),
-        ("blobs/../../x", "leads out"),
-        ("C:\\windows\\x", "leads out"),
-        ("..\\x", "leads out"),
-        ("blobs/short", "nothing that belongs"),
-        ("blobs/", "nothing that belongs"),
-        ("readme.txt", "nothing that belongs"),
-        ("evil\u{1b}[2J\u{202e}.txt", "nothing that belongs"),
+        ("/etc/passwd", "points outside"),
+        ("../../home/ada/.bashrc", "points outside"),
+        ("blobs/../../x", "points outside"),
+        ("C:\\windows\\x", "points outside"),
+        ("..\\x", "points outside"),
+        ("blobs/short", "unexpected entry"),
+        ("blobs/", "unexpected entry"),
+        ("readme.txt", "unexpected entry"),
+        ("evil\u{1b}[2J\u{202e}.txt", "unexpected entry"),
     ] {
         let mut entries = bench.entries.clone();
         entries.push((name.to_owned(), b"x".to_vec()));
@@ -128,7 +128,7 @@ fn names_that_lead_out_or_do_not_belong() {
     while let Some(at) = twice.windows(11).position(|window| window == b"bundle.jsoN") {
         twice[at + 10] = b'n';
     }
-    bench.refused(&twice, &["a name occurs in it twice"]);
+    bench.refused(&twice, &["two entries have the same name"]);
     let mut zip = ZipWriter::new_append(Cursor::new(zipped(&bench.entries))).unwrap();
     let link = format!("blobs/{}", blake3::hash(b"link").to_hex());
     zip.add_symlink(link, "/etc/passwd", SimpleFileOptions::default()).unwrap();
@@ -136,23 +136,23 @@ fn names_that_lead_out_or_do_not_belong() {
 }
 
 #[test]
-fn blobs_that_are_not_what_they_are_called() {
+fn blobs_must_match_their_hashes_and_the_rows() {
     let bench = Bench::new();
     let mut entries = bench.entries.clone();
     entries.iter_mut().find(|(name, _)| name.starts_with("blobs/")).unwrap().1 = b"something else".to_vec();
-    bench.refused(&zipped(&entries), &["something else than its name says"]);
+    bench.refused(&zipped(&entries), &["does not match its hash"]);
     let mut entries = bench.entries.clone();
     entries.retain(|(name, _)| name != bench.blob());
     bench.refused(&zipped(&entries), &["is missing"]);
     let mut entries = bench.entries.clone();
     entries.push((format!("blobs/{}", blake3::hash(b"more").to_hex()), b"more".to_vec()));
-    bench.refused(&zipped(&entries), &["do not tell of"]);
-    bench.refused(&zipped(&[]), &["bundle.json", "no bundle"]);
+    bench.refused(&zipped(&entries), &["no row uses"]);
+    bench.refused(&zipped(&[]), &["bundle.json", "not a bundle"]);
     bench.refused(&bench.edited(|rows| rows["blobs"] = json!([])), &["is missing"]);
-    bench.refused(&bench.edited(|rows| rows["blobs"][0]["media_type"] = json!("text/\u{1b}html")), &["of the kind"]);
+    bench.refused(&bench.edited(|rows| rows["blobs"][0]["media_type"] = json!("text/\u{1b}html")), &["media type"]);
 }
 
-/// A zip whose list of entries says something else of one: these bytes, so far into its line.
+/// Overwrites bytes of an entry's record in the zip's central directory, at this offset from its start.
 fn lying(mut bytes: Vec<u8>, name: &str, at: usize, lie: &[u8]) -> Vec<u8> {
     let line = bytes.windows(name.len()).rposition(|window| window == name.as_bytes()).unwrap() - 46;
     assert_eq!(bytes[line..line + 4], *b"PK\x01\x02");
@@ -161,42 +161,42 @@ fn lying(mut bytes: Vec<u8>, name: &str, at: usize, lie: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn bombs() {
+fn sizes_beyond_the_limits_are_refused() {
     let bench = Bench::new();
     let (whole, blob) = (zipped(&bench.entries), bench.blob());
     let size = |name: &str, size: u32| lying(whole.clone(), name, 24, &size.to_le_bytes());
-    bench.refused(&size(blob, (512 << 20) + 1), &["512 MiB is the limit"]);
-    bench.refused(&size(blob, 3), &["a file in it"]);
-    bench.refused(&size("bundle.json", (128 << 20) + 1), &["128 MiB is the limit"]);
-    bench.refused(&size("bundle.json", 9), &["a file in it"]);
+    bench.refused(&size(blob, (512 << 20) + 1), &["the limit is 512 MiB"]);
+    bench.refused(&size(blob, 3), &["an entry"]);
+    bench.refused(&size("bundle.json", (128 << 20) + 1), &["the limit is 128 MiB"]);
+    bench.refused(&size("bundle.json", 9), &["an entry"]);
     let both = (1u32 << 27).to_le_bytes().repeat(2);
-    bench.refused(&lying(whole.clone(), "bundle.json", 20, &both), &["a file in it"]);
-    // Deflate: what is compressed may unpack to anything.
+    bench.refused(&lying(whole.clone(), "bundle.json", 20, &both), &["an entry"]);
+    // Deflate: a compressed entry could be a zip bomb.
     for name in [blob, "bundle.json"] {
         bench.refused(&lying(whole.clone(), name, 10, &[8, 0]), &["is compressed"]);
     }
 
-    // Very many entries, and very long names.
+    // Too many entries, and too long names.
     let many: Entries = (0..100_001).map(|n| (format!("{n}"), Vec::new())).collect();
-    bench.refused(&zipped(&many), &["100001 files"]);
+    bench.refused(&zipped(&many), &["100001 entries"]);
     let long: Entries = (0..600).map(|n| (format!("{n:060000}"), Vec::new())).collect();
-    bench.refused(&zipped(&long), &["the list of what is in it"]);
+    bench.refused(&zipped(&long), &["its list of entries"]);
 }
 
 #[test]
-fn rows_of_other_forms() {
+fn rows_with_the_wrong_structure_are_refused() {
     let bench = Bench::new();
-    bench.refused(&bench.with_rows("nonsense"), &["does not begin"]);
-    bench.refused(&bench.with_rows(&"[".repeat(100_000)), &["does not begin"]);
-    bench.refused(&bench.edited(|rows| rows["format"] = json!("x".repeat(9999))), &["another format"]);
+    bench.refused(&bench.with_rows("nonsense"), &["no valid format"]);
+    bench.refused(&bench.with_rows(&"[".repeat(100_000)), &["no valid format"]);
+    bench.refused(&bench.edited(|rows| rows["format"] = json!("x".repeat(9999))), &["unknown format"]);
     for version in [json!(0), json!(2), json!(u64::MAX)] {
         bench.refused(&bench.edited(|rows| rows["version"] = version), &["version", "this program reads version 1"]);
     }
-    bench.refused(&bench.edited(|rows| rows["version"] = json!("1")), &["does not begin"]);
+    bench.refused(&bench.edited(|rows| rows["version"] = json!("1")), &["no valid format"]);
     bench.refused(&bench.edited(|rows| rows["surprise"] = json!(1)), &["surprise"]);
     let deep: String = "[".repeat(500) + &"]".repeat(500);
     let rows = bench.rows().to_string().replace("\"report\":{\"sharp\":4.2}", &format!("\"report\":{deep}"));
-    bench.refused(&bench.with_rows(&rows), &["cannot be understood"]);
+    bench.refused(&bench.with_rows(&rows), &["is invalid"]);
     let run = "/subjects/0/runs/0";
     for (place, value) in [
         (format!("{run}/steps"), json!(null)),
@@ -220,51 +220,51 @@ fn rows_of_other_forms() {
                 rows.pointer_mut(parent).unwrap()[name] = value.clone();
             }
         });
-        bench.refused(&edited, &["cannot be understood"]);
+        bench.refused(&edited, &["is invalid"]);
     }
 }
 
 #[test]
-fn rows_without_sense() {
+fn rows_with_invalid_values_are_refused() {
     let bench = Bench::new();
     let (run, reference) = ("/subjects/0/runs/0", "/subjects/0/references/0");
     for (place, value, words) in [
         ("/subjects/0/handle".to_owned(), json!("../x"), "short name"),
-        ("/subjects/0/name".to_owned(), json!("Ada\u{1b}[31m"), "cannot be seen"),
-        ("/subjects/0/name".to_owned(), json!("\u{202e}adA"), "cannot be seen"),
+        ("/subjects/0/name".to_owned(), json!("Ada\u{1b}[31m"), "invisible"),
+        ("/subjects/0/name".to_owned(), json!("\u{202e}adA"), "invisible"),
         ("/subjects/0/name".to_owned(), json!("  "), "is empty"),
-        ("/subjects/0/note".to_owned(), json!("x".repeat(262_145)), "262144 is the limit"),
-        ("/subjects/0/created".to_owned(), json!(i64::MAX), "is no time"),
+        ("/subjects/0/note".to_owned(), json!("x".repeat(262_145)), "the limit is 262144"),
+        ("/subjects/0/created".to_owned(), json!(i64::MAX), "not a valid time"),
         ("/subjects/0/last_run".to_owned(), json!(u32::MAX), "the number"),
         ("/subjects/0/consents/0/kind".to_owned(), json!("borrowed"), "no kind of right"),
         ("/subjects/0/consents/0/statement".to_owned(), json!(""), "needs a statement"),
-        ("/subjects/0/consents/0/statement".to_owned(), json!("signed\n\u{7}"), "cannot be seen"),
+        ("/subjects/0/consents/0/statement".to_owned(), json!("signed\n\u{7}"), "invisible"),
         ("/subjects/0/consents/0/expires".to_owned(), json!(0), "before it begins"),
-        (format!("{reference}/state"), json!("blessed"), "state of a reference"),
+        (format!("{reference}/state"), json!("blessed"), "unknown reference state"),
         (format!("{reference}/number"), json!(0), "the number 0"),
         (format!("{reference}/number"), json!(u32::MAX), "the number"),
-        (format!("{reference}/consent"), json!(uuid(9)), "no record of the right"),
+        (format!("{reference}/consent"), json!(uuid(9)), "no consent"),
         (format!("{reference}/picture/width"), json!(0), "0×512"),
         (format!("{reference}/picture/height"), json!(4_000_000_000u32), "pixels"),
-        (format!("{reference}/label"), json!("a\u{9b}2Jb"), "cannot be seen"),
+        (format!("{reference}/label"), json!("a\u{9b}2Jb"), "invisible"),
         (format!("{reference}/report"), json!("x".repeat(2 << 20)), "1024 KiB"),
-        (format!("{run}/state"), json!("undead"), "state of a run"),
+        (format!("{run}/state"), json!("undead"), "unknown run state"),
         (format!("{run}/seeds"), json!([]), "at least one seed"),
         (format!("{run}/seeds"), json!([1, 1]), "given twice"),
-        (format!("{run}/seeds"), json!([1]), "not asked for the seed 2"),
+        (format!("{run}/seeds"), json!([1]), "seed 2"),
         (format!("{run}/seeds"), json!((0..1001).collect::<Vec<u32>>()), "more than one run makes"),
-        (format!("{run}/prompt/style"), json!("a\u{1b}b"), "cannot be seen"),
-        (format!("{run}/settings/steps"), json!(0), "number of steps is 0"),
+        (format!("{run}/prompt/style"), json!("a\u{1b}b"), "invisible"),
+        (format!("{run}/settings/steps"), json!(0), "number of steps 0"),
         (format!("{run}/settings/steps"), json!(4_000_000_000u32), "number of steps"),
-        (format!("{run}/settings/adapter_end"), json!(7.0), "share of the steps"),
-        (format!("{run}/settings/width"), json!(0), "size is 0"),
+        (format!("{run}/settings/adapter_end"), json!(7.0), "fraction of the steps"),
+        (format!("{run}/settings/width"), json!(0), "size 0"),
         (format!("{run}/settings/sampler"), json!("heun"), "no scheduler"),
-        (format!("{run}/settings/long_prompt"), json!("fold"), "long prompts"),
+        (format!("{run}/settings/long_prompt"), json!("fold"), "long prompt mode"),
         (format!("{run}/checkpoint"), json!(""), "is empty"),
-        (format!("{run}/peak_memory"), json!(u64::MAX), "more memory"),
-        (format!("{run}/reference"), json!(uuid(9)), "reference that is not in it"),
+        (format!("{run}/peak_memory"), json!(u64::MAX), "peak memory"),
+        (format!("{run}/reference"), json!(uuid(9)), "a reference that is missing"),
         (format!("{run}/outputs/0/verdict"), json!("superb"), "verdict"),
-        ("/presets/0/name".to_owned(), json!("so\u{200b}ft"), "cannot be seen"),
+        ("/presets/0/name".to_owned(), json!("so\u{200b}ft"), "invisible"),
     ] {
         let edited = bench.edited(|rows| *rows.pointer_mut(&place).expect("the place is there") = value);
         bench.refused(&edited, &[words]);
@@ -278,8 +278,8 @@ fn rows_without_sense() {
 }
 
 #[test]
-fn rows_that_would_take_from_others() {
-    // A UUID of this project, under a subject of the bundle's own.
+fn a_bundle_cannot_take_over_rows_of_another_subject() {
+    // The bundle's subject claims a run that belongs to a subject of this project.
     let (bench, store) = (Bench::new(), Project::new());
     let (own, _) = store.done(recipe(), "1");
     let run = store.reader().run_by_id(own).unwrap().uuid;
@@ -292,7 +292,7 @@ fn rows_that_would_take_from_others() {
 }
 
 #[test]
-fn all_files_or_none() {
+fn all_bundles_are_imported_or_none() {
     let (bench, other) = (Bench::new(), Project::new());
     let good = bench.project.folder.path().join("good.zip");
     export(&bench.project.store, &Selection::Everything, &good);
@@ -303,7 +303,7 @@ fn all_files_or_none() {
     assert!(store.import(&[parcel(&good), parcel(&bad)], at(100)).unwrap_err().to_string().contains("bad.zip"));
     untouched(&store);
 
-    // Pictures that cannot be had once others are written.
+    // A blob that fails after others were written.
     let (reader, calls) = (bench.project.reader(), Cell::new(0));
     let blobs = move |hash: &blake3::Hash| {
         calls.set(calls.get() + 1);
@@ -315,7 +315,7 @@ fn all_files_or_none() {
 }
 
 #[test]
-fn damage_is_an_error_or_does_no_harm() {
+fn damaged_bundles_fail_or_do_no_harm() {
     let bench = Bench::new();
     let whole = zipped(&bench.entries);
     let path = bench.project.folder.path().join("damaged.zip");
@@ -325,7 +325,7 @@ fn damage_is_an_error_or_does_no_harm() {
         assert!(import(&store, &path).is_err(), "{cut} of {}", whole.len());
     }
     untouched(&store);
-    // Numbers that look random and are the same each time.
+    // Pseudo-random numbers, the same in each test run.
     let mut random = 7u64;
     for _ in 0..150 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,14 +1,13 @@
-//! A bundle as one file: a zip with `bundle.json`, the rows, and `blobs/HASH` for each blob, none of them compressed:
-//! pictures are already, and what is not packed cannot unpack to more than it is.
+//! A bundle as a zip file: `bundle.json` with the rows, and `blobs/HASH` for each blob. Entries are not compressed:
+//! images already are, and an uncompressed entry cannot be a zip bomb.
 //!
-//! A file that comes in may have been made by anybody. Nothing of it is unpacked to the disk: entries are looked up by
-//! the names they must have, any other name is refused, and nothing is read beyond its limit whatever the file says of
-//! its sizes.
+//! Anyone may have made a file that is imported. Nothing is extracted to the disk. Entries with unexpected names are
+//! refused, and each read has a limit, whatever sizes the file states.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -19,30 +18,31 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::check::wrong;
 use super::rows::{Bundle, Digest};
-use crate::store::open::sync_folder;
+use crate::store::disk::{parent, place, replace, sync_folder, temporary_file};
 use crate::store::{Error, Result};
 
 const ROWS: &str = "bundle.json";
 const BLOBS: &str = "blobs/";
 
-/// What the rows say they are, so that other zips with a `bundle.json` are told apart.
+/// The value of `format` in `bundle.json`, which identifies it as ours.
 const FORMAT: &str = "pentimento bundle";
-/// The version of the rows' form; a form that an older program would misread gets the next number.
+/// Version of the rows. It is raised for every change that older programs would misread.
 const VERSION: u32 = 1;
 
-/// Entries of a bundle.
-const MOST_ENTRIES: usize = 100_000;
-/// Bytes of the zip's own list of its entries.
-const LARGEST_LIST: u64 = 32 << 20;
-/// Bytes of `bundle.json`: some hundred thousand runs.
-const LARGEST_ROWS: u64 = 128 << 20;
-/// Bytes of a blob: a reference of the largest size, as PNG.
-const LARGEST_BLOB: u64 = 512 << 20;
-/// Bytes of all entries together.
-const LARGEST_BUNDLE: u64 = 256 << 30;
+/// Limit of entries.
+const MAX_ENTRIES: usize = 100_000;
+/// Limit of the zip's central directory in bytes.
+const MAX_DIRECTORY: u64 = 32 << 20;
+/// Limit of `bundle.json` in bytes: some hundred thousand runs.
+const MAX_ROWS: u64 = 128 << 20;
+/// Limit of a blob in bytes: a reference of the largest size, as PNG.
+const MAX_BLOB: u64 = 512 << 20;
+/// Limit of all entries together in bytes.
+const MAX_BUNDLE: u64 = 256 << 30;
 
+/// `bundle.json`, as it is written.
 #[derive(Serialize)]
-struct Written<'a> {
+struct RowsOut<'a> {
     format: &'a str,
     version: u32,
     generator: &'a str,
@@ -50,16 +50,17 @@ struct Written<'a> {
     bundle: &'a Bundle,
 }
 
-/// The part of the rows that says whether the rest can be read.
+/// The part of `bundle.json` that says whether the rest can be read.
 #[derive(Deserialize)]
-struct Head {
+struct Header {
     format: String,
     version: u64,
 }
 
+/// `bundle.json`, as it is read.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form {
+struct RowsIn {
     #[serde(rename = "format")]
     _format: String,
     #[serde(rename = "version")]
@@ -71,7 +72,7 @@ struct Form {
     blobs: Vec<super::rows::BlobRow>,
 }
 
-/// Writes a bundle: blobs first, as they come, then the rows. The file appears when it is whole.
+/// Writes a bundle: first the blobs, then the rows. The file appears under its name when it is complete.
 pub struct Writer {
     path: PathBuf,
     zip: ZipWriter<BufWriter<NamedTempFile>>,
@@ -79,22 +80,17 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins a file beside its place under another name; nothing is left of it unless it is finished.
+    /// Creates a temporary file in the folder of `path`. It is deleted unless [`Writer::finish`] succeeds.
     pub fn create(path: &Path) -> Result<Self> {
-        let unwritable = |error| Error::file(path, "written", error);
         if path.is_dir() {
-            return Err(unwritable(io::Error::other("it is a folder")));
+            return Err(Error::file(path, "write", io::Error::other("it is a folder")));
         }
-        // It holds pictures of people: its owner's alone, as tempfile makes it.
-        let file = tempfile::Builder::new()
-            .prefix(".pentimento-")
-            .suffix(".zip")
-            .tempfile_in(folder_of(path))
-            .map_err(unwritable)?;
+        // Its mode is 0600, because it holds images of people.
+        let file = temporary_file(parent(path), ".pentimento-", ".zip")?;
         Ok(Self { path: path.to_owned(), zip: ZipWriter::new(BufWriter::new(file)), blobs: HashSet::new() })
     }
 
-    /// Adds a blob, if it is not in it yet.
+    /// Adds a blob, unless it was added before.
     pub fn add_blob(&mut self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest(blake3::hash(bytes));
         if self.blobs.insert(digest) {
@@ -103,28 +99,24 @@ impl Writer {
         Ok(digest)
     }
 
-    /// Adds the rows, brings all to the disk and puts the file in its place. A file that is there stays, unless
-    /// `replace` says otherwise. Gives the size in bytes.
-    pub fn finish(mut self, bundle: &Bundle, replace: bool) -> Result<u64> {
+    /// Adds the rows and renames the file to its final name. Fails if that file exists, unless `overwrite` is set.
+    /// Returns the size in bytes.
+    pub fn finish(mut self, bundle: &Bundle, overwrite: bool) -> Result<u64> {
         let generator = concat!("pentimento ", env!("CARGO_PKG_VERSION"));
-        let written = Written { format: FORMAT, version: VERSION, generator, bundle };
+        let written = RowsOut { format: FORMAT, version: VERSION, generator, bundle };
         let rows = serde_json::to_vec(&written).map_err(|error| Error::BadValue(error.to_string()))?;
         self.entry(ROWS, &rows)?;
         let path = self.path;
-        let unwritable = |error: io::Error| Error::file(&path, "written", error);
-        let buffer = self.zip.finish().map_err(|error| unwritable(error.into()))?;
-        let file = buffer.into_inner().map_err(|error| unwritable(error.into_error()))?;
-        file.as_file().sync_all().map_err(unwritable)?;
-        let size = file.as_file().metadata().map_err(unwritable)?.len();
-        if replace {
-            file.persist(&path).map_err(|error| unwritable(error.error))?;
+        let failed = |error: io::Error| Error::file(&path, "write", error);
+        let buffer = self.zip.finish().map_err(|error| failed(error.into()))?;
+        let file = buffer.into_inner().map_err(|error| failed(error.into_error()))?;
+        let size = file.as_file().metadata().map_err(failed)?.len();
+        if overwrite {
+            replace(file, &path)?
         } else {
-            file.persist_noclobber(&path).map_err(|error| match error.error.kind() {
-                ErrorKind::AlreadyExists => Error::FileExists { path: path.clone() },
-                _ => unwritable(error.error),
-            })?;
+            place(file, &path)?
         }
-        sync_folder(folder_of(&path))?;
+        sync_folder(parent(&path))?;
         Ok(size)
     }
 
@@ -132,44 +124,44 @@ impl Writer {
         let options =
             SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o600);
         let written = self.zip.start_file(name, options).map_err(io::Error::from);
-        written.and_then(|()| self.zip.write_all(bytes)).map_err(|error| Error::file(&self.path, "written", error))
+        written.and_then(|()| self.zip.write_all(bytes)).map_err(|error| Error::file(&self.path, "write", error))
     }
 }
 
-/// A bundle's file, opened and looked over.
+/// An opened bundle file, whose names and sizes are checked.
 pub struct Archive {
     path: PathBuf,
     zip: ZipArchive<Budget>,
-    /// The place of each blob among the entries.
+    /// The index of each blob among the entries.
     blobs: HashMap<Digest, usize>,
     rows: usize,
 }
 
 impl Archive {
-    /// Opens a file and looks at the names and sizes in it.
+    /// Opens a file and checks the names and sizes of its entries.
     pub fn open(path: &Path) -> Result<Self> {
-        let unreadable = |error| Error::file(path, "read", error);
+        let failed = |error| Error::file(path, "read", error);
         let wrong = |reason: String| wrong(reason).of_bundle(path);
-        // Looked at before it is opened: opening a pipe would wait for its writer.
-        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-            return Err(unreadable(io::Error::other("it is a folder, a device or a pipe, not a file")));
+        // Checked before the file is opened: opening a pipe would block until there is a writer.
+        if !std::fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(failed(io::Error::other("it is not a regular file")));
         }
-        let left = Rc::new(Cell::new(LARGEST_LIST));
-        let budget = Budget { file: BufReader::new(File::open(path).map_err(unreadable)?), left: left.clone() };
+        let left = Rc::new(Cell::new(MAX_DIRECTORY));
+        let budget = Budget { file: BufReader::new(File::open(path).map_err(failed)?), left: left.clone() };
         let zip = ZipArchive::new(budget).map_err(|error| {
             wrong(if left.get() == 0 {
-                "the list of what is in it is too long, or cannot be found".to_owned()
+                "its list of entries is too long or missing".to_owned()
             } else {
-                format!("it is no whole zip file ({error})")
+                format!("it is not a complete zip file ({error})")
             })
         })?;
-        // What is read from now on has limits of its own.
+        // Entries have their own limits.
         left.set(u64::MAX);
-        if zip.len() > MOST_ENTRIES {
-            return Err(wrong(format!("{} files are in it, and {MOST_ENTRIES} is the limit", zip.len())));
+        if zip.len() > MAX_ENTRIES {
+            return Err(wrong(format!("it has {} entries; the limit is {MAX_ENTRIES}", zip.len())));
         }
         if zip.has_duplicate_names() {
-            return Err(wrong("a name occurs in it twice".to_owned()));
+            return Err(wrong("two entries have the same name".to_owned()));
         }
         let (mut blobs, mut rows, mut total) = (HashMap::new(), None, 0u64);
         for index in 0..zip.len() {
@@ -177,65 +169,58 @@ impl Archive {
             let name = entry.name().map_err(|error| wrong(error.to_string()))?;
             let (limit, what) = if name == ROWS {
                 rows = Some(index);
-                (LARGEST_ROWS, "its rows")
+                (MAX_ROWS, ROWS)
             } else if let Some(hash) = name.strip_prefix(BLOBS).and_then(|name| blake3::Hash::from_hex(name).ok()) {
                 blobs.insert(Digest(hash), index);
-                (LARGEST_BLOB, "a picture in it")
+                (MAX_BLOB, "a blob")
             } else {
-                return Err(wrong(foreign(&name)));
+                return Err(wrong(unexpected(&name)));
             };
             if entry.is_symlink() || entry.encrypted() {
-                return Err(wrong(format!("{name:?} in it is a link or encrypted, and bundles have no such files")));
+                return Err(wrong(format!("entry {name:?} is a link or encrypted")));
             }
             if entry.compression() != CompressionMethod::Stored {
-                return Err(wrong(format!(
-                    "{name:?} in it is compressed, and files in bundles are not; somebody packed it anew"
-                )));
+                return Err(wrong(format!("entry {name:?} is compressed; bundles are not, so it was repacked")));
             }
             if entry.size() > limit {
                 let (size, limit) = (entry.size() >> 20, limit >> 20);
-                return Err(wrong(format!("{what} has {size} MiB, and {limit} MiB is the limit")));
+                return Err(wrong(format!("{what} has {size} MiB; the limit is {limit} MiB")));
             }
             total = total.saturating_add(entry.size());
         }
-        if total > LARGEST_BUNDLE {
-            return Err(wrong(format!(
-                "it says that it holds {} GiB, and {} is the limit",
-                total >> 30,
-                LARGEST_BUNDLE >> 30
-            )));
+        if total > MAX_BUNDLE {
+            return Err(wrong(format!("it has {} GiB; the limit is {} GiB", total >> 30, MAX_BUNDLE >> 30)));
         }
-        let rows =
-            rows.ok_or_else(|| wrong(format!("there is no {ROWS} in it, so it is no bundle of this program")))?;
+        let rows = rows.ok_or_else(|| wrong(format!("it has no {ROWS}, so it is not a bundle")))?;
         Ok(Self { path: path.to_owned(), zip, blobs, rows })
     }
 
-    /// The rows. Every blob they point to is there, and none besides.
+    /// Reads the rows. Fails if a blob that they need is missing, or if there is any other blob.
     pub fn rows(&mut self) -> Result<Bundle> {
         let bytes = self.read(self.rows)?;
         let bundle = parse(&bytes).map_err(|reason| self.wrong(&reason))?;
         let needed = bundle.needed();
         if let Some(missing) = needed.iter().find(|blob| !self.blobs.contains_key(blob)) {
-            return Err(self.wrong(&format!("its picture {} is missing", missing.0)));
+            return Err(self.wrong(&format!("image {} is missing", missing.0)));
         }
         if self.blobs.keys().any(|blob| !needed.contains(blob)) {
-            return Err(self.wrong("there are pictures in it that its rows do not tell of"));
+            return Err(self.wrong("it has blobs that no row uses"));
         }
         Ok(bundle)
     }
 
-    /// The bytes of a blob, checked against its hash.
+    /// Reads a blob and checks it against its hash.
     pub fn blob(&mut self, hash: &blake3::Hash) -> Result<Vec<u8>> {
         let index = self.blobs.get(&Digest(*hash)).copied();
-        let index = index.ok_or_else(|| self.wrong(&format!("its picture {hash} is missing")))?;
+        let index = index.ok_or_else(|| self.wrong(&format!("image {hash} is missing")))?;
         let bytes = self.read(index)?;
         if blake3::hash(&bytes) != *hash {
-            return Err(self.wrong(&format!("its picture {hash} holds something else than its name says")));
+            return Err(self.wrong(&format!("the content of image {hash} does not match its hash")));
         }
         Ok(bytes)
     }
 
-    /// An entry's bytes. Its size was held against the limits when the file was opened; more than that is not read.
+    /// Reads an entry, up to the size that was checked when the file was opened.
     fn read(&mut self, index: usize) -> Result<Vec<u8>> {
         let mut read = || {
             let entry = self.zip.by_index(index)?;
@@ -245,9 +230,9 @@ impl Archive {
             Ok::<_, io::Error>((bytes, size))
         };
         match read() {
-            Err(error) => Err(self.wrong(&format!("a file in it cannot be read ({error})"))),
+            Err(error) => Err(self.wrong(&format!("an entry cannot be read ({error})"))),
             Ok((bytes, size)) if bytes.len() as u64 > size => {
-                Err(self.wrong(&format!("a file in it is longer than the {size} bytes that it says")))
+                Err(self.wrong(&format!("an entry is longer than its stated {size} bytes")))
             }
             Ok((bytes, _)) => Ok(bytes),
         }
@@ -259,41 +244,33 @@ impl Archive {
 }
 
 fn parse(bytes: &[u8]) -> std::result::Result<Bundle, String> {
-    let head: Head = serde_json::from_slice(bytes)
-        .map_err(|error| format!("its {ROWS} does not begin as that of a bundle ({error})"))?;
-    if head.format != FORMAT {
-        return Err(format!("its {ROWS} is of another format, {:?}", head.format.chars().take(40).collect::<String>()));
-    }
-    if head.version != u64::from(VERSION) {
-        let version = head.version;
+    let header: Header = serde_json::from_slice(bytes)
+        .map_err(|error| format!("its {ROWS} has no valid format and version ({error})"))?;
+    if header.format != FORMAT {
         return Err(format!(
-            "its rows are of version {version} and this program reads version {VERSION}; use a newer pentimento here, \
-             or this version there"
+            "its {ROWS} has the unknown format {:?}",
+            header.format.chars().take(40).collect::<String>()
         ));
     }
-    let form: Form =
-        serde_json::from_slice(bytes).map_err(|error| format!("its {ROWS} cannot be understood ({error})"))?;
-    Ok(Bundle { subjects: form.subjects, presets: form.presets, blobs: form.blobs })
+    if header.version != u64::from(VERSION) {
+        let version = header.version;
+        return Err(format!(
+            "its version is {version}, but this program reads version {VERSION}; use the same pentimento on both sides"
+        ));
+    }
+    let rows: RowsIn = serde_json::from_slice(bytes).map_err(|error| format!("its {ROWS} is invalid ({error})"))?;
+    Ok(Bundle { subjects: rows.subjects, presets: rows.presets, blobs: rows.blobs })
 }
 
-/// Why a name is none of a bundle's.
-fn foreign(name: &str) -> String {
+/// Why a bundle cannot have an entry with this name.
+fn unexpected(name: &str) -> String {
     let shown: String = name.chars().take(80).collect();
     let leads_out =
         name.starts_with(['/', '\\']) || name.contains(':') || name.split(['/', '\\']).any(|part| part == "..");
-    if leads_out {
-        format!("the name {shown:?} in it leads out of the bundle")
-    } else {
-        format!("{shown:?} in it is nothing that belongs into a bundle")
-    }
+    if leads_out { format!("entry {shown:?} points outside the bundle") } else { format!("unexpected entry {shown:?}") }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
-}
-
-/// A file of which only so many bytes are read: a zip's list of its entries is read as a whole before anybody can look
-/// at it.
+/// A file with a limit on the bytes read. The zip library reads the whole list of entries before it can be checked.
 struct Budget {
     file: BufReader<File>,
     left: Rc<Cell<u64>>,
@@ -302,10 +279,10 @@ struct Budget {
 impl Read for Budget {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.left.get() == 0 && !buffer.is_empty() {
-            return Err(io::Error::other("too much to read"));
+            return Err(io::Error::other("too many bytes to read"));
         }
-        let most = usize::try_from(self.left.get()).unwrap_or(usize::MAX).min(buffer.len());
-        let read = self.file.read(&mut buffer[..most])?;
+        let max = usize::try_from(self.left.get()).unwrap_or(usize::MAX).min(buffer.len());
+        let read = self.file.read(&mut buffer[..max])?;
         self.left.set(self.left.get() - read as u64);
         Ok(read)
     }

@@ -1,4 +1,4 @@
-//! Reading subjects as rows that can travel.
+//! Reads subjects as the rows of a bundle.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,25 +18,24 @@ use super::rows::{
 use crate::store::columns::Hash;
 use crate::store::{Error, Reader, Result};
 
-/// Runs that are read at once.
+/// How many runs are read at once.
 const PAGE: u32 = 500;
 
-/// What is to leave the project.
+/// What to export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     Everything,
-    /// Subjects with all that is theirs, and the presets that come from their runs.
+    /// Subjects with everything that belongs to them, and presets made from their runs.
     Subjects(Vec<SubjectId>),
-    /// Runs with their outputs, references and the rights to these; of their subjects nothing else.
+    /// Runs with their outputs, references and consents, and nothing else of their subjects.
     Runs(Vec<RunId>),
 }
 
 impl Reader {
-    /// What was chosen, as of one moment. What a run under way has of its own (its lease, its place, where to go on)
-    /// stays.
+    /// Reads the selection as of one moment. Leases, places in the queue and resume points are left out.
     pub fn bundle(&self, selection: &Selection) -> Result<Bundle> {
-        // One state for all that follows; it ends with the borrow.
-        let _moment = self.connection.unchecked_transaction().map_err(|error| Error::from(error).at(&self.path))?;
+        // All reads below see this one state.
+        let _snapshot = self.connection.unchecked_transaction().map_err(|error| Error::from(error).at(&self.path))?;
         let mut wanted: Vec<SubjectId> = match selection {
             Selection::Everything => self.subjects()?.iter().map(|subject| subject.id).collect(),
             Selection::Subjects(subjects) => subjects.clone(),
@@ -242,7 +241,7 @@ impl Reader {
 }
 
 impl SubjectRow {
-    /// Leaves out what these runs do not need.
+    /// Drops everything that these runs do not need.
     fn keep_runs(&mut self, chosen: &HashSet<Uuid>) {
         self.runs.retain(|run| chosen.contains(&run.uuid));
         let references: HashSet<Uuid> = self.runs.iter().filter_map(|run| run.reference).collect();
@@ -254,7 +253,7 @@ impl SubjectRow {
     }
 }
 
-/// The UUID behind a key. Rows of one subject point to each other alone, which foreign keys and rules hold.
+/// The UUID of a key. Rows of a subject refer only to rows of the same subject.
 fn known<K: std::hash::Hash + Eq + std::fmt::Debug>(uuids: &HashMap<K, Uuid>, key: K) -> Result<Uuid> {
     uuids.get(&key).copied().ok_or_else(|| Error::BadValue(format!("{key:?} belongs to another subject")))
 }

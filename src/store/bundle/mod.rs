@@ -1,23 +1,23 @@
-//! What leaves a project and enters another: subjects with their rights, references, runs, outputs, reviews and
-//! baselines, and presets.
+//! Bundles move data between projects: subjects with their consents, references, runs, outputs, reviews, baselines and
+//! presets.
 //!
-//! - [`rows`]: the form in which they travel, by their UUIDs; the project's own keys stay at home
-//! - [`export`]: reading them; [`import`]: putting them into another project, where they are checked like anything from
-//!   outside, and the rule for rights that were withdrawn
-//! - `check`: from rows to values that the domain allows
-//! - [`archive`]: rows and blobs in one file, and out of one that a stranger may have made
-//! - [`picture`]: one picture that tells how it was made, as such rows
+//! - [`rows`]: the rows of a bundle, identified by UUIDs
+//! - [`export`]: reads rows from a project; [`import`]: adds them to a project, with the rules for consent
+//! - `check`: validates rows, which may come from anyone
+//! - [`archive`]: a bundle as a zip file; [`parcel`]: a bundle to import
+//! - [`picture`]: an image with provenance, as a bundle of one run
 //! - [`report`]: what an import did
 
 pub mod archive;
 mod check;
 pub mod export;
 pub mod import;
+pub mod parcel;
 pub mod picture;
 pub mod report;
 pub mod rows;
 
 pub use export::Selection;
-pub use import::Parcel;
-pub use report::{Count, Imported, Remark, Report};
+pub use parcel::Parcel;
+pub use report::{Count, Remark, Report, SubjectReport};
 pub use rows::Bundle;

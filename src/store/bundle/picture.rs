@@ -1,4 +1,4 @@
-//! One picture that tells how it was made, as the rows of a bundle: a run with one seed, and its output.
+//! An image whose metadata says how it was made, as a bundle: a run with one seed, and its output.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::Parcel;
 use super::check::wrong;
 use super::export::{prompt, settings};
+use super::parcel::Parcel;
 use super::rows::{BlobRow, Bundle, Digest, OutputRow, PictureRow, RunRow, SubjectRow};
 use crate::store::blobs::Content;
 use crate::store::{Error, Result};
@@ -17,17 +17,17 @@ use crate::studio::run::State;
 use crate::studio::subject::Handle;
 use crate::studio::text::clean;
 
-/// A picture that came in, and what is known of it.
+/// An image to import, and what its metadata says.
 pub struct Incoming {
-    /// For messages.
+    /// The file, for messages.
     pub path: PathBuf,
-    /// The file as it came: the same file is the same run, however often it comes.
+    /// Hash of the file. UUIDs are derived from it, so importing a file again adds nothing.
     pub file: blake3::Hash,
     pub account: Account,
-    /// Whose portrait it is: a subject of this project, or one that is to be added.
+    /// The subject: one of this project, or a new one.
     pub subject: Uuid,
     pub handle: Handle,
-    /// The project's reference that it was made with, if it is here.
+    /// The reference it was made with, if this project has it.
     pub reference: Option<Uuid>,
     pub picture: Content,
     pub thumbnail: Option<Content>,
@@ -36,15 +36,16 @@ pub struct Incoming {
     pub height: u32,
 }
 
-/// Characters of what is noted of an account.
+/// Limit of the note about an import, in characters.
 const LONGEST_NOTE: usize = 500;
 
 impl Parcel {
+    /// An image as a bundle. Fails if its metadata has no seed.
     pub fn of_picture(incoming: Incoming, at: Timestamp) -> Result<Self> {
         let account = &incoming.account;
         let seed = account.seed.ok_or_else(|| Error::BadBundle {
             path: incoming.path.clone(),
-            reason: "it does not say from which seed it was made".to_owned(),
+            reason: "its metadata has no seed".to_owned(),
         })?;
         let at = at.as_millisecond();
         let mut contents = HashMap::new();
@@ -114,7 +115,7 @@ impl Parcel {
             .map(|(hash, content)| BlobRow { hash: Digest(*hash), media_type: content.media_type.to_owned() });
         let bundle = Bundle { subjects: vec![subject], presets: Vec::new(), blobs: blobs.collect() };
         let fetch = move |hash: &blake3::Hash| {
-            let content = contents.get(hash).ok_or_else(|| wrong(format!("its picture {hash} is missing")))?;
+            let content = contents.get(hash).ok_or_else(|| wrong(format!("image {hash} is missing")))?;
             Ok(content.bytes.clone())
         };
         Ok(Self { path: incoming.path, bundle, blobs: Box::new(fetch) })
@@ -122,7 +123,7 @@ impl Parcel {
 }
 
 impl Incoming {
-    /// The UUID of something of this file, for this subject.
+    /// The UUID of a row made from this file for this subject. `what` tells the kinds of rows apart.
     fn id(&self, what: &str) -> Uuid {
         let mut hasher = blake3::Hasher::new_derive_key(what);
         hasher.update(self.subject.as_bytes()).update(self.file.as_bytes());
@@ -132,15 +133,15 @@ impl Incoming {
     }
 }
 
-/// Where it comes from, and what of its account has no place elsewhere.
+/// Notes the origin of the image, and the metadata that no column holds.
 fn note(account: &Account) -> String {
     let mut note = match (account.writer, &account.task, &account.parent) {
         (Writer::Pentimento, Some(task), Some(parent)) => {
-            format!("imported as a picture of {task}, made from {parent}")
+            format!("imported image of {task}, child of {parent}")
         }
-        (Writer::Pentimento, Some(task), None) => format!("imported as a picture of {task}"),
-        (Writer::Pentimento, None, _) => "imported as a picture".to_owned(),
-        (Writer::WebUi, ..) => "imported as a picture of another program".to_owned(),
+        (Writer::Pentimento, Some(task), None) => format!("imported image of {task}"),
+        (Writer::Pentimento, None, _) => "imported image".to_owned(),
+        (Writer::WebUi, ..) => "imported image of another program".to_owned(),
     };
     if !account.not_understood.is_empty() {
         note += &format!("; not understood: {}", account.not_understood.join(", "));

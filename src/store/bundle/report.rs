@@ -6,41 +6,33 @@ use jiff::Timestamp;
 
 use crate::studio::subject::{Handle, ReferenceName, TaskId};
 
-/// Rows that were put in, and rows that were there already and left alone.
+/// How many rows an import added, and how many existed already and were left as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub added: u64,
-    pub there: u64,
+    pub existing: u64,
 }
 
-/// What came of one bundle.
+/// The result of importing one bundle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    pub subjects: Vec<Imported>,
-    pub presets: Presets,
+    pub subjects: Vec<SubjectReport>,
+    pub presets: PresetReport,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Presets {
+pub struct PresetReport {
     pub count: Count,
-    /// Whose names were taken: in the bundle, and here.
+    /// Presets whose name was taken: their name in the bundle, and here.
     pub renamed: Vec<(String, String)>,
-    /// The team's where they come from, and on trial here: what they did there did not come, or is not enough.
+    /// Presets that are promoted in the bundle and on trial here, because too few accepted outputs here support them.
     pub on_trial: Vec<String>,
 }
 
-impl Report {
-    /// Whether everything was there already.
-    pub fn is_nothing_new(&self) -> bool {
-        self.presets.count.added == 0 && self.subjects.iter().all(Imported::is_nothing_new)
-    }
-}
-
-/// One subject that was imported.
+/// The result of importing one subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Imported {
-    /// Its handle in the bundle, and here.
-    pub was: Handle,
+pub struct SubjectReport {
+    pub handle_in_bundle: Handle,
     pub handle: Handle,
     pub subjects: Count,
     pub consents: Count,
@@ -49,42 +41,52 @@ pub struct Imported {
     pub outputs: Count,
     pub reviews: Count,
     pub baselines: Count,
-    /// The runs that are new, by their names here.
+    /// New runs, by their task IDs here.
     pub tasks: Vec<TaskId>,
-    /// Runs whose number was taken: their names in the bundle, and here.
+    /// Runs whose number was taken: their task ID in the bundle, and here.
     pub runs_renamed: Vec<(TaskId, TaskId)>,
     pub references_renamed: Vec<(ReferenceName, ReferenceName)>,
     pub remarks: Vec<Remark>,
 }
 
-/// Something that is not here as it was in the bundle, and why.
+/// Why something differs here from the bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
-    /// A reference came without its picture.
-    RightWithdrawn { reference: ReferenceName },
-    /// An approved reference came as a candidate.
-    RightNotInForce { reference: ReferenceName },
-    /// An approved reference that the quality gate rejects came as a candidate: nobody said why it was approved.
+    /// A reference was imported without its image.
+    ConsentWithdrawn { reference: ReferenceName },
+    /// An approved reference was imported as a candidate.
+    NoValidConsent { reference: ReferenceName },
+    /// An approved reference that the quality gate rejects was imported as a candidate, because nobody overruled the
+    /// gate.
     GateNotOverruled { reference: ReferenceName },
-    /// The bundle knows of a withdrawal that this project does not.
-    WithdrawnElsewhere { statement: String, at: Timestamp },
-    /// A reference that the bundle says was withdrawn is still used here.
+    /// A consent is withdrawn in the bundle but not here.
+    ConsentWithdrawnElsewhere { statement: String, at: Timestamp },
+    /// A reference is withdrawn in the bundle but not here.
     ReferenceWithdrawnElsewhere { reference: ReferenceName },
-    /// A run that was waiting or under way came as a draft, so that nothing starts by itself.
+    /// A run that was queued or running was imported as a draft, so that an import never starts work.
     Draft { task: TaskId },
-    /// Pictures made with a withdrawn reference did not come, nor did runs that were waiting for it.
-    LeftOut { task: TaskId },
-    /// The run is here and not over; the bundle's pictures of it were left out.
-    NotOverHere { task: TaskId },
-    /// The subject has a baseline here, which stays in force, or the bundle's is not accepted here.
-    BaselineOver,
+    /// A run that was not over was left out, because its reference is withdrawn.
+    RunLeftOut { task: TaskId },
+    /// The outputs of a run were left out, because its reference is withdrawn.
+    OutputsLeftOut { task: TaskId },
+    /// Outputs of a run that exists here and is not over were left out.
+    RunNotOver { task: TaskId },
+    /// A current baseline was imported as an earlier one: the subject has one here, or its output is not accepted here.
+    BaselineNotCurrent,
 }
 
-impl Imported {
-    pub fn new(was: Handle, handle: Handle) -> Self {
+impl Report {
+    /// Whether everything existed already.
+    pub fn is_unchanged(&self) -> bool {
+        self.presets.count.added == 0 && self.subjects.iter().all(SubjectReport::is_unchanged)
+    }
+}
+
+impl SubjectReport {
+    pub fn new(handle_in_bundle: Handle, handle: Handle) -> Self {
         let none = Count::default();
         Self {
-            was,
+            handle_in_bundle,
             handle,
             subjects: none,
             consents: none,
@@ -100,11 +102,11 @@ impl Imported {
         }
     }
 
-    /// The counts, each with what it counts.
+    /// The counts, each with the name of what it counts.
     pub fn counts(&self) -> [(&'static str, Count); 7] {
         [
             ("subjects", self.subjects),
-            ("rights", self.consents),
+            ("consents", self.consents),
             ("references", self.references),
             ("runs", self.runs),
             ("outputs", self.outputs),
@@ -113,56 +115,52 @@ impl Imported {
         ]
     }
 
-    /// Whether everything was there already.
-    pub fn is_nothing_new(&self) -> bool {
+    /// Whether everything existed already.
+    pub fn is_unchanged(&self) -> bool {
         self.counts().iter().all(|(_, count)| count.added == 0)
     }
 }
 
 impl Count {
     pub(super) fn add(&mut self, is_new: bool) {
-        *if is_new { &mut self.added } else { &mut self.there } += 1;
+        *if is_new { &mut self.added } else { &mut self.existing } += 1;
     }
 }
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RightWithdrawn { reference } => {
-                write!(f, "{reference} came without its picture: the right to it was withdrawn")
+            Self::ConsentWithdrawn { reference } => {
+                write!(f, "imported {reference} without its image: its consent is withdrawn")
             }
-            Self::RightNotInForce { reference } => write!(
+            Self::NoValidConsent { reference } => write!(
                 f,
-                "{reference} came as a candidate, because the right to it is not in force; record one before it is \
-                 approved again"
+                "imported {reference} as a candidate: its consent is not valid now. Record a new one before you approve it"
             ),
             Self::GateNotOverruled { reference } => write!(
                 f,
-                "{reference} came as a candidate: the quality gate rejects it, and no reason to overrule the gate came \
-                 with it"
+                "imported {reference} as a candidate: the quality gate rejects it, and the bundle gives no reason to \
+                 overrule the gate"
             ),
-            Self::WithdrawnElsewhere { statement, at } => write!(
+            Self::ConsentWithdrawnElsewhere { statement, at } => write!(
                 f,
-                "the right {statement:?} was withdrawn on {} where the bundle comes from, and is recorded here as in \
-                 force; look into it, and withdraw its references here too",
+                "the consent {statement:?} was withdrawn on {} in the bundle and is valid here: check it, and withdraw \
+                 its references here too",
                 at.strftime("%Y-%m-%d")
             ),
-            Self::ReferenceWithdrawnElsewhere { reference } => write!(
-                f,
-                "{reference} was withdrawn where the bundle comes from, and is still here; look into it, and withdraw \
-                 it here too"
-            ),
+            Self::ReferenceWithdrawnElsewhere { reference } => {
+                write!(f, "{reference} is withdrawn in the bundle and not here: check it, and withdraw it here too")
+            }
             Self::Draft { task } => {
-                write!(f, "{task} was not over yet; it came as a draft, and nothing starts by itself")
+                write!(f, "imported {task} as a draft: it was not over, and an import starts nothing")
             }
-            Self::LeftOut { task } => {
-                write!(f, "what {task} made or waited for was left out: its reference is withdrawn")
+            Self::RunLeftOut { task } => write!(f, "left out {task}: its reference is withdrawn"),
+            Self::OutputsLeftOut { task } => write!(f, "left out the outputs of {task}: its reference is withdrawn"),
+            Self::RunNotOver { task } => {
+                write!(f, "left out the outputs of {task}: the run exists here and is not over")
             }
-            Self::NotOverHere { task } => {
-                write!(f, "{task} is here and not over yet, so the pictures of it that came were left out")
-            }
-            Self::BaselineOver => f.write_str(
-                "the bundle's baseline came as an earlier one: another is in force here, or its output is not accepted",
+            Self::BaselineNotCurrent => f.write_str(
+                "imported the baseline as an earlier one: the subject has another here, or its output is not accepted",
             ),
         }
     }
