@@ -1,15 +1,14 @@
--- A project: subjects, the rights to their pictures, references, runs, outputs, reviews, and what grew out of them.
+-- A project: subjects, consents, references, runs, outputs, reviews, baselines, presets, and the queue.
 --
--- Times are milliseconds since 1970 (UTC). Hashes are BLAKE3, 32 bytes. UUIDs are version 7, 16 bytes, and are what a
--- bundle carries to another project; the integer keys are this project's own. "On delete" says what happens to a row
--- when the one it points to goes.
+-- Times are milliseconds since 1970 (UTC). Hashes are BLAKE3, 32 bytes. UUIDs are version 7, 16 bytes; they identify
+-- rows in bundles. Integer keys are valid in this project only.
 
 CREATE TABLE project (
   key   TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- A file under blobs/. A row that points to a blob holds it (RESTRICT): what nothing holds is deleted by the store.
+-- A file under blobs/. A blob that a row refers to cannot be deleted (RESTRICT); the store deletes unused ones.
 CREATE TABLE blobs (
   hash       BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
   size       INTEGER NOT NULL CHECK (size >= 0),
@@ -17,7 +16,7 @@ CREATE TABLE blobs (
   created    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Blobs whose rows are gone and whose files are about to go: a crash in between is made good on the next opening.
+-- Deleted blobs whose files must still be deleted. After a crash, that happens on the next opening.
 CREATE TABLE blob_removals (
   hash BLOB NOT NULL PRIMARY KEY CHECK (length(hash) = 32)
 ) STRICT, WITHOUT ROWID;
@@ -29,7 +28,7 @@ CREATE TABLE subjects (
   name           TEXT    NOT NULL CHECK (name <> ''),
   note           TEXT    NOT NULL DEFAULT '',
   created        INTEGER NOT NULL,
-  -- The last numbers given to a run and to a reference; none is given twice, even when its bearer is deleted.
+  -- The last numbers used for a run and a reference. Numbers of deleted rows are not used again.
   last_run       INTEGER NOT NULL DEFAULT 0,
   last_reference INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -46,13 +45,13 @@ CREATE TABLE consents (
 ) STRICT;
 CREATE INDEX consents_of_subject ON consents (subject_id);
 
--- "References" is a word of SQL's own.
+-- "references" is an SQL keyword.
 CREATE TABLE refs (
   id           INTEGER PRIMARY KEY,
   uuid         BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
   subject_id   INTEGER NOT NULL REFERENCES subjects ON DELETE CASCADE,
   number       INTEGER NOT NULL CHECK (number > 0),
-  -- A picture cannot outlive the record of the right to it.
+  -- An image cannot outlive its consent.
   consent_id   INTEGER NOT NULL REFERENCES consents ON DELETE CASCADE,
   label        TEXT    NOT NULL DEFAULT '',
   state        TEXT    NOT NULL CHECK (state IN ('candidate', 'approved', 'rejected', 'retired', 'withdrawn')),
@@ -71,7 +70,7 @@ CREATE TABLE refs (
   CHECK ((state = 'withdrawn') = (picture IS NULL)),
   CHECK ((picture IS NULL) = (width IS NULL) AND (picture IS NULL) = (height IS NULL)),
   CHECK (picture IS NOT NULL OR (thumbnail IS NULL AND report IS NULL AND overruled IS NULL AND note = '' AND label = '')),
-  -- The gate can be overruled, but not in silence.
+  -- Overruling the quality gate needs a reason.
   CHECK (state <> 'approved' OR gate <> 'reject' OR overruled IS NOT NULL)
 ) STRICT;
 CREATE INDEX refs_of_consent ON refs (consent_id);
@@ -83,9 +82,9 @@ CREATE TABLE runs (
   uuid               BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
   subject_id         INTEGER NOT NULL REFERENCES subjects ON DELETE CASCADE,
   number             INTEGER NOT NULL CHECK (number > 0),
-  -- NO ACTION: goes with the subject, and otherwise a reference stays as long as a run tells of it.
+  -- NO ACTION: a reference with runs cannot be deleted, except together with its subject.
   ref_id             INTEGER REFERENCES refs ON DELETE NO ACTION,
-  -- The delta stays even if the parent goes.
+  -- The delta stays if the parent is deleted.
   parent_id          INTEGER REFERENCES runs ON DELETE SET NULL,
   prompt_subject     TEXT    NOT NULL,
   prompt_camera      TEXT    NOT NULL,
@@ -97,7 +96,7 @@ CREATE TABLE runs (
   seeds              TEXT    NOT NULL CHECK (json_type(seeds) = 'array' AND json_array_length(seeds) > 0),
   steps              INTEGER NOT NULL CHECK (steps > 0),
   guidance           REAL    NOT NULL,
-  -- A number, or a weight for each block.
+  -- A number, or an object with a scale for each block.
   adapter_scale      TEXT    NOT NULL CHECK (json_valid(adapter_scale)),
   adapter_start      REAL    NOT NULL CHECK (adapter_start BETWEEN 0 AND 1),
   adapter_end        REAL    NOT NULL CHECK (adapter_end BETWEEN 0 AND 1),
@@ -113,18 +112,18 @@ CREATE TABLE runs (
   adapter_hash       BLOB    CHECK (length(adapter_hash) = 32),
   image_encoder_hash BLOB    CHECK (length(image_encoder_hash) = 32),
   delta              TEXT    CHECK (json_type(delta) = 'array'),
-  -- Against the parent, several variables change only with a reason.
+  -- Required if several variables differ from the parent.
   debug_reason       TEXT    CHECK (debug_reason <> ''),
   profile            TEXT,
   diagnosis          TEXT    NOT NULL DEFAULT '',
   state              TEXT    NOT NULL
                      CHECK (state IN ('draft', 'queued', 'running', 'done', 'failed', 'cancelled', 'interrupted')),
-  -- 0 low, 1 normal, 2 high; within one priority, by place.
+  -- 0 low, 1 normal, 2 high. Runs of the same priority are ordered by place.
   priority           INTEGER NOT NULL CHECK (priority IN (0, 1, 2)),
   place              INTEGER NOT NULL,
-  -- How often the run was begun. With the owner, the token that everything a worker writes must carry.
+  -- How often the run was started. A worker may write only with the current owner and attempt.
   attempt            INTEGER NOT NULL DEFAULT 0,
-  -- How often it may be begun in a row without getting any further, and how often still.
+  -- How many starts without progress are allowed, and how many are left.
   attempts_allowed   INTEGER NOT NULL CHECK (attempts_allowed > 0),
   attempts_left      INTEGER NOT NULL,
   owner              TEXT,
@@ -153,13 +152,13 @@ CREATE TABLE outputs (
   id        INTEGER PRIMARY KEY,
   uuid      BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
   run_id    INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
-  -- The seed's 64 bits, as a signed number.
+  -- The 64 bits of the seed, as a signed number.
   seed      INTEGER NOT NULL,
-  -- What decides the picture, as one hash: the same work done twice is stored once.
+  -- Hash of everything that determines the output, to reuse an output instead of making it again.
   key       BLOB    NOT NULL CHECK (length(key) = 32),
   picture   BLOB    NOT NULL REFERENCES blobs ON DELETE RESTRICT,
   thumbnail BLOB    REFERENCES blobs ON DELETE RESTRICT,
-  -- The final latents, where they were kept.
+  -- The final latents, if they were kept.
   latents   BLOB    REFERENCES blobs ON DELETE RESTRICT,
   width     INTEGER NOT NULL CHECK (width > 0),
   height    INTEGER NOT NULL CHECK (height > 0),
@@ -173,7 +172,7 @@ CREATE INDEX outputs_by_picture ON outputs (picture);
 CREATE INDEX outputs_by_thumbnail ON outputs (thumbnail) WHERE thumbnail IS NOT NULL;
 CREATE INDEX outputs_by_latents ON outputs (latents) WHERE latents IS NOT NULL;
 
--- Where an interrupted run goes on: the latents in the middle of denoising, as the worker wrote them.
+-- Where an interrupted run continues: the state in the middle of denoising, in the worker's own format.
 CREATE TABLE resume_points (
   run_id  INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
   step    INTEGER NOT NULL CHECK (step >= 0),
@@ -181,7 +180,7 @@ CREATE TABLE resume_points (
   written INTEGER NOT NULL
 ) STRICT;
 
--- The small picture of a run under way.
+-- A small preview of a running run.
 CREATE TABLE previews (
   run_id  INTEGER PRIMARY KEY REFERENCES runs ON DELETE CASCADE,
   step    INTEGER NOT NULL CHECK (step >= 0),
@@ -213,7 +212,7 @@ CREATE TABLE rubric_scores (
   PRIMARY KEY (review_id, criterion)
 ) STRICT, WITHOUT ROWID;
 
--- The output a subject's further runs are held against; earlier ones are kept with their end.
+-- The output that a subject's runs are compared with. Earlier baselines are kept; `until` is when they ended.
 CREATE TABLE baselines (
   id         INTEGER PRIMARY KEY,
   uuid       BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
@@ -227,13 +226,13 @@ CREATE TABLE baselines (
 CREATE UNIQUE INDEX baseline_in_force ON baselines (subject_id) WHERE until IS NULL;
 CREATE INDEX baselines_of_output ON baselines (output_id);
 
--- Settings that held up, for everyone: no prompt and no reference in them.
+-- Named settings, without prompt and reference.
 CREATE TABLE presets (
   id            INTEGER PRIMARY KEY,
   uuid          BLOB    NOT NULL UNIQUE CHECK (length(uuid) = 16),
   name          TEXT    NOT NULL UNIQUE CHECK (name <> ''),
   note          TEXT    NOT NULL DEFAULT '',
-  -- Where the settings come from; the preset stays when that run goes.
+  -- The run that the settings come from. The preset stays if that run is deleted.
   run_id        INTEGER REFERENCES runs ON DELETE SET NULL,
   steps         INTEGER NOT NULL CHECK (steps > 0),
   guidance      REAL    NOT NULL,
@@ -250,7 +249,7 @@ CREATE TABLE presets (
 ) STRICT;
 CREATE INDEX presets_of_run ON presets (run_id) WHERE run_id IS NOT NULL;
 
--- One row: whether the queue stands still, and the next place in it.
+-- One row: whether the queue is paused, and the next place in it.
 CREATE TABLE queue (
   id           INTEGER PRIMARY KEY CHECK (id = 1),
   paused       INTEGER,
@@ -259,15 +258,15 @@ CREATE TABLE queue (
 ) STRICT;
 INSERT INTO queue (id, next_place) VALUES (1, 1);
 
--- One worker for each device.
+-- One worker per device.
 CREATE TABLE workers (
   device TEXT    NOT NULL PRIMARY KEY,
   owner  TEXT    NOT NULL,
   lease  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Full-text search. The indexes hold words only, and take their texts from the tables; 'secure-delete' takes the words
--- of a deleted row out at once instead of crossing them out.
+-- Full-text search. The indexes read their texts from the tables (external content). 'secure-delete' removes the words
+-- of a deleted row from the index at once.
 CREATE VIRTUAL TABLE runs_text USING fts5 (
   prompt_subject, prompt_camera, prompt_lighting, prompt_style, prompt_constraints, negative, diagnosis,
   content = 'runs', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3'
