@@ -76,7 +76,7 @@ impl fmt::Display for Size {
 
 impl Filled {
     pub fn database_bytes(&self) -> Result<u64> {
-        Ok(fs::metadata(pentimento::store::open::database(&self.folder))?.len())
+        Ok(fs::metadata(pentimento::store::layout::database(&self.folder))?.len())
     }
 }
 
@@ -95,7 +95,7 @@ pub fn project(folder: &Path, size: Size) -> Result<Filled> {
     let store = Store::create(folder)?;
     template(&store)?;
     drop(store);
-    let path = pentimento::store::open::database(folder);
+    let path = pentimento::store::layout::database(folder);
     let mut connection = Connection::open(&path)?;
     // A power cut may cost this one.
     connection.pragma_update(None, "synchronous", "OFF")?;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::imaging::provenance::settings_record;
 use crate::store::Reader;
-use crate::store::forget::Gone;
+use crate::store::forget::DeletionReport;
 use crate::studio::consent::{Consent, Standing};
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::reference::Reference;
@@ -164,7 +164,7 @@ fn review(review: &Review) -> Value {
 }
 
 /// What was deleted for good.
-pub fn gone(gone: &Gone) -> Value {
+pub fn gone(gone: &DeletionReport) -> Value {
     json!({
         "references": gone.references,
         "runs": gone.runs,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::store::open::database;
+use crate::store::layout::database;
 use crate::store::{Reader, Store};
 use crate::studio::text::clean;
 

@@ -54,7 +54,7 @@ pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
     worker.join()?;
     let left = left_over(&store);
     // Another process may be at it; then the log is that one's to bring in.
-    let _ = store.settle();
+    let _ = store.checkpoint();
     match ended? {
         End::Left => Ok(left.map_or(Ok(()), |left| print::lines([left]))?),
         End::HungUp => Ok(()),

@@ -1,4 +1,4 @@
-//! Everything that can go wrong with a project on disk, as sentences: what was wrong, where, what to do.
+//! Errors of a project on disk. Each message states the problem and then the action to take.
 
 use std::path::{Path, PathBuf};
 
@@ -9,158 +9,155 @@ use rustix::io::Errno;
 use crate::studio::rules::Refusal;
 use crate::studio::subject::TaskId;
 
-use super::open::{log, shared_memory};
+use super::layout::{shared_memory, wal};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A rule of the workbench says no: nothing is broken.
+    /// A rule of the workbench refused the action. Nothing is broken.
     #[error("{0}")]
     Refused(#[from] Refusal),
 
-    #[error("{} is not a project: it has no project.db; make one with `pentimento init {}`", folder.display(), folder.display())]
+    #[error("no project in {}: create one with `pentimento init {}`", folder.display(), folder.display())]
     NoProject { folder: PathBuf },
 
-    #[error("{} is a project already; nothing was changed", folder.display())]
+    #[error("{} already holds a project: open it, or choose another folder", folder.display())]
     ProjectExists { folder: PathBuf },
 
-    #[error(
-        "{} is not a project's database{}; nothing was changed; if it should be one, take it from a backup",
-        path.display(), because(.reason)
-    )]
+    #[error("{} is not a project database ({reason}): restore it from a backup", path.display())]
     NotADatabase { path: PathBuf, reason: String },
 
     #[error(
-        "{} is damaged or cut short: {reason}; nothing was changed; copy the folder away, delete project.db-wal and \
-         project.db-shm if they are there, and take the database from a backup (the newest before a migration is in \
-         backups/)",
+        "{} is damaged or truncated ({reason}). Copy the project folder, delete project.db-wal and project.db-shm, then \
+         restore project.db from a backup (backups/ has one from before each migration)",
         path.display()
     )]
     Damaged { path: PathBuf, reason: String },
 
-    /// A log that was left behind, beside a database that was put there later.
+    /// A log that was left behind beside a database that was put there later.
     #[error(
-        "{} is not the log of the database beside it: with it the database is damaged ({reason}), without it it is \
-         whole; nothing was changed; copy the folder away, then delete this file, and project.db-shm with it",
+        "{} belongs to another database: the one beside it is damaged with this log ({reason}) and intact without it. \
+         Copy the project folder, then delete this file and project.db-shm",
         path.display()
     )]
     ForeignLog { path: PathBuf, reason: String },
 
     #[error(
-        "{} was written by a newer pentimento (its schema is {found}, this program knows {known}); nothing was changed; \
-         use the newer program",
+        "{} was written by a newer pentimento (schema {found}; this version supports {known}): update pentimento",
         path.display()
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
 
     #[error(
-        "{} cannot be opened for reading and writing: {reason}; a project's folder and every file in it must be yours to \
-         read and write",
+        "cannot read and write {} ({reason}): check the permissions of the file and its folder",
         path.display()
     )]
     ReadOnly { path: PathBuf, reason: String },
 
-    #[error("there is no room left on the disk of {}: nothing of this step was stored; make room and try again", path.display())]
+    #[error("no space left on the disk of {}; this change was not stored: free some space and try again", path.display())]
     DiskFull { path: PathBuf },
 
     #[error(
-        "the disk of {} failed: {reason}; nothing of this step was stored; look into the system's log, and copy the \
-         project to another disk before you go on",
+        "the disk of {} failed ({reason}); this change was not stored: check the system log, and copy the project to \
+         another disk",
         path.display()
     )]
     DiskFailed { path: PathBuf, reason: String },
 
-    #[error("another program has been holding {} for too long; look what it is doing, and try again", path.display())]
+    #[error("another program has locked {} for too long: wait for it or stop it, then try again", path.display())]
     Busy { path: PathBuf },
 
-    #[error("the migration {name} of {} failed: {reason}; the database is as it was, and {}", path.display(), backup_note(.backup))]
+    #[error(
+        "migration {name} of {} failed ({reason}); the database is unchanged: {}",
+        path.display(), migration_advice(.backup)
+    )]
     Migration { path: PathBuf, name: String, reason: String, backup: Option<PathBuf> },
 
-    #[error("the backup {} is not whole: {reason}; nothing else was changed", path.display())]
+    #[error("the copy {} is not usable ({reason}): copy to another file", path.display())]
     BadBackup { path: PathBuf, reason: String },
 
-    #[error("there is no {what} called {name:?} in this project")]
+    #[error("no {what} named {name:?} in this project: check the name")]
     NotFound { what: &'static str, name: String },
 
-    #[error("{what} is empty; write something")]
+    #[error("{what} is empty: enter some text")]
     Empty { what: &'static str },
 
-    #[error("there is a {what} called {name:?} already; choose another name")]
+    #[error("a {what} named {name:?} already exists: choose another name")]
     Taken { what: &'static str, name: String },
 
     #[error(
-        "{task} is not this worker's any more (it was cancelled, deleted, or its lease ran out and another worker took \
-         it); what it still had to write was dropped"
+        "this worker's lease on {task} is lost (cancelled, deleted, or expired and taken by another worker): its last \
+         change was discarded"
     )]
     LostLease { task: TaskId },
 
-    #[error("{task} cannot be done yet: it has no picture for the seeds {missing:?}")]
+    #[error("{task} is not done: seeds {missing:?} have no output yet")]
     Unfinished { task: TaskId, missing: Vec<u64> },
 
-    #[error("{task} was not asked for the seed {seed}; its picture was not stored")]
+    #[error("seed {seed} is not part of {task}: its output was not stored")]
     ForeignSeed { task: TaskId, seed: u64 },
 
-    #[error("the worker {owner} already serves {device} in this project; one worker for each device")]
+    #[error("worker {owner} already uses {device} in this project: stop it, or choose another device")]
     DeviceTaken { device: String, owner: String },
 
-    #[error("the file of the blob {hash} is missing: {}; take it from a backup, or run `pentimento verify`", path.display())]
+    #[error("blob {hash} is missing: restore {} from a backup", path.display())]
     BlobMissing { hash: blake3::Hash, path: PathBuf },
 
-    #[error("the file of the blob {hash} has changed: {}; take it from a backup, or run `pentimento verify`", path.display())]
+    #[error("blob {hash} is damaged: restore {} from a backup", path.display())]
     BlobChanged { hash: blake3::Hash, path: PathBuf },
 
-    #[error("{} cannot be {doing}: {source}", path.display())]
-    File { path: PathBuf, doing: &'static str, source: std::io::Error },
+    #[error("cannot {action} {}: {source}", path.display())]
+    File { path: PathBuf, action: &'static str, source: std::io::Error },
 
-    #[error("{} cannot be imported: {reason}; nothing was changed; have it exported again where it comes from", path.display())]
+    #[error("cannot import {}: {reason}; nothing was changed. Export it again at its origin", path.display())]
     BadBundle { path: PathBuf, reason: String },
 
-    #[error("there is a file {} already, and it was left alone; choose another name, or replace it with --force", path.display())]
+    #[error("{} already exists: choose another name, or overwrite it with --force", path.display())]
     FileExists { path: PathBuf },
 
-    #[error("a value in the database cannot be understood: {0}; run `pentimento verify`")]
+    #[error("unexpected value in the database ({0}): run `pentimento verify`")]
     BadValue(String),
 
-    #[error("the database refused: {0}")]
+    #[error("database error: {0}")]
     Sql(#[from] rusqlite::Error),
 }
 
 impl Error {
-    /// The same error, told as what it means for the file it happened to.
+    /// Turns an SQLite error into the one that names the file and the cause.
     pub(super) fn at(self, path: &Path) -> Self {
         let path = path.to_owned();
         let Self::Sql(error) = self else { return self };
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull { path },
-            // The memory that programs share is a file too; that it cannot grow is all that SQLite says of a full disk.
-            Some(ErrorCode::SystemIoFailure) if extended(&error) == ffi::SQLITE_IOERR_SHMSIZE => {
+            // On a full disk SQLite cannot extend its shared memory file, and reports only that.
+            Some(ErrorCode::SystemIoFailure) if extended_code(&error) == ffi::SQLITE_IOERR_SHMSIZE => {
                 Self::DiskFull { path }
             }
             Some(ErrorCode::SystemIoFailure) => Self::DiskFailed { path, reason: error.to_string() },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
-            Some(ErrorCode::NotADatabase) => Self::NotADatabase { path, reason: String::new() },
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase { path, reason: error.to_string() },
             Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, reason: error.to_string() },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                let (path, reason) = unwritable(&path).unwrap_or_else(|| (path, error.to_string()));
+                let (path, reason) = inaccessible(&path).unwrap_or_else(|| (path, error.to_string()));
                 Self::ReadOnly { path, reason }
             }
             _ => Self::Sql(error),
         }
     }
 
-    /// An error of the file system, told as what it means.
-    pub(super) fn file(path: &Path, doing: &'static str, source: std::io::Error) -> Self {
+    /// Turns an I/O error into one that names the file and the cause. `action` is a verb such as "read".
+    pub(super) fn file(path: &Path, action: &'static str, source: std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;
         let path = path.to_owned();
         match source.kind() {
             Kind::StorageFull | Kind::QuotaExceeded => Self::DiskFull { path },
             Kind::ReadOnlyFilesystem | Kind::PermissionDenied => Self::ReadOnly { path, reason: source.to_string() },
-            _ => Self::File { path, doing, source },
+            _ => Self::File { path, action, source },
         }
     }
 
-    /// The same error, told as one of this bundle.
+    /// Adds the bundle's path to a [`Error::BadBundle`] that has none yet.
     pub(super) fn of_bundle(self, bundle: &Path) -> Self {
         match self {
             Self::BadBundle { path, reason } if path.as_os_str().is_empty() => {
@@ -170,7 +167,7 @@ impl Error {
         }
     }
 
-    /// The name of the rule that refused, where one did.
+    /// The name of the rule, if a rule refused the action.
     pub fn rule(&self) -> Option<&'static str> {
         match self {
             Self::Refused(refusal) => Some(refusal.rule()),
@@ -179,29 +176,25 @@ impl Error {
     }
 }
 
-fn extended(error: &rusqlite::Error) -> i32 {
+fn extended_code(error: &rusqlite::Error) -> i32 {
     error.sqlite_error().map_or(0, |error| error.extended_code)
 }
 
-/// Which of a database's files stands in the way, and why; SQLite does not say. They are not opened for that: closing
-/// one would end this process's locks on it.
-fn unwritable(database: &Path) -> Option<(PathBuf, String)> {
+/// The first of a database's files that this user cannot access, and why; SQLite does not say. `access` is used because
+/// opening and closing a file would release this process's locks on it.
+fn inaccessible(database: &Path) -> Option<(PathBuf, String)> {
     let folder = database.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let files = [database.to_owned(), log(database), shared_memory(database), folder.to_owned()];
-    let refused = |path: PathBuf| match access(&path, Access::READ_OK | Access::WRITE_OK) {
+    let files = [database.to_owned(), wal(database), shared_memory(database), folder.to_owned()];
+    let denied = |path: PathBuf| match access(&path, Access::READ_OK | Access::WRITE_OK) {
         Ok(()) | Err(Errno::NOENT) => None,
         Err(error) => Some((path, std::io::Error::from(error).to_string())),
     };
-    files.into_iter().find_map(refused)
+    files.into_iter().find_map(denied)
 }
 
-fn because(reason: &str) -> String {
-    if reason.is_empty() { String::new() } else { format!(": {reason}") }
-}
-
-fn backup_note(backup: &Option<PathBuf>) -> String {
+fn migration_advice(backup: &Option<PathBuf>) -> String {
     match backup {
-        Some(path) => format!("a copy from before it is {}", path.display()),
-        None => "it had been new".to_owned(),
+        Some(path) => format!("use the older pentimento, and keep the copy {}", path.display()),
+        None => "report this bug".to_owned(),
     }
 }

@@ -1,18 +1,18 @@
-//! The schema's history: `migrations/NNNN_name.sql`, forward only, each in one transaction, each after a verified copy
-//! of the database as it was. `PRAGMA user_version` is the number of the last one applied.
+//! Schema migrations: `migrations/NNNN_name.sql`, forward only. Each runs in one transaction, after a verified copy of
+//! the database. `PRAGMA user_version` holds the number of the last migration.
 
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::backup;
-use super::open::make_folder;
-use super::{Error, Result};
+use super::disk::{make_folder, parent};
+use super::snapshot::copy_database;
+use super::{Error, Result, layout};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/migrations");
 
-/// One step of the schema.
+/// One change of the schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration<'a> {
     pub number: i64,
@@ -20,14 +20,14 @@ pub struct Migration<'a> {
     pub sql: &'a str,
 }
 
-/// The migrations this program carries, numbered from 1 without gaps.
+/// The migrations built into this program, numbered from 1 without gaps.
 pub fn embedded() -> Result<Vec<Migration<'static>>> {
     let mut migrations = Vec::new();
     for file in FILES.files() {
         let name = file.path().file_stem().and_then(|name| name.to_str()).unwrap_or_default();
         let number = name.split('_').next().and_then(|number| number.parse().ok());
         let (Some(number), Some(sql)) = (number, file.contents_utf8()) else {
-            return Err(Error::BadValue(format!("{} is no migration", file.path().display())));
+            return Err(Error::BadValue(format!("{} is not a migration", file.path().display())));
         };
         migrations.push(Migration { number, name, sql });
     }
@@ -40,15 +40,16 @@ pub fn newest() -> Result<i64> {
     Ok(embedded()?.last().map_or(0, |migration| migration.number))
 }
 
-/// Applies what is missing.
+/// Applies the migrations that the database does not have yet.
 pub(super) fn migrate(connection: &mut Connection, path: &Path, migrations: &[Migration<'_>]) -> Result<()> {
+    // A new database has nothing to back up.
+    let is_new = version(connection)? == 0;
     for migration in migrations {
         let version = version(connection)?;
         if version >= migration.number {
             continue;
         }
-        // A database without a schema has nothing to lose.
-        let backup = (version > 0).then(|| keep(connection, path, migration, version)).transpose()?;
+        let backup = (!is_new).then(|| back_up(connection, path, migration, version)).transpose()?;
         apply(connection, migration).map_err(|error| match error {
             Error::Sql(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull) => Error::Migration {
                 path: path.to_owned(),
@@ -68,30 +69,30 @@ fn version(connection: &Connection) -> Result<i64> {
 
 fn apply(connection: &mut Connection, migration: &Migration<'_>) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another program may have been faster.
+    // Another program may have applied it since.
     if version(&transaction)? >= migration.number {
         return Ok(());
     }
     transaction.execute_batch(migration.sql)?;
     let broken = transaction.prepare("PRAGMA foreign_key_check")?.exists([])?;
     if broken {
-        return Err(Error::BadValue(format!("after {} rows point to rows that are not there", migration.name)));
+        return Err(Error::BadValue(format!("{} breaks a foreign key", migration.name)));
     }
     transaction.pragma_update(None, "user_version", migration.number)?;
     Ok(transaction.commit()?)
 }
 
-/// A copy of the database from before a migration, checked.
-fn keep(connection: &Connection, path: &Path, migration: &Migration<'_>, version: i64) -> Result<PathBuf> {
-    let folder = path.with_file_name("backups");
+/// Makes a verified copy of the database before a migration. Returns its path.
+fn back_up(connection: &Connection, path: &Path, migration: &Migration<'_>, version: i64) -> Result<PathBuf> {
+    let folder = layout::backups(parent(path));
     make_folder(&folder)?;
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
     let copy = folder.join(format!("before-{}-{time}.db", migration.name));
-    backup::copy_database(connection, &copy)?;
+    copy_database(connection, &copy)?;
     let opened = Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let found = self::version(&opened)?;
     if found != version {
-        let reason = format!("its schema is {found} instead of {version}");
+        let reason = format!("its schema version is {found}, not {version}");
         return Err(Error::BadBackup { path: copy, reason });
     }
     Ok(copy)
@@ -115,17 +116,19 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_ones_are_numbered_without_gaps() {
+    fn embedded_migrations_are_numbered_without_gaps() {
         let numbers: Vec<_> = embedded().unwrap().iter().map(|migration| migration.number).collect();
         assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>());
     }
 
     #[test]
-    fn a_new_database_is_not_backed_up_and_an_old_one_is() {
+    fn only_a_database_with_a_schema_is_backed_up() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("project.db");
         let mut connection = Connection::open(&path).unwrap();
         migrate(&mut connection, &path, &[FIRST]).unwrap();
+        let other = folder.path().join("other.db");
+        migrate(&mut Connection::open(&other).unwrap(), &other, &[FIRST, SECOND]).unwrap();
         assert_eq!(backups(folder.path()).len(), 0);
         migrate(&mut connection, &path, &[FIRST, SECOND]).unwrap();
         assert_eq!(version(&connection).unwrap(), 2);
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_migration_that_fails_changes_nothing() {
+    fn a_failed_migration_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("project.db");
         let mut connection = Connection::open(&path).unwrap();
@@ -151,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn a_migration_that_breaks_a_foreign_key_is_undone() {
+    fn a_migration_that_breaks_a_foreign_key_is_rolled_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("project.db");
         let mut connection = Connection::open(&path).unwrap();
         connection.pragma_update(None, "foreign_keys", false).unwrap();
         let sql = "CREATE TABLE c (a INTEGER REFERENCES a) STRICT; INSERT INTO c VALUES (77);";
         let error = migrate(&mut connection, &path, &[FIRST, Migration { sql, ..SECOND }]).unwrap_err();
-        assert!(error.to_string().contains("point to rows"), "{error}");
+        assert!(error.to_string().contains("foreign key"), "{error}");
         assert_eq!(version(&connection).unwrap(), 1);
     }
 }

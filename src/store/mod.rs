@@ -1,22 +1,27 @@
-//! A project on disk: one folder with `project.db` (SQLite), `blobs/` and `backups/`. The only place that knows SQL.
+//! A project on disk: a folder with `project.db` (SQLite), `blobs/` and `backups/`. The only module that knows SQL.
 //!
-//! [`Store`] writes, through one connection behind a mutex; each [`Reader`] has a connection of its own and never waits
-//! for the writer. Whatever depends on the time takes it as an argument.
+//! [`Store`] writes, through one connection behind a mutex. Each [`Reader`] has its own connection and never waits for
+//! the writer. Functions that need the current time take it as an argument.
 //!
-//! - [`open`]: making and opening a project; [`migrations`]: the schema, forward only
-//! - [`blobs`]: files named by their hash
-//! - [`subjects`], [`references`]: who, with what right, from which pictures
-//! - [`runs`]: making runs under the rules, and reading them; [`queue`]: handing them to workers
-//! - [`outputs`], [`reviews`], [`presets`]: what came of them
-//! - [`bundle`]: what leaves a project and enters another
-//! - [`lines`], [`search`]: what lists show, and full text; [`verify`], [`backup`], [`forget`]: upkeep
+//! - [`layout`]: paths of the files; `disk`: private folders, atomic writes; `snapshot`: verified copies of the database
+//! - [`open`]: creating and opening a project; [`migrations`]: the schema, forward only; `wal`: leftover logs
+//! - [`blobs`]: files named by their hash; `blob_rows`: their rows; `removal`: finishing deletions
+//! - [`subjects`], [`references`]: subjects, consents, reference images
+//! - [`runs`]: creating and reading runs; [`queue`]: giving them to workers
+//! - [`outputs`], [`reviews`], [`presets`]: results, and what people say about them
+//! - [`bundle`]: export and import
+//! - [`lines`], [`search`]: rows for lists, full-text search
+//! - [`verify`], [`backup`], [`forget`]: maintenance and deletion
 
 pub mod backup;
+mod blob_rows;
 pub mod blobs;
 pub mod bundle;
 mod columns;
+mod disk;
 mod error;
 pub mod forget;
+pub mod layout;
 pub mod lines;
 pub mod migrations;
 pub mod open;
@@ -24,11 +29,14 @@ pub mod outputs;
 pub mod presets;
 pub mod queue;
 pub mod references;
+mod removal;
 pub mod reviews;
 pub mod runs;
 pub mod search;
+mod snapshot;
 pub mod subjects;
 pub mod verify;
+mod wal;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +47,7 @@ pub use error::{Error, Result};
 
 use blobs::Blobs;
 
-/// The one who writes. Shared between threads by reference; other processes may have theirs on the same project.
+/// Writes to a project. Threads share it by reference; other processes may have the same project open.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
@@ -48,7 +56,7 @@ pub struct Store {
     warnings: Vec<String>,
 }
 
-/// A connection that only reads. Each thread takes its own.
+/// A read-only connection to a project. Each thread needs its own.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
@@ -56,12 +64,12 @@ pub struct Reader {
     blobs: Blobs,
 }
 
-/// Whether a power cut may undo what was written last. A crash of the program never does.
+/// Whether a power cut may undo a transaction. A crash of the program never does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Durability {
-    /// On the disk when the call returns.
+    /// The transaction is on the disk when the call returns.
     Full,
-    /// On the disk some time soon: for heartbeats and previews, which are worth no wait.
+    /// The transaction reaches the disk later: for heartbeats and previews.
     Soon,
 }
 
@@ -74,14 +82,14 @@ impl Store {
         &self.blobs
     }
 
-    /// What a person should know about where this project lies; empty when all is well.
+    /// Warnings for the user about where the project is stored.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// Brings the log into the database's file, for a program that ends while some of its threads still read: a log that
-    /// is left behind makes the next one look through all pages.
-    pub fn settle(&self) -> Result<()> {
+    /// Moves the write-ahead log into the database file. Needed before the program exits while a thread still reads: a
+    /// log that is left behind makes the next start check every page.
+    pub fn checkpoint(&self) -> Result<()> {
         self.with_writer(|writer| Ok(writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))
     }
 
@@ -90,10 +98,10 @@ impl Store {
     }
 
     fn database(&self) -> PathBuf {
-        open::database(&self.folder)
+        layout::database(&self.folder)
     }
 
-    /// Runs one step as a whole: in a transaction that has the database's write lock from its beginning.
+    /// Runs a step in a transaction that takes the database's write lock at once.
     fn write<T>(&self, durability: Durability, step: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         self.with_writer(|writer| {
             if durability == Durability::Soon {
@@ -112,9 +120,9 @@ impl Store {
         })
     }
 
-    /// The writer's connection outside a transaction.
+    /// Runs `work` on the writer's connection, outside a transaction.
     fn with_writer<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        // A panic in another thread rolled its transaction back; the connection itself is as good as before.
+        // A poisoned lock is safe to use: the panic rolled its transaction back.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         work(&mut writer).map_err(|error| error.at(&self.database()))
     }
@@ -125,12 +133,12 @@ impl Reader {
         &self.blobs
     }
 
-    /// A number that is another one whenever any other connection has written since.
+    /// A number that changes whenever another connection has written.
     pub fn version(&self) -> Result<i64> {
         self.read(|connection| Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?))
     }
 
-    /// Runs a query, and tells its errors as what they mean for the file.
+    /// Runs a query, and gives its errors the path of the database.
     fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         query(&self.connection).map_err(|error| error.at(&self.path))
     }
@@ -141,14 +149,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_safeguard_is_on_and_stays_on() {
+    fn safety_pragmas_are_on_and_stay_on() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::create(folder.path()).unwrap();
         let pragmas = |connection: &Connection| {
             ["foreign_keys", "synchronous", "secure_delete", "trusted_schema", "cell_size_check", "busy_timeout"]
                 .map(|name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap())
         };
-        // A step that is written without waiting for the disk, and one that fails, leave the next ones as careful as ever.
+        // Neither a transaction with less durability nor a failed one changes the settings of the next.
         store.write(Durability::Soon, |_| Ok(())).unwrap();
         store.write(Durability::Soon, |_| Err::<(), _>(Error::BadValue(String::new()))).unwrap_err();
         let found = store.with_writer(|writer| Ok(pragmas(writer))).unwrap();
@@ -156,7 +164,7 @@ mod tests {
         let reader = store.reader().unwrap();
         assert_eq!(pragmas(&reader.connection)[3..], [0, 1, 5000]);
         assert!(reader.connection.execute("DELETE FROM subjects", []).is_err());
-        // Defensive mode: nobody writes to the search indexes' own tables.
+        // Defensive mode forbids writes to the search indexes' shadow tables.
         let direct = store.with_writer(|writer| Ok(writer.execute("DELETE FROM runs_text_data", [])?));
         assert!(direct.is_err());
     }

@@ -1,4 +1,4 @@
-//! References: pictures that runs may be conditioned on once a person has approved them.
+//! References: images that runs may use once a person has approved them.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
@@ -15,12 +15,12 @@ use super::columns::{Hash, Id, Time, insert, json, named, to_json};
 use super::subjects;
 use super::{Durability, Error, Reader, Result, Store};
 
-/// A picture to be added to a subject's references.
+/// A reference image to add to a subject.
 #[derive(Clone, Debug)]
 pub struct NewReference {
-    /// The right it is used under; None: the subject's newest right in force.
+    /// The consent that covers it; None: the subject's newest valid consent.
     pub consent: Option<ConsentId>,
-    /// The picture as it is stored: upright, sRGB, without EXIF.
+    /// The image as stored: upright, sRGB, without EXIF.
     pub picture: Content,
     pub thumbnail: Option<Content>,
     /// In pixels.
@@ -31,17 +31,17 @@ pub struct NewReference {
     pub report: Option<serde_json::Value>,
 }
 
-/// A person's decision about a reference.
+/// Who decides about a reference, and why.
 #[derive(Clone, Debug, Default)]
 pub struct Opinion {
     pub reviewer: String,
     pub note: String,
-    /// Why a picture that the quality gate rejects is approved all the same.
+    /// Why an image that the quality gate rejects is approved anyway.
     pub overrule: Option<String>,
 }
 
 impl Store {
-    /// Adds a picture as a candidate. Refused where there is no right in force to use it.
+    /// Adds an image as a candidate. Refused without a valid consent.
     pub fn add_reference(&self, subject: SubjectId, new: &NewReference, at: Timestamp) -> Result<ReferenceId> {
         let contents: Vec<&Content> = [Some(&new.picture), new.thumbnail.as_ref()].into_iter().flatten().collect();
         let report = new.report.as_ref().map(to_json).transpose()?;
@@ -50,13 +50,13 @@ impl Store {
             let name = ReferenceName { subject: subjects::by_id(transaction, subject)?.handle, number };
             let consent = match new.consent {
                 Some(consent) => subjects::consent(transaction, consent)?,
-                None => subjects::consent_in_force(transaction, subject, at)?
+                None => subjects::valid_consent(transaction, subject, at)?
                     .ok_or_else(|| Refusal::NoRightRecorded { subject: name.subject.clone() })?,
             };
             if consent.subject != subject {
                 return Err(Refusal::NoRightRecorded { subject: name.subject }.into());
             }
-            in_force(&name, consent.standing(at))?;
+            check_consent(&name, consent.standing(at))?;
             let thumbnail = new.thumbnail.as_ref();
             let columns: [(&str, &dyn rusqlite::ToSql); 13] = [
                 ("uuid", &Id::new()),
@@ -77,8 +77,8 @@ impl Store {
         })
     }
 
-    /// Approves, rejects or retires a reference; gives its new state. [`Decision::Withdraw`] is
-    /// [`Store::withdraw_reference`], because it deletes.
+    /// Approves, rejects or retires a reference, and returns its new state. [`Decision::Withdraw`] deletes data: see
+    /// [`Store::withdraw_reference`].
     pub fn decide(
         &self,
         reference: ReferenceId,
@@ -100,7 +100,7 @@ impl Store {
                 decision,
             })?;
             if state == State::Approved {
-                in_force(&name, subjects::consent(transaction, old.consent)?.standing(at))?;
+                check_consent(&name, subjects::consent(transaction, old.consent)?.standing(at))?;
                 if old.gate == Gate::Reject && overrule.is_none() && old.overruled.is_none() {
                     return Err(Refusal::QualityGate { reference: name }.into());
                 }
@@ -121,14 +121,13 @@ impl Store {
         })
     }
 
-    /// Keeps a new quality report of a picture.
+    /// Replaces the quality report of a reference. An approved reference that now fails becomes a candidate again.
     pub fn set_report(&self, reference: ReferenceId, gate: Gate, report: &serde_json::Value) -> Result<()> {
         let report = to_json(report)?;
         self.write(Durability::Full, |transaction| {
             let old = by_id(transaction, reference)?;
-            // A picture that was approved and now fails goes back to be looked at.
-            let back = old.state == State::Approved && gate == Gate::Reject && old.overruled.is_none();
-            let state = if back { State::Candidate } else { old.state };
+            let now_fails = old.state == State::Approved && gate == Gate::Reject && old.overruled.is_none();
+            let state = if now_fails { State::Candidate } else { old.state };
             transaction.execute(
                 "UPDATE refs SET gate = ?2, report = ?3, state = ?4 WHERE id = ?1 AND state <> 'withdrawn'",
                 (reference.0, gate.name(), report, state.name()),
@@ -139,7 +138,7 @@ impl Store {
 }
 
 impl Reader {
-    /// A subject's references by number, withdrawn ones too.
+    /// A subject's references by number, including withdrawn ones.
     pub fn references(&self, subject: SubjectId) -> Result<Vec<Reference>> {
         self.read(|connection| {
             let sql = format!("{SELECT} WHERE refs.subject_id = ?1 ORDER BY refs.number");
@@ -169,7 +168,7 @@ pub(super) fn by_id(connection: &Connection, id: ReferenceId) -> Result<Referenc
     statement.query_and_then([id.0], reference)?.next().unwrap_or_else(missing)
 }
 
-/// Whether a run of this subject may use a reference now: it is the subject's, approved, and its right is in force.
+/// Checks that a run of a subject may use a reference now: it is the subject's own, approved, and its consent is valid.
 pub(super) fn usable(
     connection: &Connection,
     reference: ReferenceId,
@@ -182,15 +181,15 @@ pub(super) fn usable(
         let subject = subjects::by_id(connection, subject)?.handle;
         return Err(Refusal::OtherSubjectsReference { reference: name, subject }.into());
     }
-    // The right first: that it is withdrawn says more than that the reference is.
-    in_force(&name, subjects::consent(connection, found.consent)?.standing(at))?;
+    // The consent is checked first: a withdrawn consent explains a withdrawn reference.
+    check_consent(&name, subjects::consent(connection, found.consent)?.standing(at))?;
     if found.state != State::Approved {
         return Err(Refusal::UnapprovedReference { reference: name, state: found.state }.into());
     }
     Ok(found)
 }
 
-fn in_force(reference: &ReferenceName, standing: Standing) -> Result<()> {
+fn check_consent(reference: &ReferenceName, standing: Standing) -> Result<()> {
     let reference = reference.clone();
     match standing {
         Standing::InForce => Ok(()),
@@ -202,9 +201,9 @@ fn in_force(reference: &ReferenceName, standing: Standing) -> Result<()> {
     }
 }
 
-/// A picture from the columns `picture`, `thumbnail`, `width` and `height`, whose names may have something before them.
-pub(super) fn picture(row: &Row<'_>, before: &str) -> Result<Option<Picture>> {
-    let column = |name: &str| format!("{before}{name}");
+/// Reads an image from the columns `picture`, `thumbnail`, `width` and `height`, whose names may have a prefix.
+pub(super) fn picture(row: &Row<'_>, prefix: &str) -> Result<Option<Picture>> {
+    let column = |name: &str| format!("{prefix}{name}");
     let Some(Hash(blob)) = row.get::<_, Option<Hash>>(column("picture").as_str())? else { return Ok(None) };
     let thumbnail = row.get::<_, Option<Hash>>(column("thumbnail").as_str())?.map(|hash| hash.0);
     let (width, height) = (row.get(column("width").as_str())?, row.get(column("height").as_str())?);

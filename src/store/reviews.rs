@@ -1,4 +1,4 @@
-//! Reviews of outputs, and the baseline that a subject's further runs are held against.
+//! Reviews of outputs, and each subject's baseline.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::studio::text;
 use super::columns::{Id, Time, bad, insert, named};
 use super::{Durability, Reader, Result, Store, outputs};
 
-/// The output that a subject's runs are held against.
+/// The output that a subject's runs are compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
     pub id: BaselineId,
@@ -23,12 +23,12 @@ pub struct Baseline {
     pub set_by: String,
     pub note: String,
     pub since: Timestamp,
-    /// None: the one in force.
+    /// None: it is the current baseline.
     pub until: Option<Timestamp>,
 }
 
 impl Store {
-    /// Keeps a review; a verdict in it becomes the output's.
+    /// Stores a review. Its verdict, unless open, becomes the output's verdict.
     pub fn add_review(&self, output: OutputId, judgement: &Judgement, at: Timestamp) -> Result<ReviewId> {
         self.write(Durability::Full, |transaction| {
             outputs::by_id(transaction, output)?;
@@ -50,8 +50,8 @@ impl Store {
         })
     }
 
-    /// Makes an output its subject's baseline; the one before it ends. Refused until it is accepted and scored on every
-    /// criterion, none of them too low.
+    /// Makes an output its subject's baseline, in place of the current one. Refused unless the output is accepted, and
+    /// scored high enough on every criterion of the rubric.
     pub fn set_baseline(
         &self,
         output: OutputId,
@@ -101,11 +101,12 @@ impl Reader {
         })
     }
 
-    /// An output's score on each criterion: the newest that anyone gave.
+    /// The newest score of an output on each criterion, from any reviewer.
     pub fn scores(&self, output: OutputId) -> Result<BTreeMap<Key, Score>> {
         self.read(|connection| scores(connection, output))
     }
 
+    /// A subject's current baseline.
     pub fn baseline(&self, subject: SubjectId) -> Result<Option<Baseline>> {
         self.read(|connection| {
             let sql = "SELECT * FROM baselines WHERE subject_id = ?1 AND until IS NULL";
@@ -113,7 +114,7 @@ impl Reader {
         })
     }
 
-    /// All baselines a subject has had, oldest first.
+    /// A subject's current and earlier baselines, oldest first.
     pub fn baselines(&self, subject: SubjectId) -> Result<Vec<Baseline>> {
         self.read(|connection| {
             let mut statement =
@@ -123,7 +124,7 @@ impl Reader {
     }
 }
 
-/// The failures and scores of a review.
+/// Stores the failures and scores of a review.
 pub(super) fn insert_details(connection: &Connection, review: i64, judgement: &Judgement) -> Result<()> {
     for failure in &judgement.failures {
         insert(connection, "review_failures", &[("review_id", &review), ("failure", &failure.as_str())])?;

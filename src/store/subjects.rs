@@ -1,4 +1,4 @@
-//! Subjects, and the rights to their pictures.
+//! Subjects and their consents.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -12,6 +12,7 @@ use super::columns::{Id, Time, bad, insert};
 use super::{Durability, Error, Reader, Result, Store};
 
 impl Store {
+    /// Adds a subject. The handle must be new.
     pub fn add_subject(&self, handle: &Handle, name: &str, note: &str, at: Timestamp) -> Result<SubjectId> {
         let (name, note) = (required_name(name)?, text::clean(note));
         self.write(Durability::Full, |transaction| {
@@ -29,7 +30,7 @@ impl Store {
         })
     }
 
-    /// Changes the name that is shown. The handle stays: it is part of task IDs that have left the project in pictures.
+    /// Changes the displayed name. The handle never changes: it is part of task IDs in exported images.
     pub fn rename_subject(&self, subject: SubjectId, name: &str) -> Result<()> {
         let name = required_name(name)?;
         self.write(Durability::Full, |transaction| {
@@ -38,6 +39,7 @@ impl Store {
         })
     }
 
+    /// Replaces the note about a subject.
     pub fn set_subject_note(&self, subject: SubjectId, note: &str) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             let note = text::clean(note);
@@ -46,7 +48,7 @@ impl Store {
         })
     }
 
-    /// Records a right to use pictures of a subject.
+    /// Records a consent to use images of a subject.
     pub fn add_consent(&self, subject: SubjectId, grant: &Grant) -> Result<ConsentId> {
         self.write(Durability::Full, |transaction| {
             by_id(transaction, subject)?;
@@ -82,7 +84,7 @@ impl Reader {
         })
     }
 
-    /// The rights to a subject's pictures, oldest first, withdrawn ones too.
+    /// A subject's consents, oldest first, including withdrawn ones.
     pub fn consents(&self, subject: SubjectId) -> Result<Vec<Consent>> {
         self.read(|connection| consents(connection, subject))
     }
@@ -104,22 +106,22 @@ pub(super) fn by_id(connection: &Connection, id: SubjectId) -> Result<Subject> {
 
 pub(super) fn consents(connection: &Connection, subject: SubjectId) -> Result<Vec<Consent>> {
     let mut statement = connection.prepare_cached("SELECT * FROM consents WHERE subject_id = ?1 ORDER BY id")?;
-    statement.query_and_then([subject.0], consent_of)?.collect()
+    statement.query_and_then([subject.0], consent_row)?.collect()
 }
 
 pub(super) fn consent(connection: &Connection, id: ConsentId) -> Result<Consent> {
     let mut statement = connection.prepare_cached("SELECT * FROM consents WHERE id = ?1")?;
-    let missing = || Err(Error::NotFound { what: "right", name: id.0.to_string() });
-    statement.query_and_then([id.0], consent_of)?.next().unwrap_or_else(missing)
+    let missing = || Err(Error::NotFound { what: "consent", name: id.0.to_string() });
+    statement.query_and_then([id.0], consent_row)?.next().unwrap_or_else(missing)
 }
 
-/// The newest right to a subject's pictures that is in force.
-pub(super) fn consent_in_force(connection: &Connection, subject: SubjectId, at: Timestamp) -> Result<Option<Consent>> {
+/// A subject's newest valid consent.
+pub(super) fn valid_consent(connection: &Connection, subject: SubjectId, at: Timestamp) -> Result<Option<Consent>> {
     let consents = consents(connection, subject)?;
     Ok(consents.into_iter().rev().find(|consent| consent.standing(at) == Standing::InForce))
 }
 
-/// The next number for a run or a reference of a subject, which nothing of it has had before.
+/// The next number for a subject's run or reference. Numbers are never used twice.
 pub(super) fn next_number(connection: &Connection, subject: SubjectId, counter: &'static str) -> Result<u32> {
     let sql = format!("UPDATE subjects SET {counter} = {counter} + 1 WHERE id = ?1 RETURNING {counter}");
     let number = connection.prepare_cached(&sql)?.query_row([subject.0], |row| row.get(0)).optional()?;
@@ -141,7 +143,7 @@ pub(super) fn subject(row: &Row<'_>) -> Result<Subject> {
     })
 }
 
-fn consent_of(row: &Row<'_>) -> Result<Consent> {
+fn consent_row(row: &Row<'_>) -> Result<Consent> {
     let time = |column| Ok::<_, Error>(row.get::<_, Option<Time>>(column)?.map(|time| time.0));
     let kind: Right = row.get::<_, String>("kind")?.parse().map_err(|error| bad("kind", error))?;
     let statement: String = row.get("statement")?;
@@ -157,7 +159,7 @@ fn consent_of(row: &Row<'_>) -> Result<Consent> {
 
 fn required_name(name: &str) -> Result<String> {
     let name = text::clean(name).trim().to_owned();
-    if name.is_empty() { Err(Error::Empty { what: "the name of a subject" }) } else { Ok(name) }
+    if name.is_empty() { Err(Error::Empty { what: "the subject's name" }) } else { Ok(name) }
 }
 
 fn missing(subject: SubjectId) -> Error {

@@ -1,48 +1,49 @@
-//! Whether a project is whole: the database in itself, its rows against the files, the files against their hashes.
+//! Checks a project: the database, its rows against the blob files, and the files against their hashes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 
+use super::blob_rows::is_recorded;
 use super::columns::Hash;
 use super::{Error, Reader, Result, Store};
 
-/// Something that is not as it must be.
+/// A problem in a project, with what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    #[error("the database is damaged: {0}")]
+    #[error("the database is damaged ({0}): restore it from a backup")]
     Database(String),
-    #[error("a row of {table} points to a row of {parent} that is not there")]
+    #[error("a row of {table} refers to a missing row of {parent}: restore the database from a backup")]
     ForeignKey { table: String, parent: String },
-    #[error("the search index {0} does not fit its texts")]
+    #[error("search index {0} does not match its table: restore the database from a backup")]
     SearchIndex(&'static str),
-    #[error("the blob {hash} is missing, which {} needs; take it from a backup: {}", .used_by.join(", "), path.display())]
+    #[error("blob {hash} is missing (used by {}): restore {} from a backup", .used_by.join(", "), path.display())]
     BlobMissing { hash: blake3::Hash, path: PathBuf, used_by: Vec<String> },
-    #[error("the blob {hash} has changed, which {} needs; take it from a backup: {}", .used_by.join(", "), path.display())]
+    #[error("blob {hash} is damaged (used by {}): restore {} from a backup", .used_by.join(", "), path.display())]
     BlobChanged { hash: blake3::Hash, path: PathBuf, used_by: Vec<String> },
-    #[error("the blob {hash} is recorded, but nothing needs it")]
+    #[error("blob {hash} has a row, but nothing uses it: report this bug")]
     BlobUnused { hash: blake3::Hash },
-    #[error("others may read {} (its mode is {mode:o}); take that right away with chmod", path.display())]
+    #[error("other users can access {} (mode {mode:o}): run `chmod go-rwx {}`", path.display(), path.display())]
     Permissions { path: PathBuf, mode: u32 },
 }
 
-/// What was looked at, and what was found.
+/// The result of [`Store::verify`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub problems: Vec<Problem>,
     pub blobs: u64,
     pub blob_bytes: u64,
-    /// Files without a row: harmless, left behind by a crash or just being written.
+    /// Files without a row: leftovers of a crash, or about to get a row. They do no harm.
     pub orphans: Vec<PathBuf>,
 }
 
 impl Store {
-    /// Looks through everything. Nothing is changed.
+    /// Checks everything. Changes nothing.
     pub fn verify(&self) -> Result<Report> {
         let mut report = self.reader()?.verify()?;
-        // The index compares itself with its texts on a connection that could write.
+        // SQLite runs the integrity check of a search index only on a writable connection.
         self.with_writer(|writer| {
             for index in ["runs_text", "reviews_text", "refs_text"] {
                 let sql = format!("INSERT INTO {index} ({index}, rank) VALUES ('integrity-check', 1)");
@@ -59,16 +60,16 @@ impl Store {
 }
 
 impl Reader {
-    /// Looks through the database, the blobs, and who may read them.
+    /// Checks the database, the blobs and the permissions, but not the search indexes.
     pub fn verify(&self) -> Result<Report> {
         let mut report = Report::default();
-        // Files before rows: a file whose row comes in between is then no orphan.
+        // Files are listed before rows are read, so a file that gets its row in between is not an orphan.
         let files = self.blobs.files()?;
         self.read(|connection| {
             database(connection, &mut report.problems)?;
             blobs(self, connection, &mut report)?;
             for (path, hash) in files {
-                if hash.is_none_or(|hash| !recorded(connection, &hash).unwrap_or(true)) {
+                if hash.is_none_or(|hash| !is_recorded(connection, &hash).unwrap_or(true)) {
                     report.orphans.push(path);
                 }
             }
@@ -123,7 +124,7 @@ fn blobs(reader: &Reader, connection: &Connection, report: &mut Report) -> Resul
     Ok(())
 }
 
-/// Who needs a blob, by the names people use.
+/// The names of the references and runs that use a blob.
 fn used_by(connection: &Connection, hash: &blake3::Hash) -> Result<Vec<String>> {
     let mut statement = connection.prepare_cached(
         "SELECT handle || '-r' || number FROM refs JOIN subjects ON subjects.id = subject_id
@@ -134,11 +135,6 @@ fn used_by(connection: &Connection, hash: &blake3::Hash) -> Result<Vec<String>> 
              WHERE outputs.picture = ?1 OR outputs.thumbnail = ?1 OR outputs.latents = ?1",
     )?;
     Ok(statement.query_map([Hash(*hash)], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
-}
-
-fn recorded(connection: &Connection, hash: &blake3::Hash) -> Result<bool> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM blobs WHERE hash = ?1")?;
-    Ok(statement.query_row([Hash(*hash)], |_| Ok(())).optional()?.is_some())
 }
 
 fn is_corrupt(error: &rusqlite::Error) -> bool {

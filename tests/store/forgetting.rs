@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use pentimento::store::queue::{Beat, ResumePoint};
+use pentimento::store::queue::{Heartbeat, ResumePoint};
 use pentimento::store::runs::NewRun;
 use pentimento::store::{Error, Store};
 use pentimento::studio::ids::{OutputId, RunId, SubjectId};
@@ -68,7 +68,7 @@ fn secretive(project: &Project) -> (SubjectId, RunId, OutputId) {
     store.add_run(&child, at(9)).unwrap();
     let claimed = project.claim("w", 10).unwrap();
     let preview = Some(b"fnordlight".to_vec());
-    store.heartbeat(&claimed.claim, &Beat { step: 1, steps: 9, preview }, at(11)).unwrap();
+    store.heartbeat(&claimed.claim, &Heartbeat { step: 1, steps: 9, preview }, at(11)).unwrap();
     store.save_resume_point(&claimed.claim, &ResumePoint { step: 1, data: b"fnordlight".repeat(900) }, at(11)).unwrap();
     store.rename_subject(subject, "Zaphodine of Quuxberg").unwrap();
     (subject, run, outputs[0])

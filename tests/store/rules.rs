@@ -278,6 +278,6 @@ fn names_are_told_apart_and_cleaned() {
     project.store.rename_subject(eve, "Eva").unwrap();
     assert_eq!(project.reader().subject(&"eve".parse().unwrap()).unwrap().name, "Eva");
     let missing = project.reader().run(&"ada-0099".parse().unwrap()).unwrap_err();
-    assert_eq!(missing.to_string(), "there is no run called \"ada-0099\" in this project");
+    assert_eq!(missing.to_string(), "no run named \"ada-0099\" in this project: check the name");
     assert!(matches!(project.store.claim("w", LEASE, at(1)).unwrap(), Next::Empty));
 }

@@ -7,7 +7,7 @@ use crate::cli::confirm::confirm;
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
 use crate::store::Store;
-use crate::store::forget::Gone;
+use crate::store::forget::DeletionReport;
 use crate::store::verify::Problem;
 use crate::studio::subject::Handle;
 
@@ -50,7 +50,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
 }
 
 /// `2 references, 3 runs, …`
-pub fn what_went(gone: &Gone) -> String {
+pub fn what_went(gone: &DeletionReport) -> String {
     let counts = [
         (gone.references, "reference"),
         (gone.runs, "run"),
@@ -62,7 +62,7 @@ pub fn what_went(gone: &Gone) -> String {
 }
 
 /// That no file is left, and that the project is whole without what went.
-fn prove(store: &Store, gone: &Gone) -> anyhow::Result<()> {
+fn prove(store: &Store, gone: &DeletionReport) -> anyhow::Result<()> {
     if let Some(left) = gone.blobs.iter().map(|hash| store.blobs().path(hash)).find(|path| path.exists()) {
         anyhow::bail!("the rows are deleted, but a file is left: {}; delete it yourself", left.display());
     }

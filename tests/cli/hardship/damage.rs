@@ -65,7 +65,7 @@ fn every_command_refuses(words: &[&str], happens: impl FnOnce(&Path)) {
 
 #[test]
 fn a_database_of_a_newer_program_is_left_alone() {
-    every_command_refuses(&["newer pentimento", "999", "nothing was changed", "use the newer program"], |project| {
+    every_command_refuses(&["newer pentimento", "999", "update pentimento"], |project| {
         let database = Connection::open(project.join("project.db")).unwrap();
         database.pragma_update(None, "user_version", 999).unwrap();
     });
@@ -74,7 +74,7 @@ fn a_database_of_a_newer_program_is_left_alone() {
 #[test]
 fn a_truncated_database_is_left_alone() {
     for length in [0, 100, 4096, 50_000, 200_000] {
-        let words = ["project.db is damaged or cut short", "nothing was changed", "from a backup"];
+        let words = ["project.db is damaged or truncated", "from a backup"];
         every_command_refuses(&words, |project| {
             let file = File::options().write(true).open(project.join("project.db")).unwrap();
             assert!(file.metadata().unwrap().len() > length);
@@ -85,7 +85,7 @@ fn a_truncated_database_is_left_alone() {
 
 #[test]
 fn a_file_that_is_no_database_is_left_alone() {
-    let words = ["project.db is not a project's database", "nothing was changed", "from a backup"];
+    let words = ["project.db is not a project database", "from a backup"];
     every_command_refuses(&words, |project| fs::write(project.join("project.db"), "dear diary, ".repeat(500)).unwrap());
     every_command_refuses(&words, |project| {
         let other = Connection::open(project.join("other.db")).unwrap();
@@ -119,7 +119,7 @@ fn the_log_of_another_database_is_not_played_into_this_one() {
     worker.kill().unwrap();
     worker.wait().unwrap();
     let log = fs::read(other.path().join("project.db-wal")).unwrap();
-    let words = ["project.db-wal is not the log of the database", "nothing was changed", "delete this file"];
+    let words = ["project.db-wal belongs to another database", "delete this file"];
     let left_behind = |project: &Path| fs::write(project.join("project.db-wal"), &log).unwrap();
     every_command_refuses(&words, left_behind);
     // Its first step alone spoils the schema, which is read before anything can be checked.
@@ -156,7 +156,7 @@ type Harm = (&'static str, fn(&Path));
 
 const HARMS: [Harm; 2] = [
     ("is missing", |blob| fs::remove_file(blob).unwrap()),
-    ("has changed", |blob| {
+    ("is damaged", |blob| {
         let mut bytes = fs::read(blob).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -183,7 +183,7 @@ fn a_picture_that_is_not_what_it_was_is_told() {
         fails(&run(&folder, &["show", "ada-0001"]), &[hash, harm, "from a backup"]);
         let verified = run(&folder, &["verify"]);
         fails(&verified, &["1 problem"]);
-        for words in [hash, harm, "ada-0001 needs", "take it from a backup"] {
+        for words in [hash, harm, "used by ada-0001", "from a backup"] {
             assert!(verified.stdout.contains(words), "{words:?} is not in: {}", verified.stdout);
         }
         assert_eq!(contents(&project), before, "nothing may be overwritten");
@@ -215,7 +215,7 @@ fn a_reference_that_is_not_what_it_was_makes_no_picture() {
         assert_eq!(before["outputs"].as_array().unwrap().len(), 0);
         let verified = run(&folder, &["verify"]);
         fails(&verified, &["1 problem"]);
-        assert!(verified.stdout.contains("ada-r1 needs"), "{}", verified.stdout);
+        assert!(verified.stdout.contains("used by ada-r1"), "{}", verified.stdout);
         // With the file back, they can be made.
         fs::copy(sound().path().join(&picture), folder.path().join("project").join(&picture)).unwrap();
         for again in ["ada-0002", "ada-0003"] {

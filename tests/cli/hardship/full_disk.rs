@@ -119,7 +119,7 @@ fn full_to_the_last_byte(place: &Path, project: &Project) {
         &["queue", "resume"],
     ];
     for command in commands {
-        fails(&project.run(command), &["no room left on the disk", "project.db", "make room and try again"]);
+        fails(&project.run(command), &["no space left on the disk", "project.db", "free some space"]);
     }
     assert_eq!(contents(&project.path()), before, "nothing may be overwritten");
     make_room(place);

@@ -47,7 +47,7 @@ fn with_mode(file: &str, mode: u32) -> Vec<(&'static [&'static str], Ran)> {
 fn a_folder_that_may_not_be_written_is_named() {
     if modes_hold("a_folder_that_may_not_be_written_is_named") {
         for (command, ran) in with_mode("", 0o500) {
-            ran.refused(1, &["project cannot be opened for reading and writing", "Permission denied", "must be yours"]);
+            ran.refused(1, &["cannot read and write", "project ", "Permission denied", "check the permissions"]);
             assert!(!ran.stderr.contains("project.db"), "{command:?}: it is the folder's fault: {}", ran.stderr);
         }
     }
@@ -59,7 +59,10 @@ fn a_database_that_may_not_be_written_can_still_be_read() {
         for (command, ran) in with_mode("project.db", 0o400) {
             match command[0] {
                 "runs" | "show" => assert_eq!(ran.status, 0, "{command:?}: {}", ran.stderr),
-                _ => ran.refused(1, &["project.db cannot be opened", "Permission denied", "must be yours"]),
+                _ => ran.refused(
+                    1,
+                    &["cannot read and write", "project.db ", "Permission denied", "check the permissions"],
+                ),
             }
         }
     }
@@ -69,7 +72,7 @@ fn a_database_that_may_not_be_written_can_still_be_read() {
 fn a_database_that_may_not_be_read_is_named() {
     if modes_hold("a_database_that_may_not_be_read_is_named") {
         for (_, ran) in with_mode("project.db", 0) {
-            ran.refused(1, &["project.db cannot be opened", "Permission denied", "must be yours"]);
+            ran.refused(1, &["cannot read and write", "project.db ", "Permission denied", "check the permissions"]);
         }
     }
 }
@@ -86,7 +89,7 @@ fn a_log_that_belongs_to_another_user_is_named() {
     set_mode(&project.join("project.db-wal"), 0);
     for command in COMMANDS {
         let ran = without_powers(&project, command);
-        ran.refused(1, &["project.db-wal cannot be opened", "Permission denied", "must be yours"]);
+        ran.refused(1, &["cannot read and write", "project.db-wal ", "Permission denied", "check the permissions"]);
     }
     set_mode(&project.join("project.db-wal"), 0o600);
     assert_eq!(contents(&project), before, "nothing may be overwritten");
@@ -108,6 +111,6 @@ fn on_a_read_only_disk() {
     let project = place.join("project");
     for command in COMMANDS {
         let ran = support::run(support::pentimento().arg("--project").arg(&project).args(*command));
-        ran.refused(1, &["cannot be opened for reading and writing", "Read-only file system", "must be yours"]);
+        ran.refused(1, &["cannot read and write", "Read-only file system", "check the permissions"]);
     }
 }

@@ -70,7 +70,7 @@ fn sleep_outside_a_write(project: &Project, worker: &Working) {
         if ran.status == 0 {
             return;
         }
-        assert!(ran.stderr.contains("another program has been holding"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("another program has locked"), "{}", ran.stderr);
         send(worker, Signal::CONT);
         thread::sleep(Duration::from_millis(30));
     }
