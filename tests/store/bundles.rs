@@ -55,7 +55,7 @@ fn rows(store: &Store) -> Bundle {
     store.reader().unwrap().bundle(&Selection::Everything).unwrap()
 }
 
-fn sound(store: &Store) {
+fn assert_verified(store: &Store) {
     let report = store.verify().unwrap();
     assert_eq!((report.problems, report.orphans), (vec![], vec![]));
 }
@@ -127,7 +127,7 @@ fn an_import_restores_everything_exported() {
     assert_eq!(reader.run_by_id(next).unwrap().task.to_string(), "ada-0005");
     let child = reader.run(&"ada-0003".parse().unwrap()).unwrap();
     assert_eq!(reader.run_by_id(child.parent.unwrap()).unwrap().task.to_string(), "ada-0002");
-    sound(&store);
+    assert_verified(&store);
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn importing_again_changes_nothing() {
         assert!(report.is_unchanged(), "{report:?}");
         assert_eq!(report.subjects[0].runs.existing, 4);
         assert_eq!((rows(store), &before), (before.clone(), &bundle));
-        sound(store);
+        assert_verified(store);
     }
 }
 
@@ -172,7 +172,7 @@ fn single_runs_can_be_exported() {
     let here = with_parent.reader().unwrap();
     let runs = here.runs(here.subjects().unwrap()[0].id, None, 9).unwrap();
     assert_eq!(runs.iter().filter(|line| line.run.parent.is_some()).count(), 1);
-    sound(&with_parent);
+    assert_verified(&with_parent);
 }
 
 #[test]
@@ -208,8 +208,8 @@ fn taken_names_and_numbers_are_replaced() {
     let renamed: Vec<String> = report.references_renamed.iter().map(|(was, is)| format!("{was} {is}")).collect();
     assert_eq!(renamed, ["ada-r4 ada-r5"]);
     assert_eq!(copy.reader().unwrap().run(&"ada-0006".parse().unwrap()).unwrap().seeds, seeds("55"));
-    sound(&copy);
-    sound(&other.store);
+    assert_verified(&copy);
+    assert_verified(&other.store);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn data_under_a_consent_withdrawn_in_the_bundle_is_left_out() {
     assert_eq!(report.remarks.len(), 3, "{report:?}");
     let new = NewRun::new(lines[0].run.subject, with_reference(here.id), seeds("1"));
     refused(store.add_run(&new, at(101)), "withdrawn-consent");
-    sound(&store);
+    assert_verified(&store);
 
     // If the consent is valid here, the report says so, and new data under it is left out too.
     let copy = empty(&project);
@@ -309,11 +309,11 @@ fn withdrawals_and_rejections_here_stay() {
             (vec![], Verdict::Rejected)
         );
         assert!(!project.store.blobs().path(&hash).exists());
-        sound(&project.store);
+        assert_verified(&project.store);
     }
 
     // Once the consent itself is withdrawn, new references under it are imported as withdrawn.
-    project.store.withdraw_consent(project.right, at(30)).unwrap();
+    project.store.withdraw_consent(project.consent, at(30)).unwrap();
     let mut newer = old;
     let mut more = newer.subjects[0].references[0].clone();
     (more.uuid, more.number) = (uuid(1), 3);
@@ -325,8 +325,8 @@ fn withdrawals_and_rejections_here_stay() {
     project.store.import(&[parcel], at(100)).unwrap();
     let states: Vec<_> = project.reader().references(project.ada).unwrap().iter().map(|r| r.state).collect();
     assert_eq!(states, [State::Withdrawn; 3]);
-    assert_eq!(project.reader().consent(project.right).unwrap().withdrawn, Some(at(30)));
-    sound(&project.store);
+    assert_eq!(project.reader().consent(project.consent).unwrap().withdrawn, Some(at(30)));
+    assert_verified(&project.store);
 }
 
 pub fn uuid(n: u8) -> uuid::Uuid {
@@ -340,7 +340,7 @@ fn an_import_approves_nothing_that_could_not_be_approved_here() {
     let new = NewReference { consent: Some(short), ..picture("face") };
     let reference = project.store.add_reference(project.ada, &new, at(1)).unwrap();
     project.store.decide(reference, Decision::Approve, &opinion(), at(2)).unwrap();
-    let bad = NewReference { consent: Some(project.right), gate: Gate::Reject, ..picture("blurry") };
+    let bad = NewReference { consent: Some(project.consent), gate: Gate::Reject, ..picture("blurry") };
     let bad = project.store.add_reference(project.ada, &bad, at(1)).unwrap();
     let overruling = pentimento::store::references::Opinion { overrule: Some("the only one".to_owned()), ..opinion() };
     project.store.decide(bad, Decision::Approve, &overruling, at(2)).unwrap();

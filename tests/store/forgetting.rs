@@ -1,4 +1,4 @@
-//! What is deleted is gone: rows, files, and the bytes in the database.
+//! Deletion removes rows, files, and the bytes in the database.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use pentimento::studio::run::{Recipe, State as RunState};
 
 use crate::project::*;
 
-/// Words that occur nowhere but in what is to go.
+/// Words that occur only in data that will be deleted.
 const SECRETS: [&str; 9] = [
     "zaphodine",
     "quuxberg",
@@ -40,7 +40,7 @@ fn found(folder: &Path) -> Vec<(String, &'static str)> {
     hits
 }
 
-/// A subject whose every text is a secret, with a run that is done and one under way.
+/// A subject whose texts all contain secrets, with a finished and a running run.
 fn secretive(project: &Project) -> (SubjectId, RunId, OutputId) {
     let store = &project.store;
     let subject = store.add_subject(&"zaphodine".parse().unwrap(), "Zaphodine Quuxberg", "xylotint", at(0)).unwrap();
@@ -75,10 +75,10 @@ fn secretive(project: &Project) -> (SubjectId, RunId, OutputId) {
 }
 
 #[test]
-fn a_forgotten_subject_leaves_no_byte() {
+fn a_forgotten_subject_leaves_no_bytes() {
     let project = Project::new();
     let (kept, _) = project.done(recipe(), "1");
-    // Many rows, so that pages split and merge.
+    // Many rows, so that database pages split and merge.
     let (subject, ..) = secretive(&project);
     for seed in 0..120 {
         let mut secret = recipe();
@@ -92,22 +92,22 @@ fn a_forgotten_subject_leaves_no_byte() {
         assert!(places.iter().any(|(_, found)| *found == secret), "{secret} was never stored");
     }
 
-    let gone = project.store.forget_subject(subject).unwrap();
-    assert_eq!((gone.references, gone.runs, gone.outputs, gone.reviews, gone.blobs.len()), (1, 122, 2, 1, 6));
-    assert_eq!(found(&project.path), [], "while the project is open");
-    for hash in gone.blobs {
+    let report = project.store.forget_subject(subject).unwrap();
+    assert_eq!((report.references, report.runs, report.outputs, report.reviews, report.blobs.len()), (1, 122, 2, 1, 6));
+    assert_eq!(found(&project.path), [], "secrets while the project is open");
+    for hash in report.blobs {
         assert!(!project.store.blobs().path(&hash).exists());
     }
     assert_eq!(project.store.verify().unwrap().orphans, [] as [std::path::PathBuf; 0]);
-    project.sound();
+    project.assert_verified();
     assert_eq!(project.reader().run_by_id(kept).unwrap().state, RunState::Done);
     assert_eq!(project.reader().search("zaphodine", 9).unwrap(), []);
     drop(project.store);
-    assert_eq!(found(&project.path), [], "and after it was closed");
+    assert_eq!(found(&project.path), [], "secrets after the project was closed");
 }
 
 #[test]
-fn a_blob_that_another_needs_stays() {
+fn a_shared_blob_stays() {
     let project = Project::new();
     let bo = project.store.add_subject(&"bo".parse().unwrap(), "Bo", "", at(0)).unwrap();
     project.store.add_consent(bo, &grant(None)).unwrap();
@@ -116,11 +116,11 @@ fn a_blob_that_another_needs_stays() {
     assert!(project.store.forget_subject(bo).unwrap().blobs.is_empty());
     let picture = project.reader().reference_by_id(kept).unwrap().picture.unwrap();
     assert_eq!(project.store.blobs().read(&picture.blob).unwrap(), b"the same face");
-    project.sound();
+    project.assert_verified();
 }
 
 #[test]
-fn withdrawn_consent_takes_the_picture_and_all_that_came_of_it() {
+fn withdrawing_consent_deletes_references_and_outputs() {
     let project = Project::new();
     let reference = project.approved("face");
     let free = project.queued(recipe(), "9");
@@ -136,28 +136,28 @@ fn withdrawn_consent_takes_the_picture_and_all_that_came_of_it() {
     let waiting = project.queued(with_reference(reference), "3");
     let child = project.child(waiting, recipe(), "4").unwrap();
 
-    let gone = project.store.withdraw_consent(project.right, at(10)).unwrap();
-    assert_eq!((gone.references, gone.runs, gone.outputs, gone.reviews, gone.blobs.len()), (1, 1, 1, 1, 4));
+    let report = project.store.withdraw_consent(project.consent, at(10)).unwrap();
+    assert_eq!((report.references, report.runs, report.outputs, report.reviews, report.blobs.len()), (1, 1, 1, 1, 4));
     let reader = project.reader();
     let left = reader.reference_by_id(reference).unwrap();
     assert_eq!((left.state, left.picture, left.note.as_str(), left.report), (State::Withdrawn, None, "", None));
-    assert_eq!(reader.consent(project.right).unwrap().withdrawn, Some(at(10)));
+    assert_eq!(reader.consent(project.consent).unwrap().withdrawn, Some(at(10)));
     assert!(matches!(reader.run_by_id(waiting), Err(Error::NotFound { .. })));
     assert_eq!(reader.run_by_id(child).unwrap().parent, None);
     assert_eq!((reader.run_by_id(done).unwrap().state, reader.outputs(done).unwrap()), (RunState::Done, vec![]));
     assert_eq!(reader.outputs(free).unwrap().len(), 1);
-    // The worker that was at it is shut out, and its picture is not kept.
+    // Its worker has lost the lease, so a late output is not stored.
     assert_eq!(reader.run_by_id(running).unwrap().state, RunState::Cancelled);
     let late = project.store.add_output(&claimed.claim, &output(&claimed.claim, 2), at(11));
     assert!(matches!(late, Err(Error::LostLease { .. })));
     refused(project.store.requeue(running, at(12)), "withdrawn-consent");
     assert_eq!(project.store.verify().unwrap().orphans, [] as [std::path::PathBuf; 0]);
-    project.sound();
-    assert_eq!(project.store.withdraw_consent(project.right, at(12)).unwrap().references, 0);
+    project.assert_verified();
+    assert_eq!(project.store.withdraw_consent(project.consent, at(12)).unwrap().references, 0);
 }
 
 #[test]
-fn a_withdrawn_reference_leaves_its_neighbours() {
+fn withdrawing_a_reference_leaves_the_others() {
     let project = Project::new();
     let (first, second) = (project.approved("one"), project.approved("two"));
     project.store.withdraw_reference(first, at(5)).unwrap();
@@ -165,17 +165,17 @@ fn a_withdrawn_reference_leaves_its_neighbours() {
     project.queued(with_reference(second), "1");
     let states: Vec<_> = project.reader().references(project.ada).unwrap().iter().map(|r| r.state).collect();
     assert_eq!(states, [State::Withdrawn, State::Approved]);
-    project.sound();
+    project.assert_verified();
 }
 
 #[test]
-fn a_crash_before_the_files_went_is_made_good_on_opening() {
+fn opening_finishes_a_deletion_that_a_crash_interrupted() {
     let project = Project::new();
     let reference = project.approved("face");
     let picture = project.reader().reference_by_id(reference).unwrap().picture.unwrap();
     let file = project.store.blobs().path(&picture.blob);
     project.store.withdraw_reference(reference, at(5)).unwrap();
-    // As it was right after the commit.
+    // The state right after the commit of the deletion.
     fs::write(&file, "face").unwrap();
     let connection = rusqlite::Connection::open(project.path.join("project.db")).unwrap();
     connection.execute("INSERT INTO blob_removals (hash) VALUES (?1)", [picture.blob.as_bytes()]).unwrap();

@@ -1,4 +1,4 @@
-//! Reading what was done: lists, lineage, search.
+//! Reading the history: lists, lineage, search.
 
 use pentimento::store::runs::NewRun;
 use pentimento::store::search::{END, FOUND, Place};
@@ -10,7 +10,7 @@ use pentimento::studio::settings::{AdapterScale, LongPrompt, Sampler, Settings};
 use crate::project::*;
 
 #[test]
-fn a_run_reads_back_as_it_was_made() {
+fn a_run_reads_back_as_it_was_added() {
     let project = Project::new();
     let reference = project.approved("face");
     let mut full = with_reference(reference);
@@ -45,7 +45,7 @@ fn a_run_reads_back_as_it_was_made() {
 }
 
 #[test]
-fn lists_are_newest_first_and_go_on() {
+fn lists_are_newest_first_and_paged() {
     let project = Project::new();
     for seed in 0..7 {
         project.queued(recipe(), &seed.to_string());
@@ -62,7 +62,7 @@ fn lists_are_newest_first_and_go_on() {
 }
 
 #[test]
-fn lines_count_outputs() {
+fn run_lines_count_outputs() {
     let project = Project::new();
     let (_, outputs) = project.done(recipe(), "1,2,3");
     let judgement = Judgement { verdict: Verdict::Accepted, ..Judgement::default() };
@@ -76,7 +76,7 @@ fn lines_count_outputs() {
 }
 
 #[test]
-fn lineage_leads_from_the_first_to_the_last() {
+fn lineage_runs_from_the_first_ancestor_to_the_run() {
     let project = Project::new();
     let mut line = vec![project.queued(recipe(), "1")];
     for steps in 30..34 {
@@ -121,8 +121,8 @@ fn search_finds_prompts_diagnoses_and_notes() {
     let reader = project.reader();
     let places = |query: &str| reader.search(query, 9).unwrap().into_iter().map(|hit| hit.place).collect::<Vec<_>>();
     let task = || "ada-0001".parse().unwrap();
-    assert_eq!(places("cinema"), [Place::Run(run, task())], "the beginning of a word");
-    assert_eq!(places("cinema warm"), [], "but only of the last word");
+    assert_eq!(places("cinema"), [Place::Run(run, task())], "a prefix of the last word");
+    assert_eq!(places("cinema warm"), [], "but not of an earlier word");
     assert_eq!(places("RED woman"), [Place::Run(run, task())], "all words, in any order");
     assert_eq!(places("mude"), [Place::Run(run, task())], "without diacritics");
     assert_eq!(places("cheeks"), [Place::Run(run, task()), Place::Review(outputs[0], task())]);
@@ -140,5 +140,5 @@ fn search_finds_prompts_diagnoses_and_notes() {
     assert!(hit.snippet.contains(&format!("{FOUND}smooth{END}")), "{:?}", hit.snippet);
     project.store.set_diagnosis(run, "fine").unwrap();
     assert_eq!(places("smooth"), []);
-    project.sound();
+    project.assert_verified();
 }

@@ -17,12 +17,12 @@ use crate::project::*;
 
 type Entries = Vec<(String, Vec<u8>)>;
 
-struct Bench {
+struct Original {
     project: Project,
     entries: Entries,
 }
 
-impl Bench {
+impl Original {
     fn new() -> Self {
         let project = Project::new();
         let reference = project.approved("face");
@@ -96,17 +96,17 @@ fn zipped(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 #[test]
 fn the_unchanged_bundle_is_imported() {
-    let bench = Bench::new();
-    let path = bench.project.folder.path().join("good.zip");
-    fs::write(&path, zipped(&bench.entries)).unwrap();
-    assert!(!import(&empty(&bench.project), &path).unwrap().is_unchanged());
-    fs::write(&path, bench.edited(|_| {})).unwrap();
-    assert!(!import(&empty(&bench.project), &path).unwrap().is_unchanged());
+    let original = Original::new();
+    let path = original.project.folder.path().join("good.zip");
+    fs::write(&path, zipped(&original.entries)).unwrap();
+    assert!(!import(&empty(&original.project), &path).unwrap().is_unchanged());
+    fs::write(&path, original.edited(|_| {})).unwrap();
+    assert!(!import(&empty(&original.project), &path).unwrap().is_unchanged());
 }
 
 #[test]
 fn unexpected_entry_names_are_refused() {
-    let bench = Bench::new();
+    let original = Original::new();
     for (name, words) in [
         ("/etc/passwd", "points outside"),
         ("../../home/ada/.bashrc", "points outside"),
@@ -118,38 +118,39 @@ fn unexpected_entry_names_are_refused() {
         ("readme.txt", "unexpected entry"),
         ("evil\u{1b}[2J\u{202e}.txt", "unexpected entry"),
     ] {
-        let mut entries = bench.entries.clone();
+        let mut entries = original.entries.clone();
         entries.push((name.to_owned(), b"x".to_vec()));
-        bench.refused(&zipped(&entries), &[words]);
+        original.refused(&zipped(&entries), &[words]);
     }
-    let mut twice = bench.entries.clone();
+    let mut twice = original.entries.clone();
     twice.push(("bundle.jsoN".to_owned(), b"{}".to_vec()));
     let mut twice = zipped(&twice);
     while let Some(at) = twice.windows(11).position(|window| window == b"bundle.jsoN") {
         twice[at + 10] = b'n';
     }
-    bench.refused(&twice, &["two entries have the same name"]);
-    let mut zip = ZipWriter::new_append(Cursor::new(zipped(&bench.entries))).unwrap();
+    original.refused(&twice, &["two entries have the same name"]);
+    let mut zip = ZipWriter::new_append(Cursor::new(zipped(&original.entries))).unwrap();
     let link = format!("blobs/{}", blake3::hash(b"link").to_hex());
     zip.add_symlink(link, "/etc/passwd", SimpleFileOptions::default()).unwrap();
-    bench.refused(&zip.finish().unwrap().into_inner(), &["a link"]);
+    original.refused(&zip.finish().unwrap().into_inner(), &["a link"]);
 }
 
 #[test]
 fn blobs_must_match_their_hashes_and_the_rows() {
-    let bench = Bench::new();
-    let mut entries = bench.entries.clone();
+    let original = Original::new();
+    let mut entries = original.entries.clone();
     entries.iter_mut().find(|(name, _)| name.starts_with("blobs/")).unwrap().1 = b"something else".to_vec();
-    bench.refused(&zipped(&entries), &["does not match its hash"]);
-    let mut entries = bench.entries.clone();
-    entries.retain(|(name, _)| name != bench.blob());
-    bench.refused(&zipped(&entries), &["is missing"]);
-    let mut entries = bench.entries.clone();
+    original.refused(&zipped(&entries), &["does not match its hash"]);
+    let mut entries = original.entries.clone();
+    entries.retain(|(name, _)| name != original.blob());
+    original.refused(&zipped(&entries), &["is missing"]);
+    let mut entries = original.entries.clone();
     entries.push((format!("blobs/{}", blake3::hash(b"more").to_hex()), b"more".to_vec()));
-    bench.refused(&zipped(&entries), &["no row uses"]);
-    bench.refused(&zipped(&[]), &["bundle.json", "not a bundle"]);
-    bench.refused(&bench.edited(|rows| rows["blobs"] = json!([])), &["is missing"]);
-    bench.refused(&bench.edited(|rows| rows["blobs"][0]["media_type"] = json!("text/\u{1b}html")), &["media type"]);
+    original.refused(&zipped(&entries), &["no row uses"]);
+    original.refused(&zipped(&[]), &["bundle.json", "not a bundle"]);
+    original.refused(&original.edited(|rows| rows["blobs"] = json!([])), &["is missing"]);
+    original
+        .refused(&original.edited(|rows| rows["blobs"][0]["media_type"] = json!("text/\u{1b}html")), &["media type"]);
 }
 
 /// Overwrites bytes of an entry's record in the zip's central directory, at this offset from its start.
@@ -162,41 +163,42 @@ fn lying(mut bytes: Vec<u8>, name: &str, at: usize, lie: &[u8]) -> Vec<u8> {
 
 #[test]
 fn sizes_beyond_the_limits_are_refused() {
-    let bench = Bench::new();
-    let (whole, blob) = (zipped(&bench.entries), bench.blob());
+    let original = Original::new();
+    let (whole, blob) = (zipped(&original.entries), original.blob());
     let size = |name: &str, size: u32| lying(whole.clone(), name, 24, &size.to_le_bytes());
-    bench.refused(&size(blob, (512 << 20) + 1), &["the limit is 512 MiB"]);
-    bench.refused(&size(blob, 3), &["an entry"]);
-    bench.refused(&size("bundle.json", (128 << 20) + 1), &["the limit is 128 MiB"]);
-    bench.refused(&size("bundle.json", 9), &["an entry"]);
+    original.refused(&size(blob, (512 << 20) + 1), &["the limit is 512 MiB"]);
+    original.refused(&size(blob, 3), &["an entry"]);
+    original.refused(&size("bundle.json", (128 << 20) + 1), &["the limit is 128 MiB"]);
+    original.refused(&size("bundle.json", 9), &["an entry"]);
     let both = (1u32 << 27).to_le_bytes().repeat(2);
-    bench.refused(&lying(whole.clone(), "bundle.json", 20, &both), &["an entry"]);
+    original.refused(&lying(whole.clone(), "bundle.json", 20, &both), &["an entry"]);
     // Deflate: a compressed entry could be a zip bomb.
     for name in [blob, "bundle.json"] {
-        bench.refused(&lying(whole.clone(), name, 10, &[8, 0]), &["is compressed"]);
+        original.refused(&lying(whole.clone(), name, 10, &[8, 0]), &["is compressed"]);
     }
 
     // Too many entries, and too long names.
     let many: Entries = (0..100_001).map(|n| (format!("{n}"), Vec::new())).collect();
-    bench.refused(&zipped(&many), &["100001 entries"]);
+    original.refused(&zipped(&many), &["100001 entries"]);
     let long: Entries = (0..600).map(|n| (format!("{n:060000}"), Vec::new())).collect();
-    bench.refused(&zipped(&long), &["its list of entries"]);
+    original.refused(&zipped(&long), &["its list of entries"]);
 }
 
 #[test]
 fn rows_with_the_wrong_structure_are_refused() {
-    let bench = Bench::new();
-    bench.refused(&bench.with_rows("nonsense"), &["no valid format"]);
-    bench.refused(&bench.with_rows(&"[".repeat(100_000)), &["no valid format"]);
-    bench.refused(&bench.edited(|rows| rows["format"] = json!("x".repeat(9999))), &["unknown format"]);
+    let original = Original::new();
+    original.refused(&original.with_rows("nonsense"), &["no valid format"]);
+    original.refused(&original.with_rows(&"[".repeat(100_000)), &["no valid format"]);
+    original.refused(&original.edited(|rows| rows["format"] = json!("x".repeat(9999))), &["unknown format"]);
     for version in [json!(0), json!(2), json!(u64::MAX)] {
-        bench.refused(&bench.edited(|rows| rows["version"] = version), &["version", "this program reads version 1"]);
+        original
+            .refused(&original.edited(|rows| rows["version"] = version), &["version", "this program reads version 1"]);
     }
-    bench.refused(&bench.edited(|rows| rows["version"] = json!("1")), &["no valid format"]);
-    bench.refused(&bench.edited(|rows| rows["surprise"] = json!(1)), &["surprise"]);
+    original.refused(&original.edited(|rows| rows["version"] = json!("1")), &["no valid format"]);
+    original.refused(&original.edited(|rows| rows["surprise"] = json!(1)), &["surprise"]);
     let deep: String = "[".repeat(500) + &"]".repeat(500);
-    let rows = bench.rows().to_string().replace("\"report\":{\"sharp\":4.2}", &format!("\"report\":{deep}"));
-    bench.refused(&bench.with_rows(&rows), &["is invalid"]);
+    let rows = original.rows().to_string().replace("\"report\":{\"sharp\":4.2}", &format!("\"report\":{deep}"));
+    original.refused(&original.with_rows(&rows), &["is invalid"]);
     let run = "/subjects/0/runs/0";
     for (place, value) in [
         (format!("{run}/steps"), json!(null)),
@@ -213,20 +215,20 @@ fn rows_with_the_wrong_structure_are_refused() {
         ("/subjects".to_owned(), json!({})),
         ("/presets/0/settings".to_owned(), json!([])),
     ] {
-        let edited = bench.edited(|rows| match rows.pointer_mut(&place) {
+        let edited = original.edited(|rows| match rows.pointer_mut(&place) {
             Some(found) => *found = value.clone(),
             None => {
                 let (parent, name) = place.rsplit_once('/').unwrap();
                 rows.pointer_mut(parent).unwrap()[name] = value.clone();
             }
         });
-        bench.refused(&edited, &["is invalid"]);
+        original.refused(&edited, &["is invalid"]);
     }
 }
 
 #[test]
 fn rows_with_invalid_values_are_refused() {
-    let bench = Bench::new();
+    let original = Original::new();
     let (run, reference) = ("/subjects/0/runs/0", "/subjects/0/references/0");
     for (place, value, words) in [
         ("/subjects/0/handle".to_owned(), json!("../x"), "short name"),
@@ -266,13 +268,13 @@ fn rows_with_invalid_values_are_refused() {
         (format!("{run}/outputs/0/verdict"), json!("superb"), "verdict"),
         ("/presets/0/name".to_owned(), json!("so\u{200b}ft"), "invisible"),
     ] {
-        let edited = bench.edited(|rows| *rows.pointer_mut(&place).expect("the place is there") = value);
-        bench.refused(&edited, &[words]);
+        let edited = original.edited(|rows| *rows.pointer_mut(&place).expect("the place is there") = value);
+        original.refused(&edited, &[words]);
     }
     let two =
         json!([{"variable": "steps", "before": "1", "after": "2"}, {"variable": "size", "before": "", "after": ""}]);
-    bench.refused(
-        &bench.edited(|rows| *rows.pointer_mut("/subjects/0/runs/0/delta").unwrap() = two),
+    original.refused(
+        &original.edited(|rows| *rows.pointer_mut("/subjects/0/runs/0/delta").unwrap() = two),
         &["without a reason"],
     );
 }
@@ -280,31 +282,31 @@ fn rows_with_invalid_values_are_refused() {
 #[test]
 fn a_bundle_cannot_take_over_rows_of_another_subject() {
     // The bundle's subject claims a run that belongs to a subject of this project.
-    let (bench, store) = (Bench::new(), Project::new());
+    let (original, store) = (Original::new(), Project::new());
     let (own, _) = store.done(recipe(), "1");
     let run = store.reader().run_by_id(own).unwrap().uuid;
-    let path = bench.project.folder.path().join("thief.zip");
-    fs::write(&path, bench.edited(|rows| rows["subjects"][0]["runs"][0]["uuid"] = json!(run))).unwrap();
+    let path = original.project.folder.path().join("thief.zip");
+    fs::write(&path, original.edited(|rows| rows["subjects"][0]["runs"][0]["uuid"] = json!(run))).unwrap();
     let error = import(&store.store, &path).unwrap_err().to_string();
     assert!(error.contains("belongs to something else") && error.contains("thief.zip"), "{error}");
     assert_eq!(store.reader().subjects().unwrap().len(), 1);
-    store.sound();
+    store.assert_verified();
 }
 
 #[test]
 fn all_bundles_are_imported_or_none() {
-    let (bench, other) = (Bench::new(), Project::new());
-    let good = bench.project.folder.path().join("good.zip");
-    export(&bench.project.store, &Selection::Everything, &good);
-    let bad = bench.project.folder.path().join("bad.zip");
-    fs::write(&bad, bench.edited(|rows| rows["subjects"][0]["runs"][0]["state"] = json!("undead"))).unwrap();
+    let (original, other) = (Original::new(), Project::new());
+    let good = original.project.folder.path().join("good.zip");
+    export(&original.project.store, &Selection::Everything, &good);
+    let bad = original.project.folder.path().join("bad.zip");
+    fs::write(&bad, original.edited(|rows| rows["subjects"][0]["runs"][0]["state"] = json!("undead"))).unwrap();
     let parcel = |path: &Path| Parcel::of_archive(path.to_owned(), Archive::open(path).unwrap()).unwrap();
     let store = empty(&other);
     assert!(store.import(&[parcel(&good), parcel(&bad)], at(100)).unwrap_err().to_string().contains("bad.zip"));
     untouched(&store);
 
     // A blob that fails after others were written.
-    let (reader, calls) = (bench.project.reader(), Cell::new(0));
+    let (reader, calls) = (original.project.reader(), Cell::new(0));
     let blobs = move |hash: &blake3::Hash| {
         calls.set(calls.get() + 1);
         if calls.get() > 2 { Err(Error::BadValue("gone".to_owned())) } else { reader.blobs().read(hash) }
@@ -316,10 +318,10 @@ fn all_bundles_are_imported_or_none() {
 
 #[test]
 fn damaged_bundles_fail_or_do_no_harm() {
-    let bench = Bench::new();
-    let whole = zipped(&bench.entries);
-    let path = bench.project.folder.path().join("damaged.zip");
-    let store = empty(&bench.project);
+    let original = Original::new();
+    let whole = zipped(&original.entries);
+    let path = original.project.folder.path().join("damaged.zip");
+    let store = empty(&original.project);
     for cut in (0..whole.len()).step_by(whole.len() / 60) {
         fs::write(&path, &whole[..cut]).unwrap();
         assert!(import(&store, &path).is_err(), "{cut} of {}", whole.len());
@@ -337,7 +339,7 @@ fn damaged_bundles_fail_or_do_no_harm() {
     }
     let report = store.verify().unwrap();
     assert_eq!((report.problems, report.orphans), (vec![], vec![]));
-    for folder in [bench.project.folder.path(), Path::new("/etc")] {
+    for folder in [original.project.folder.path(), Path::new("/etc")] {
         assert_eq!(import(&store, folder).unwrap_err().rule(), None);
     }
 }

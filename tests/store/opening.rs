@@ -1,4 +1,4 @@
-//! Making and opening projects, and everything that is not one.
+//! Creating and opening projects, and refusing everything else.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use crate::project::{Project, at, files};
 
 #[test]
-fn a_project_is_made_once_and_its_owners_alone() {
+fn a_project_is_created_once_and_is_private() {
     let project = Project::new();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&project.path), 0o700);
@@ -24,7 +24,7 @@ fn a_project_is_made_once_and_its_owners_alone() {
 }
 
 #[test]
-fn the_connection_is_set_as_it_must_be() {
+fn the_database_has_the_expected_settings() {
     let project = Project::new();
     let connection = Connection::open(project.path.join("project.db")).unwrap();
     let text = |name| connection.pragma_query_value(None, name, |row| row.get::<_, String>(0)).unwrap();
@@ -44,7 +44,7 @@ fn the_connection_is_set_as_it_must_be() {
 }
 
 #[test]
-fn a_folder_without_a_project_is_said_to_be_one() {
+fn opening_a_folder_without_a_project_fails() {
     let folder = tempfile::tempdir().unwrap();
     let error = Store::open(folder.path()).unwrap_err();
     assert!(matches!(error, Error::NoProject { .. }));
@@ -53,7 +53,7 @@ fn a_folder_without_a_project_is_said_to_be_one() {
     assert!(matches!(Reader::open(folder.path()), Err(Error::NoProject { .. })));
 }
 
-/// Closes a project, changes its database's bytes, and demands that opening fails and leaves them alone.
+/// Changes the bytes of a closed database. Asserts that opening it fails and changes nothing.
 #[track_caller]
 fn spoiled(change: impl FnOnce(&Path, &mut Vec<u8>)) -> Error {
     let Project { path, store, folder: _folder, .. } = Project::new();
@@ -63,7 +63,7 @@ fn spoiled(change: impl FnOnce(&Path, &mut Vec<u8>)) -> Error {
     change(&database, &mut bytes);
     fs::write(&database, &bytes).unwrap();
     let error = Store::open(&path).unwrap_err();
-    // A reader does not look through every page, but it must not change one either.
+    // A reader does not check every page, so it may succeed; it must not write either.
     let _ = Reader::open(&path);
     assert_eq!(fs::read(&database).unwrap(), bytes, "nothing may be overwritten");
     assert!(error.to_string().contains("project.db"), "{error}");
@@ -79,13 +79,13 @@ fn a_truncated_database_is_refused() {
 }
 
 #[test]
-fn a_damaged_page_is_found_on_opening() {
+fn a_damaged_page_is_found_when_opening() {
     let error = spoiled(|_, bytes| bytes[5 * 4096..6 * 4096].fill(0x5a));
     assert!(matches!(error, Error::Damaged { .. }), "{error:?}");
 }
 
 #[test]
-fn what_is_not_a_database_is_refused() {
+fn a_file_that_is_not_a_database_is_refused() {
     let error = spoiled(|_, bytes| *bytes = b"dear diary, ".repeat(100));
     assert!(matches!(error, Error::NotADatabase { .. }), "{error:?}");
 }
@@ -109,14 +109,14 @@ fn a_newer_database_is_refused() {
 }
 
 #[test]
-fn where_nothing_can_be_written_the_error_says_so() {
-    // Nobody, not even the superuser, makes files here.
+fn an_error_names_a_folder_that_cannot_be_written() {
+    // Not even root can create files here.
     let error = Store::create(Path::new("/proc/pentimento")).unwrap_err();
     assert!(error.to_string().contains("/proc/pentimento"), "{error}");
 }
 
 #[test]
-fn a_new_project_appears_whole() {
+fn a_new_project_has_only_its_database() {
     let folder = tempfile::tempdir().unwrap();
     drop(Store::create(folder.path()).unwrap());
     let names: Vec<_> = files(folder.path()).iter().map(|path| path.file_name().unwrap().to_owned()).collect();

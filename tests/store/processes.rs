@@ -1,4 +1,4 @@
-//! Several processes on one project, and processes that are killed.
+//! Several processes on one project, and killed processes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::project::*;
 
 const PROJECT: &str = "PENTIMENTO_TEST_PROJECT";
 
-/// A worker in a process of its own: this test program, told to run one test.
+/// Starts a worker process: this test program, running one test.
 fn worker(project: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::as_a_worker", "--ignored", "--nocapture"])
@@ -26,7 +26,7 @@ fn worker(project: &Path) -> Child {
 }
 
 #[test]
-#[ignore = "a worker, for the other tests to start"]
+#[ignore = "the worker process of the other tests"]
 fn as_a_worker() {
     let Some(project) = std::env::var_os(PROJECT).map(PathBuf::from) else { return };
     let store = Store::open(&project).unwrap();
@@ -41,7 +41,7 @@ fn as_a_worker() {
                 continue;
             }
         };
-        // Another may take the run where this one is too slow; then it goes on with the next.
+        // If this worker is too slow, another takes the run, and writing fails.
         let _ = (|| {
             for &seed in claimed.run.seeds.as_slice().iter().filter(|seed| !claimed.done.contains(seed)) {
                 let point = ResumePoint { step: 1, data: seed.to_le_bytes().to_vec() };
@@ -54,7 +54,7 @@ fn as_a_worker() {
     }
 }
 
-fn all_done_once(project: &Project, runs: usize, seeds: &[u64]) {
+fn assert_done_once(project: &Project, runs: usize, seeds: &[u64]) {
     let reader = project.reader();
     let lines = reader.newest_runs(1000).unwrap();
     assert_eq!(lines.len(), runs);
@@ -68,7 +68,7 @@ fn all_done_once(project: &Project, runs: usize, seeds: &[u64]) {
         }
         assert_eq!(made, seeds.iter().map(|&seed| (seed, 1)).collect());
     }
-    project.sound();
+    project.assert_verified();
 }
 
 fn enqueue(project: &Project, count: usize) {
@@ -79,21 +79,21 @@ fn enqueue(project: &Project, count: usize) {
 }
 
 #[test]
-fn two_processes_on_one_queue_do_each_run_once() {
+fn two_processes_do_each_run_once() {
     let project = Project::new();
     enqueue(&project, 30);
     let workers = [worker(&project.path), worker(&project.path)];
     for mut worker in workers {
         assert!(worker.wait().unwrap().success());
     }
-    all_done_once(&project, 30, &[1, 2, 3]);
+    assert_done_once(&project, 30, &[1, 2, 3]);
 }
 
 #[test]
 fn killed_workers_lose_nothing() {
     let project = Project::new();
     enqueue(&project, 12);
-    // Delays that differ and repeat from one test run to the next.
+    // Pseudo-random delays, the same in each test run.
     let mut delay = 7u64;
     for _ in 0..25 {
         let mut worker = worker(&project.path);
@@ -103,6 +103,6 @@ fn killed_workers_lose_nothing() {
         worker.wait().unwrap();
     }
     assert!(worker(&project.path).wait().unwrap().success());
-    all_done_once(&project, 12, &[1, 2, 3]);
+    assert_done_once(&project, 12, &[1, 2, 3]);
     project.store.collect_orphans().unwrap();
 }

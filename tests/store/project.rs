@@ -1,4 +1,4 @@
-//! What the tests share: a project with a subject, and the shortest way to a run, an output, a refusal.
+//! Shared helpers: a project with a subject, and short ways to make runs, outputs and references.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use pentimento::studio::settings::Settings;
 
 pub const LEASE: Duration = Duration::from_secs(30);
 
-/// Seconds after the tests' beginning of time.
+/// A time, in seconds after a fixed start.
 pub fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
@@ -30,7 +30,7 @@ pub struct Project {
     pub path: PathBuf,
     pub store: Store,
     pub ada: SubjectId,
-    pub right: ConsentId,
+    pub consent: ConsentId,
 }
 
 impl Project {
@@ -39,8 +39,8 @@ impl Project {
         let path = folder.path().join("project");
         let store = Store::create(&path).unwrap();
         let ada = store.add_subject(&"ada".parse().unwrap(), "Ada Lovelace", "", at(0)).unwrap();
-        let right = store.add_consent(ada, &grant(None)).unwrap();
-        Self { folder, path, store, ada, right }
+        let consent = store.add_consent(ada, &grant(None)).unwrap();
+        Self { folder, path, store, ada, consent }
     }
 
     pub fn reader(&self) -> Reader {
@@ -70,7 +70,7 @@ impl Project {
         claim(&self.store, owner, second)
     }
 
-    /// Does what a worker does for a run, with a few bytes for pictures.
+    /// Completes a claimed run, with a few bytes for each output. Returns the outputs.
     pub fn work(&self, claimed: &Claimed) -> Vec<OutputId> {
         let outputs = claimed.run.seeds.as_slice().iter();
         let outputs =
@@ -80,15 +80,16 @@ impl Project {
         outputs
     }
 
-    /// A run that is done, and its outputs.
+    /// Makes a run and completes it. Returns the run and its outputs.
     pub fn done(&self, recipe: Recipe, seeds: &str) -> (RunId, Vec<OutputId>) {
         let run = self.queued(recipe, seeds);
         let claimed = self.claim("w", 5).unwrap();
-        assert_eq!(claimed.claim.run, run, "another run was waiting");
+        assert_eq!(claimed.claim.run, run, "another run was queued");
         (run, self.work(&claimed))
     }
 
-    pub fn sound(&self) {
+    /// Asserts that `verify` finds no problem.
+    pub fn assert_verified(&self) {
         let report = self.store.verify().unwrap();
         assert_eq!(report.problems, []);
     }
@@ -157,13 +158,14 @@ pub fn output(claim: &Claim, seed: u64) -> NewOutput {
     }
 }
 
+/// Asserts that a rule refused the action.
 #[track_caller]
 pub fn refused<T: std::fmt::Debug>(result: Result<T, Error>, rule: &str) {
     let error = result.expect_err("the rule should have refused this");
     assert_eq!(error.rule(), Some(rule), "{error}");
 }
 
-/// The files below a folder.
+/// All files below a folder.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {

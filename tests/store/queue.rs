@@ -1,4 +1,4 @@
-//! The queue: every run is done once, whatever dies in between.
+//! The queue: each run is done once, even if workers die.
 
 use std::collections::HashSet;
 use std::thread;
@@ -48,11 +48,11 @@ fn a_run_goes_from_queued_to_done() {
     assert_eq!(outputs.iter().map(|output| output.seed).collect::<Vec<_>>(), [7, u64::MAX]);
     assert_eq!(reader.blobs().read(&outputs[0].picture.blob).unwrap(), b"picture of ada-0001 7");
     assert!(project.claim("w", 14).is_none());
-    project.sound();
+    project.assert_verified();
 }
 
 #[test]
-fn done_twice_is_stored_once() {
+fn a_seed_stored_twice_has_one_output() {
     let project = Project::new();
     project.queued(recipe(), "7");
     let claimed = project.claim("w", 10).unwrap();
@@ -66,7 +66,7 @@ fn done_twice_is_stored_once() {
 }
 
 #[test]
-fn an_expired_lease_brings_the_run_back_and_shuts_the_old_worker_out() {
+fn after_its_lease_expires_a_worker_cannot_write() {
     let project = Project::new();
     let run = project.queued(recipe(), "1,2");
     let old = project.claim("old", 10).unwrap();
@@ -91,16 +91,16 @@ fn an_expired_lease_brings_the_run_back_and_shuts_the_old_worker_out() {
     lost(project.store.cancelled(&old.claim, at(70)));
     lost(project.store.interrupt(&old.claim, at(70)));
     assert_eq!(state(&project, run), State::Running);
-    assert!(project.store.blobs().read(&blake3::hash(b"late")).is_err(), "what was refused is not kept");
+    assert!(project.store.blobs().read(&blake3::hash(b"late")).is_err(), "a rejected output leaves no blob");
     project.store.add_output(&new.claim, &output(&new.claim, 2), at(71)).unwrap();
     project.store.complete(&new.claim, &Finish::default(), at(72)).unwrap();
     assert_eq!(project.reader().outputs(run).unwrap().len(), 2);
     assert_eq!(project.store.verify().unwrap().orphans, [] as [std::path::PathBuf; 0]);
-    project.sound();
+    project.assert_verified();
 }
 
 #[test]
-fn the_same_owner_with_an_old_attempt_is_shut_out_too() {
+fn an_old_attempt_of_the_same_worker_cannot_write() {
     let project = Project::new();
     project.queued(recipe(), "1");
     let old = project.claim("w", 0).unwrap();
@@ -121,7 +121,7 @@ fn attempts_without_progress_are_capped() {
         claimed.claim
     };
     claim(100, 1);
-    // A worker that stops by itself does not use an attempt up, and progress gives them all back.
+    // An interruption does not use up an attempt, and progress restores all attempts.
     let stopped = claim(200, 2);
     project.store.interrupt(&stopped, at(201)).unwrap();
     let lucky = claim(202, 3);
@@ -138,7 +138,7 @@ fn attempts_without_progress_are_capped() {
 }
 
 #[test]
-fn an_interrupted_run_keeps_its_turn() {
+fn an_interrupted_run_keeps_its_place() {
     let project = Project::new();
     let first = project.queued(recipe(), "1");
     let second = project.queued(recipe(), "2");
@@ -152,7 +152,7 @@ fn an_interrupted_run_keeps_its_turn() {
 }
 
 #[test]
-fn order_is_priority_then_turn_and_can_be_changed() {
+fn order_is_by_priority_then_place_and_can_be_changed() {
     let project = Project::new();
     let [a, b, c, d] = ["1", "2", "3", "4"].map(|seed| project.queued(recipe(), seed));
     let high = NewRun { priority: Priority::High, ..NewRun::new(project.ada, recipe(), seeds("5")) };
@@ -190,7 +190,7 @@ fn no_run_is_claimed_from_a_paused_queue() {
 }
 
 #[test]
-fn cancelling_is_at_once_or_between_steps() {
+fn cancelling_is_immediate_or_after_the_current_step() {
     let project = Project::new();
     let [running, waiting] = ["1", "2"].map(|seed| project.queued(recipe(), seed));
     let claimed = project.claim("w", 1).unwrap();
@@ -203,14 +203,14 @@ fn cancelling_is_at_once_or_between_steps() {
     project.store.requeue(running, at(6)).unwrap();
     let again = project.claim("w", 7).unwrap();
     assert!(!again.run.progress.cancel_requested);
-    // Its worker dies before it hears of the next wish: the wish is granted all the same.
+    // Its worker dies before it sees the next request: the run is cancelled all the same.
     project.store.cancel(running, at(8)).unwrap();
     assert!(project.claim("w", 100).is_none());
     assert_eq!(state(&project, running), State::Cancelled);
 }
 
 #[test]
-fn drafts_wait_for_a_person() {
+fn drafts_are_not_claimed_until_they_are_queued() {
     let project = Project::new();
     let draft = |seed| NewRun { draft: true, ..NewRun::new(project.ada, recipe(), seeds(seed)) };
     let run = project.store.add_run(&draft("1"), at(1)).unwrap();
@@ -222,11 +222,11 @@ fn drafts_wait_for_a_person() {
     let other = project.store.add_run(&draft("2"), at(5)).unwrap();
     project.store.discard_draft(other).unwrap();
     let third = project.queued(recipe(), "3");
-    assert_eq!(project.reader().run_by_id(third).unwrap().task.to_string(), "ada-0003", "numbers are not used again");
+    assert_eq!(project.reader().run_by_id(third).unwrap().task.to_string(), "ada-0003", "numbers are not reused");
 }
 
 #[test]
-fn one_worker_for_each_device() {
+fn a_device_has_one_worker() {
     let project = Project::new();
     let hold = |device: &str, owner: &str, second| project.store.lease_device(device, owner, LEASE, at(second));
     hold("cuda:0", "a", 0).unwrap();
@@ -242,7 +242,7 @@ fn one_worker_for_each_device() {
 }
 
 #[test]
-fn threads_and_stores_never_take_one_run_twice() {
+fn threads_and_stores_never_claim_a_run_twice() {
     let project = Project::new();
     for seed in 0..60 {
         project.queued(recipe(), &seed.to_string());

@@ -1,4 +1,4 @@
-//! Long random sequences of everything at once, held against what must always be true.
+//! Random sequences of actions, checked against what must always be true.
 
 use pentimento::store::queue::{Claimed, Finish, Next};
 use pentimento::store::runs::NewRun;
@@ -7,7 +7,7 @@ use pentimento::studio::reference::Decision;
 
 use crate::project::*;
 
-/// Numbers that look random and are the same each time (splitmix64).
+/// Pseudo-random numbers, the same in each test run (splitmix64).
 struct Dice(u64);
 
 impl Dice {
@@ -25,7 +25,7 @@ impl Dice {
 }
 
 #[test]
-fn whatever_happens_the_project_stays_sound() {
+fn random_actions_keep_the_project_verified() {
     for seed in 0..2 {
         let mut dice = Dice(seed);
         let project = Project::new();
@@ -34,7 +34,7 @@ fn whatever_happens_the_project_stays_sound() {
         let mut claims: Vec<Claimed> = Vec::new();
         for step in 0..60 {
             let now = at(10 + step * 5);
-            // Refusals are as good as successes here: what counts is what the store looks like afterwards.
+            // Actions may be refused; only the state of the store afterwards matters.
             match dice.roll(12) {
                 0 => references.extend(store.add_reference(project.ada, &picture(&dice.roll(6).to_string()), now).ok()),
                 1 | 2 => {

@@ -1,4 +1,4 @@
-//! Every rule's refusal, and what it lets pass.
+//! What each rule refuses, and what it allows.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ fn only_an_approved_reference_can_be_used() {
 }
 
 #[test]
-fn decisions_keep_to_the_road() {
+fn decisions_follow_the_allowed_transitions() {
     let project = Project::new();
     let reference = project.candidate("face");
     refused(project.store.decide(reference, Decision::Retire, &opinion(), at(2)), "reference-state");
@@ -51,23 +51,23 @@ fn decisions_keep_to_the_road() {
 }
 
 #[test]
-fn a_reference_needs_a_right_in_force() {
+fn a_reference_needs_a_valid_consent() {
     let project = Project::new();
     let bo = project.store.add_subject(&"bo".parse().unwrap(), "Bo", "", at(0)).unwrap();
     refused(project.store.add_reference(bo, &picture("bo"), at(1)), "no-right-recorded");
-    let others = NewReference { consent: Some(project.right), ..picture("bo") };
+    let others = NewReference { consent: Some(project.consent), ..picture("bo") };
     refused(project.store.add_reference(bo, &others, at(1)), "no-right-recorded");
     let short = project.store.add_consent(bo, &grant(Some(10))).unwrap();
     let under = NewReference { consent: Some(short), ..picture("bo") };
     refused(project.store.add_reference(bo, &under, at(10)), "no-right-in-force");
     refused(project.store.add_reference(bo, &under, at(-200)), "no-right-in-force");
-    // What was refused leaves nothing behind.
+    // A refusal leaves no files.
     assert_eq!(files(project.store.blobs().folder()), [] as [std::path::PathBuf; 0]);
     project.store.add_reference(bo, &under, at(9)).unwrap();
 }
 
 #[test]
-fn a_right_that_has_ended_stops_approval_runs_and_the_queue() {
+fn an_expired_consent_stops_approvals_and_runs() {
     let project = Project::new();
     let short = project.store.add_consent(project.ada, &grant(Some(10))).unwrap();
     let new = NewReference { consent: Some(short), ..picture("face") };
@@ -83,7 +83,7 @@ fn a_right_that_has_ended_stops_approval_runs_and_the_queue() {
         "no-right-in-force",
     );
     refused(project.store.enqueue(draft, at(10)), "no-right-in-force");
-    // It waited too long: it fails with the rule's name, and the next one is handed out.
+    // The queued run fails with the name of the rule, and the next run is claimed.
     assert_eq!(project.claim("w", 10).unwrap().claim.run, free);
     let run = project.reader().run_by_id(waiting).unwrap();
     assert_eq!(run.state, RunState::Failed);
@@ -91,19 +91,19 @@ fn a_right_that_has_ended_stops_approval_runs_and_the_queue() {
 }
 
 #[test]
-fn withdrawn_consent_is_named() {
+fn refusals_name_a_withdrawn_consent() {
     let project = Project::new();
     let reference = project.approved("face");
-    project.store.withdraw_consent(project.right, at(5)).unwrap();
+    project.store.withdraw_consent(project.consent, at(5)).unwrap();
     let new = NewRun::new(project.ada, with_reference(reference), seeds("1"));
     refused(project.store.add_run(&new, at(6)), "withdrawn-consent");
-    let under = NewReference { consent: Some(project.right), ..picture("again") };
+    let under = NewReference { consent: Some(project.consent), ..picture("again") };
     refused(project.store.add_reference(project.ada, &under, at(6)), "withdrawn-consent");
     refused(project.store.add_reference(project.ada, &picture("again"), at(6)), "no-right-recorded");
 }
 
 #[test]
-fn the_quality_gate_is_overruled_only_with_a_reason() {
+fn overruling_the_quality_gate_needs_a_reason() {
     let project = Project::new();
     let bad = NewReference { gate: Gate::Reject, ..picture("blurry") };
     let reference = project.store.add_reference(project.ada, &bad, at(1)).unwrap();
@@ -119,7 +119,7 @@ fn the_quality_gate_is_overruled_only_with_a_reason() {
 }
 
 #[test]
-fn a_report_that_got_worse_sends_a_reference_back() {
+fn a_failed_report_makes_a_reference_a_candidate_again() {
     let project = Project::new();
     let reference = project.approved("face");
     project.store.set_report(reference, Gate::Reject, &serde_json::json!({"sharp": 0.1})).unwrap();
@@ -173,7 +173,7 @@ fn a_changed_reference_is_named_in_the_delta() {
 }
 
 #[test]
-fn parents_and_references_are_the_subjects_own() {
+fn parents_and_references_belong_to_the_same_subject() {
     let project = Project::new();
     let reference = project.approved("face");
     let parent = project.queued(recipe(), "1");
@@ -185,7 +185,7 @@ fn parents_and_references_are_the_subjects_own() {
 }
 
 #[test]
-fn a_refused_run_takes_no_number() {
+fn a_refused_run_uses_no_number() {
     let project = Project::new();
     let parent = project.queued(recipe(), "1");
     refused(project.child(parent, recipe(), "1"), "nothing-changed");
@@ -194,7 +194,7 @@ fn a_refused_run_takes_no_number() {
 }
 
 #[test]
-fn a_baseline_is_accepted_and_scored() {
+fn a_baseline_must_be_accepted_and_scored() {
     let project = Project::new();
     let (_, outputs) = project.done(recipe(), "1,2");
     let key = |text: &str| text.parse().unwrap();
@@ -222,7 +222,7 @@ fn a_baseline_is_accepted_and_scored() {
 }
 
 #[test]
-fn a_preset_is_the_teams_once_it_held_up() {
+fn a_preset_is_promoted_after_enough_accepted_outputs() {
     let project = Project::new();
     let accept = |output| {
         let judgement = Judgement { verdict: Verdict::Accepted, ..Judgement::default() };
@@ -248,7 +248,7 @@ fn a_preset_is_the_teams_once_it_held_up() {
 }
 
 #[test]
-fn the_schema_itself_holds_the_hardest_rules() {
+fn the_schema_enforces_the_strictest_rules() {
     let project = Project::new();
     let reference = project.candidate("face");
     let run = project.queued(recipe(), "1");
@@ -268,7 +268,7 @@ fn the_schema_itself_holds_the_hardest_rules() {
 }
 
 #[test]
-fn names_are_told_apart_and_cleaned() {
+fn names_are_unique_and_cleaned() {
     let project = Project::new();
     let add = |handle: &str, name: &str| project.store.add_subject(&handle.parse().unwrap(), name, "", at(0));
     assert!(matches!(add("ada", "Other"), Err(Error::Taken { .. })));

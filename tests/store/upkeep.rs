@@ -1,4 +1,4 @@
-//! Verifying and backing up.
+//! Verify and backup.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,11 +9,11 @@ use pentimento::store::{Error, Store};
 use crate::project::*;
 
 #[test]
-fn a_blob_removed_or_changed_by_hand_is_reported() {
+fn verify_finds_missing_and_damaged_blobs() {
     let project = Project::new();
     let reference = project.approved("face");
     let (_, outputs) = project.done(recipe(), "1");
-    project.sound();
+    project.assert_verified();
     let reader = project.reader();
     let picture = reader.reference_by_id(reference).unwrap().picture.unwrap().blob;
     let made = reader.output(outputs[0]).unwrap().picture.blob;
@@ -34,7 +34,7 @@ fn a_blob_removed_or_changed_by_hand_is_reported() {
 }
 
 #[test]
-fn rows_that_do_not_fit_are_reported() {
+fn verify_finds_inconsistent_rows() {
     let project = Project::new();
     let run = project.queued(recipe(), "1");
     let connection = rusqlite::Connection::open(project.path.join("project.db")).unwrap();
@@ -55,7 +55,7 @@ fn rows_that_do_not_fit_are_reported() {
 }
 
 #[test]
-fn open_doors_and_stray_files_are_reported() {
+fn verify_finds_permissions_and_orphans() {
     let project = Project::new();
     let stray = project.store.blobs().folder().join("stray");
     fs::write(&stray, "x").unwrap();
@@ -66,7 +66,7 @@ fn open_doors_and_stray_files_are_reported() {
 }
 
 #[test]
-fn a_backup_is_a_project() {
+fn a_backup_opens_as_a_project() {
     let project = Project::new();
     let reference = project.approved("face");
     project.done(with_reference(reference), "1,2");
@@ -79,14 +79,14 @@ fn a_backup_is_a_project() {
     for file in files(&to) {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "{}", file.display());
     }
-    // A second backup overwrites nothing.
+    // A second backup fails and overwrites nothing.
     let before = fs::read(to.join("project.db")).unwrap();
     assert!(project.store.backup(&to).is_err());
     assert_eq!(fs::read(to.join("project.db")).unwrap(), before);
 }
 
 #[test]
-fn a_backup_tells_what_it_could_not_copy() {
+fn a_backup_reports_blobs_it_could_not_copy() {
     let project = Project::new();
     let reference = project.approved("face");
     let picture = project.reader().reference_by_id(reference).unwrap().picture.unwrap().blob;
