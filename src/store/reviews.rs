@@ -12,7 +12,7 @@ use crate::studio::rules::Refusal;
 use crate::studio::text;
 
 use super::columns::{Id, Time, bad, insert, named};
-use super::{Durability, Reader, Result, Store, outputs};
+use super::{Durability, Reader, Result, Store, outputs, runs};
 
 /// The output that a subject's runs are compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,23 +30,26 @@ pub struct Baseline {
 impl Store {
     /// Stores a review. Its verdict, unless open, becomes the output's verdict.
     pub fn add_review(&self, output: OutputId, judgement: &Judgement, at: Timestamp) -> Result<ReviewId> {
+        self.write(Durability::Full, |transaction| insert_review(transaction, output, judgement, at))
+    }
+
+    /// Records a review, a diagnosis of the output's run, or both: both or neither.
+    pub fn add_review_and_diagnosis(
+        &self,
+        output: OutputId,
+        judgement: Option<&Judgement>,
+        diagnosis: Option<&str>,
+        at: Timestamp,
+    ) -> Result<()> {
         self.write(Durability::Full, |transaction| {
-            outputs::by_id(transaction, output)?;
-            let columns: [(&str, &dyn rusqlite::ToSql); 6] = [
-                ("uuid", &Id::new()),
-                ("output_id", &output.0),
-                ("reviewer", &text::clean(&judgement.reviewer)),
-                ("note", &text::clean(&judgement.note)),
-                ("verdict", &judgement.verdict.name()),
-                ("created", &Time(at)),
-            ];
-            let review = insert(transaction, "reviews", &columns)?;
-            insert_details(transaction, review, judgement)?;
-            if judgement.verdict != Verdict::Open {
-                let verdict = judgement.verdict.name();
-                transaction.execute("UPDATE outputs SET verdict = ?2 WHERE id = ?1", (output.0, verdict))?;
+            let run = outputs::by_id(transaction, output)?.run;
+            if let Some(judgement) = judgement {
+                insert_review(transaction, output, judgement, at)?;
             }
-            Ok(ReviewId(review))
+            if let Some(diagnosis) = diagnosis {
+                runs::set_diagnosis(transaction, run, diagnosis)?;
+            }
+            Ok(())
         })
     }
 
@@ -122,6 +125,25 @@ impl Reader {
             Ok(statement.query_map([subject.0], baseline)?.collect::<rusqlite::Result<_>>()?)
         })
     }
+}
+
+fn insert_review(connection: &Connection, output: OutputId, judgement: &Judgement, at: Timestamp) -> Result<ReviewId> {
+    outputs::by_id(connection, output)?;
+    let columns: [(&str, &dyn rusqlite::ToSql); 6] = [
+        ("uuid", &Id::new()),
+        ("output_id", &output.0),
+        ("reviewer", &text::clean(&judgement.reviewer)),
+        ("note", &text::clean(&judgement.note)),
+        ("verdict", &judgement.verdict.name()),
+        ("created", &Time(at)),
+    ];
+    let review = insert(connection, "reviews", &columns)?;
+    insert_details(connection, review, judgement)?;
+    if judgement.verdict != Verdict::Open {
+        let verdict = judgement.verdict.name();
+        connection.execute("UPDATE outputs SET verdict = ?2 WHERE id = ?1", (output.0, verdict))?;
+    }
+    Ok(ReviewId(review))
 }
 
 /// Stores the failures and scores of a review.

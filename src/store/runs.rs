@@ -126,13 +126,14 @@ impl Store {
 
     /// The short diagnosis of a run.
     pub fn set_diagnosis(&self, run: RunId, diagnosis: &str) -> Result<()> {
-        self.write(Durability::Full, |transaction| {
-            let diagnosis = text::clean(diagnosis);
-            match transaction.execute("UPDATE runs SET diagnosis = ?2 WHERE id = ?1", (run.0, diagnosis))? {
-                0 => Err(missing(run)),
-                _ => Ok(()),
-            }
-        })
+        self.write(Durability::Full, |transaction| set_diagnosis(transaction, run, diagnosis))
+    }
+}
+
+pub(super) fn set_diagnosis(connection: &Connection, run: RunId, diagnosis: &str) -> Result<()> {
+    match connection.execute("UPDATE runs SET diagnosis = ?2 WHERE id = ?1", (run.0, text::clean(diagnosis)))? {
+        0 => Err(missing(run)),
+        _ => Ok(()),
     }
 }
 
