@@ -9,9 +9,9 @@ use super::progress::Progress;
 use crate::diffusion;
 use crate::diffusion::observer::{Event, Observer};
 use crate::diffusion::pipeline::{Generated, Pipeline, Request};
-use crate::imaging::provenance::Generation;
-use crate::imaging::{self, Provenance};
+use crate::imaging;
 use crate::studio::settings::Sampler;
+use crate::worker::provenance::Sources;
 
 /// A loaded model and what records say of it.
 pub struct Maker {
@@ -38,11 +38,21 @@ impl Maker {
         path_of: impl Fn(u64) -> PathBuf,
         progress: &mut Progress,
     ) -> anyhow::Result<(Vec<Written>, Generated)> {
+        let sources = Sources {
+            prompt: &request.prompt,
+            negative: &request.negative,
+            settings: &request.settings,
+            default_sampler: self.sampler,
+            model: &self.ingredients,
+            reference: reference_hash,
+            compute: self.pipeline.compute(),
+            origin: None,
+        };
         let mut written: Vec<Written> = Vec::with_capacity(request.seeds.len());
         let mut unwritten = None;
         let result = self.pipeline.generate(request, &mut |event: Event<'_>| {
             if let Event::Output { seed, picture } = &event {
-                let provenance = self.provenance(request, reference_hash, *seed, picture.dimensions());
+                let provenance = sources.provenance(*seed, picture.dimensions());
                 let path = path_of(*seed);
                 match imaging::write_png(&path, picture, &provenance) {
                     Ok(hash) => written.push(Written { path, seed: *seed, hash }),
@@ -60,32 +70,6 @@ impl Maker {
             (None, Err(error)) => Err(error.into()),
             (None, Ok(generated)) => Ok((written, generated)),
         }
-    }
-
-    fn provenance(
-        &self,
-        request: &Request,
-        reference_hash: Option<&str>,
-        seed: u64,
-        (width, height): (u32, u32),
-    ) -> Provenance {
-        let compute = self.pipeline.compute();
-        Provenance::of(&Generation {
-            prompt: &request.prompt,
-            negative: &request.negative,
-            seed,
-            settings: &request.settings,
-            sampler: request.settings.sampler.unwrap_or(self.sampler),
-            width,
-            height,
-            model: &self.ingredients.model,
-            adapter: self.ingredients.adapter.as_ref(),
-            image_encoder: self.ingredients.image_encoder.as_ref(),
-            reference: reference_hash,
-            device: compute.device_name(),
-            dtype: compute.dtype_name(),
-            origin: None,
-        })
     }
 }
 

@@ -104,7 +104,7 @@ impl<'a> Maker<'a> {
             parent: parent.as_ref(),
             reference: reference.as_ref().map(|reference| &reference.hash),
             ingredients: &loaded.ingredients,
-            sampler: recipe.settings.sampler.unwrap_or(loaded.sampler),
+            sampler: loaded.sampler,
             compute: self.compute,
         };
         let computed = computed_by(self.compute);

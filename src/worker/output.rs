@@ -4,8 +4,9 @@ use image::RgbImage;
 use serde_json::json;
 
 use super::model::Ingredients;
+use super::provenance::Sources;
 use crate::diffusion::compute::Compute;
-use crate::imaging::provenance::{Generation, Origin};
+use crate::imaging::provenance::Origin;
 use crate::imaging::{self, Provenance};
 use crate::store::blobs::Content;
 use crate::store::outputs::NewOutput;
@@ -39,27 +40,20 @@ impl Origins<'_> {
         })
     }
 
-    fn provenance(&self, seed: u64, (width, height): (u32, u32)) -> Provenance {
+    fn provenance(&self, seed: u64, size: (u32, u32)) -> Provenance {
         let recipe = &self.run.recipe;
-        // An adapter without a reference had no part in the picture.
-        let with_reference = self.reference.is_some();
         let reference = self.reference.map(|hash| hash.to_hex().to_string());
-        Provenance::of(&Generation {
+        let sources = Sources {
             prompt: &recipe.prompt.assembled(),
             negative: recipe.prompt.negative(),
-            seed,
             settings: &recipe.settings,
-            sampler: self.sampler,
-            width,
-            height,
-            model: &self.ingredients.model,
-            adapter: self.ingredients.adapter.as_ref().filter(|_| with_reference),
-            image_encoder: self.ingredients.image_encoder.as_ref().filter(|_| with_reference),
+            default_sampler: self.sampler,
+            model: self.ingredients,
             reference: reference.as_deref(),
-            device: self.compute.device_name(),
-            dtype: self.compute.dtype_name(),
+            compute: self.compute,
             origin: Some(Origin { task: &self.run.task, parent: self.parent, prompt: &recipe.prompt }),
-        })
+        };
+        sources.provenance(seed, size)
     }
 }
 
