@@ -7,6 +7,7 @@
 //! - [`imaging`]: pictures in and out of files: limits, orientation, colour, provenance, contact sheets
 //! - [`store`]: a project on disk: SQLite and blobs, the only place that knows SQL
 //! - [`worker`]: claims queued runs, drives diffusion, stores what comes out; the one place where these meet
+//! - [`service`]: the use cases that the command line and the workbench share
 //! - [`terminal`]: raw mode and its undoing, signals, what the terminal can, pictures in it, the clipboard
 //! - [`tui`]: the workbench: state, keys, screens; draws what the store says
 //! - [`cli`]: one file per subcommand, thin
@@ -14,6 +15,7 @@
 pub mod cli;
 pub mod diffusion;
 pub mod imaging;
+pub mod service;
 pub mod store;
 pub mod studio;
 pub mod terminal;

@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use super::lookup::{self, now};
+use super::lookup;
 use super::print;
 use super::project::{self, ProjectArguments};
-use crate::studio::review::Rubric;
+use crate::service::reviews::{self, NewBaseline};
 use crate::studio::subject::OutputName;
 
 /// Make a picture its subject's baseline, which further runs are held against
@@ -37,24 +37,24 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
     let store = project::open(project)?;
     let reader = store.reader()?;
-    let (run, output) = lookup::output(&reader, &arguments.output)?;
-    let before = lookup::baseline(&reader, run.subject)?;
-    let (who, at) = (lookup::reviewer(arguments.reviewer.as_deref()), now());
-    store.set_baseline(output.id, Rubric::embedded(), &who, arguments.reason.trim(), at)?;
+    let (_, output) = reviews::output(&reader, &arguments.output)?;
+    let who = lookup::reviewer(arguments.reviewer.as_deref());
+    let new = reviews::set_baseline(&store, output.id, &who, &arguments.reason)?;
 
-    let (name, subject) = (&arguments.output, &run.task.subject);
+    let NewBaseline { output: name, baseline, before } = &new;
     if arguments.json {
-        let kept = reader.baseline(run.subject)?;
         return Ok(print::document(&json!({
-            "subject": subject.as_str(),
+            "subject": name.task.subject.as_str(),
             "baseline": name.to_string(),
-            "before": before.map(|name| name.to_string()),
-            "set_by": kept.as_ref().map(|baseline| &baseline.set_by),
-            "reason": kept.as_ref().map(|baseline| &baseline.note),
-            "since": kept.map(|baseline| baseline.since.to_string()),
+            "before": before.as_ref().map(ToString::to_string),
+            "set_by": baseline.set_by,
+            "reason": baseline.note,
+            "since": baseline.since.to_string(),
         }))?);
     }
-    let before =
-        before.filter(|before| before != name).map_or_else(String::new, |before| format!("; before it was {before}"));
-    Ok(print::line(&format!("{name} is the baseline of {subject} now{before}."))?)
+    print::line(&new.to_string())?;
+    if let Some(before) = before.as_ref().filter(|before| *before != name) {
+        print::line(&format!("The previous baseline was {before}."))?;
+    }
+    Ok(())
 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::imaging::provenance::settings_record;
+use crate::service::Deletion;
 use crate::store::Reader;
-use crate::store::forget::DeletionReport;
 use crate::studio::consent::{Consent, Standing};
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::reference::Reference;
@@ -164,13 +164,13 @@ fn review(review: &Review) -> Value {
 }
 
 /// What was deleted for good.
-pub fn gone(gone: &DeletionReport) -> Value {
+pub fn deletion(deletion: &Deletion) -> Value {
     json!({
-        "references": gone.references,
-        "runs": gone.runs,
-        "outputs": gone.outputs,
-        "reviews": gone.reviews,
-        "files": gone.blobs.len(),
+        "references": deletion.references,
+        "runs": deletion.runs,
+        "outputs": deletion.outputs,
+        "reviews": deletion.reviews,
+        "files": deletion.files.len(),
     })
 }
 

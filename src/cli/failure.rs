@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::studio::rules::Refusal;
 use crate::studio::text::clean;
-use crate::{diffusion, store};
+use crate::{diffusion, service, store};
 
 /// Wrong usage that the parser cannot see: what was asked for does not go together.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 /// The rule of the workbench that says no; nothing is broken then.
 fn rule(error: &anyhow::Error) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref::<service::Error>() {
+        return error.rule();
+    }
     let refusal = error.downcast_ref::<Refusal>().map(Refusal::rule);
     refusal.or_else(|| error.downcast_ref::<store::Error>().and_then(store::Error::rule))
 }
@@ -78,7 +81,12 @@ fn status(error: &anyhow::Error) -> u8 {
     if rule(error).is_some() {
         return REFUSED;
     }
-    match error.downcast_ref::<E>() {
+    let cause = match error.downcast_ref::<service::Error>() {
+        Some(service::Error::Diffusion(cause)) => Some(cause),
+        Some(error) if error.is_usage() => return WRONG_USAGE,
+        _ => error.downcast_ref::<E>(),
+    };
+    match cause {
         Some(E::Cancelled) => INTERRUPTED,
         Some(E::BadSize { .. } | E::OutOfRange { .. } | E::UnknownSampler(_) | E::NoAdapter) => WRONG_USAGE,
         _ if error.is::<Usage>() => WRONG_USAGE,

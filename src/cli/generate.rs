@@ -12,11 +12,12 @@ use super::making::{Maker, Written, check_picture_target, with_seed};
 use super::model::{self, ModelArguments};
 use super::progress::Progress;
 use super::screen::Screen;
-use super::settings::{self, SettingsArguments};
+use super::settings::SettingsArguments;
 use crate::diffusion::compute::{Compute, DeviceChoice, DtypeChoice};
 use crate::diffusion::pipeline::{Generated, Pipeline, Request};
 use crate::diffusion::{self, memory};
 use crate::imaging;
+use crate::service::models;
 use crate::studio::text::clean;
 
 /// Make pictures from a prompt and, if you like, a reference
@@ -80,7 +81,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     interrupt::listen();
     // Everything that can be refused is refused before anything heavy is read.
     let checkpoint = arguments.model.checkpoint();
-    let settings = arguments.settings.over(settings::usual(checkpoint));
+    let settings = arguments.settings.over(models::default_settings(checkpoint));
     let seeds = arguments.seeds()?;
     arguments.settings.check_size()?;
     arguments.check_output(&seeds)?;

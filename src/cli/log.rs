@@ -7,7 +7,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::project::{self, ProjectArguments};
-use super::{fit, lookup, print};
+use super::{fit, print};
+use crate::service::reviews;
 use crate::store::runs::RunLine;
 use crate::studio::lineage::{self, Place};
 use crate::studio::subject::{Handle, OutputName, TaskId};
@@ -44,7 +45,7 @@ struct Entry<'l> {
 pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
     let reader = project::open_read_only(project)?;
     let subject = reader.subject(&arguments.subject)?;
-    let baseline = lookup::baseline(&reader, subject.id)?;
+    let baseline = reviews::baseline(&reader, subject.id)?;
     let mut lines = reader.runs(subject.id, None, u32::MAX)?;
     lines.reverse();
 

@@ -4,12 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-pub use crate::worker::model::{Ingredients, MINI, choose};
-
-/// Where the embedded model keeps to the prompt without overcooking (its card has the figures).
-pub const MINI_GUIDANCE: f64 = 3.0;
-/// More steps than this change little in its pictures.
-pub const MINI_STEPS: usize = 8;
+pub use crate::service::models::{MINI, MINI_GUIDANCE, MINI_STEPS};
+pub use crate::worker::model::{Ingredients, choose};
 
 /// The flags of `generate` and `run` that name a model.
 #[derive(Args)]

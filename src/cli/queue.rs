@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::lookup::now;
 use super::project::{self, ProjectArguments};
 use super::{facts, print};
+use crate::service;
 use crate::store::Reader;
-use crate::studio::queue::PauseReason;
 use crate::studio::run::{Priority, Run};
 use crate::studio::subject::TaskId;
 
@@ -95,18 +95,18 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             Ok(print::line(&format!("{run} is gone."))?)
         }
         Command::Cancel(Named { run }) => {
-            let state = store.cancel(reader.run(run)?.id, now())?;
+            let state = service::queue::cancel(&store, reader.run(run)?.id)?;
             let said = if state.is_over() { "is cancelled" } else { "stops after the step under way" };
             Ok(print::line(&format!("{run} {said}."))?)
         }
         Command::Retry(Named { run }) => {
-            store.requeue(reader.run(run)?.id, now())?;
+            service::queue::retry(&store, reader.run(run)?.id)?;
             Ok(print::line(&format!("{run} is queued again."))?)
         }
         Command::Reorder(Reorder { run, before, priority }) => {
             let id = reader.run(run)?.id;
             if let Some(before) = before {
-                store.move_before(id, reader.run(before)?.id)?;
+                service::queue::move_before(&store, id, reader.run(before)?.id)?;
             }
             if let Some(priority) = priority {
                 store.set_priority(id, *priority)?;
@@ -114,11 +114,11 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             Ok(print::line(&format!("{run} is moved."))?)
         }
         Command::Pause(Pause { reason }) => {
-            store.pause(PauseReason::User, reason, now())?;
+            service::queue::pause(&store, reason)?;
             Ok(print::line("The queue stands still; `pentimento queue resume` lets it go on.")?)
         }
         Command::Resume => {
-            store.resume()?;
+            service::queue::resume(&store)?;
             Ok(print::line("The queue goes on.")?)
         }
     }

@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::failure::Usage;
-use super::lookup::{self, now};
+use super::lookup;
 use super::project::{self, ProjectArguments};
 use super::{facts, print};
+use crate::service::reviews;
 use crate::store::Reader;
 use crate::studio::failures::{Failure, Failures};
 use crate::studio::ids::OutputId;
@@ -106,15 +107,10 @@ fn keep(said: &Said, verdict: Verdict, project: &ProjectArguments) -> anyhow::Re
     }
     let store = project::open(project)?;
     let reader = store.reader()?;
-    let (run, output) = lookup::output(&reader, &said.output)?;
-    if is_review {
-        store.add_review(output.id, &judgement, now())?;
-    }
-    if let Some(diagnosis) = &said.diagnosis {
-        store.set_diagnosis(run.id, diagnosis.trim())?;
-    }
+    let (_, output) = reviews::output(&reader, &said.output)?;
+    reviews::record(&store, output.id, is_review.then_some(&judgement), said.diagnosis.as_deref())?;
 
-    let (run, output) = lookup::output(&reader, &said.output)?;
+    let (run, output) = reviews::output(&reader, &said.output)?;
     if said.json {
         let mut document = facts::output(&reader, &run, &output)?;
         document["task"] = json!(run.task.to_string());

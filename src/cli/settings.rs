@@ -3,7 +3,6 @@
 use clap::{Args, ValueEnum};
 
 use super::failure::Usage;
-use super::model::{MINI, MINI_GUIDANCE, MINI_STEPS};
 use crate::studio::settings::{AdapterScale, LongPrompt, Sampler, Settings};
 
 /// What is not given keeps the value it has.
@@ -62,12 +61,6 @@ enum Long {
     Truncate,
     /// Read it in chunks
     Chunk,
-}
-
-/// The settings a model is used with where nobody says otherwise.
-pub fn usual(checkpoint: &str) -> Settings {
-    let (steps, guidance_scale) = if checkpoint == MINI { (MINI_STEPS, MINI_GUIDANCE) } else { (25, 5.5) };
-    Settings { steps, guidance_scale, ..Settings::default() }
 }
 
 impl SettingsArguments {

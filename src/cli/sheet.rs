@@ -10,11 +10,11 @@ use image::RgbImage;
 use serde_json::json;
 
 use super::failure::Usage;
-use super::pictures;
 use super::print;
 use super::project::{self, ProjectArguments};
 use crate::imaging::sheet::{Captioned, Row, draw};
 use crate::imaging::{self, Provenance};
+use crate::service::pictures as stored;
 use crate::store::Reader;
 use crate::studio::run::{Output, Run};
 use crate::studio::subject::{OutputName, TaskId};
@@ -128,7 +128,7 @@ fn png(reader: &Reader, entries: &[Entry]) -> anyhow::Result<RgbImage> {
         let mut heading = entry.heading.clone();
         for outputs in entry.outputs.chunks(COLUMNS) {
             let captioned = |output: &Output| {
-                let picture = pictures::open(reader, &output.picture.blob)?;
+                let picture = stored::open(reader, &output.picture.blob)?;
                 Ok(Captioned { picture, caption: name(entry, output).to_string() })
             };
             let pictures = outputs.iter().map(captioned).collect::<anyhow::Result<_>>()?;

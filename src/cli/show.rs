@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use super::failure::Usage;
 use super::project::{self, ProjectArguments};
 use super::screen::Screen;
-use super::{facts, lookup, pictures, print};
+use super::{facts, pictures, print};
+use crate::service::pictures as stored;
+use crate::service::reviews;
 use crate::store::Reader;
 use crate::studio::prompt::Block;
 use crate::studio::review::{Judgement, Key, Review, Verdict};
@@ -58,7 +60,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             (run, outputs)
         }
         Name::Output(name) => {
-            let (run, output) = lookup::output(&reader, name)?;
+            let (run, output) = reviews::output(&reader, name)?;
             (run, vec![output])
         }
     };
@@ -101,9 +103,9 @@ fn tell(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Result<()> {
         ("created", print::minute(run.created)),
     ]);
     print::pairs(&pairs)?;
-    let found = outputs.iter().map(|output| pictures::open(reader, &output.picture.blob));
-    let found = found.collect::<anyhow::Result<Vec<_>>>()?;
-    let baseline = lookup::baseline(reader, run.subject)?;
+    let found = outputs.iter().map(|output| stored::open(reader, &output.picture.blob));
+    let found = found.collect::<crate::service::Result<Vec<_>>>()?;
+    let baseline = reviews::baseline(reader, run.subject)?;
     let caption = |output: &Output| {
         let name = OutputName { task: run.task.clone(), seed: output.seed };
         let baseline = if baseline.as_ref() == Some(&name) { ", the baseline" } else { "" };

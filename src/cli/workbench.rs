@@ -1,42 +1,31 @@
 //! `pentimento` alone: the workbench on the project, with a worker beside it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
 
 use anyhow::Context;
-use image::RgbImage;
 use jiff::Timestamp;
 
 use super::config::{Config, own_themes};
 use super::failure::StoppedBy;
-use super::lookup::{self, now};
-use super::model::{MINI, choose};
+use super::lookup;
+use super::print;
 use super::project::{self, NoProject, ProjectArguments};
 use super::terminal::wish;
-use super::{pictures, print, reference, settings};
-use crate::diffusion::model::Model;
-use crate::diffusion::tokenizer::Tokenizer;
-use crate::imaging::{self, wire};
-use crate::store::references::Opinion;
-use crate::store::runs::NewRun;
-use crate::store::{Reader, Store};
-use crate::studio::consent::{Grant, Right};
-use crate::studio::ids::SubjectId;
-use crate::studio::prompt::{Block, Prompt};
-use crate::studio::reference::Decision;
-use crate::studio::run::{Model as RunModel, Recipe};
-use crate::studio::subject::Handle;
+use crate::imaging::wire;
+use crate::service::models::MINI;
+use crate::service::{Service, models, sample};
+use crate::store::Store;
 use crate::terminal::colours::Colours;
 use crate::terminal::pictures::Codecs;
 use crate::terminal::session::Session;
 use crate::terminal::verdict::{Protocol, Verdict};
 use crate::terminal::{self};
 use crate::tui::app::{App, Usual};
-use crate::tui::effect::{Others, Problem, Runner, Tokens};
+use crate::tui::effect::{Problem, Runner};
 use crate::tui::keymap::Keymap;
 use crate::tui::mail::Mail;
-use crate::tui::pictures::{Pictures, Shown};
+use crate::tui::pictures::Pictures;
 use crate::tui::theme::Theme;
 use crate::tui::{self, End, watch};
 use crate::worker::{Options, Stop, Worker};
@@ -87,7 +76,7 @@ fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
         Err(error) if error.is::<NoProject>() => {
             let folder = project::own().context("HOME is not set, so there is no place for a project of your own")?;
             let store = Store::create(&folder)?;
-            sample(&store)?;
+            sample::fill(&store)?;
             Ok((store, true))
         }
         Err(error) => Err(error),
@@ -107,10 +96,9 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
     let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
     let shown = terminal::pictures::Pictures::new(&verdict, codecs, move || waker.wake());
     let reader = store.reader()?;
-    let mut pictures = Pictures::new(shown, Box::new(move |shown| opened(&reader, shown)), mail.clone());
-    let wake = worker.waker();
-    let others = Others { import: Box::new(import), tokens: Box::new(tokens), wake: Box::new(move || wake.wake()) };
-    let runner = Runner::start(store.clone(), mail.clone(), others)?;
+    let mut pictures = Pictures::new(shown, reader, mail.clone());
+    let service = Service::new(store.clone()).with_worker(worker.waker());
+    let runner = Runner::start(service, mail.clone())?;
     watch::project(store.reader()?, mail.clone());
     if let Some(own) = own_themes() {
         watch::theme(theme.name.clone(), own, verdict.colours, mail);
@@ -126,7 +114,7 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
 }
 
 fn usual() -> Usual {
-    Usual { checkpoint: MINI.to_owned(), settings: settings::usual(MINI), reviewer: lookup::reviewer(None) }
+    Usual { checkpoint: MINI.to_owned(), settings: models::default_settings(MINI), reviewer: lookup::reviewer(None) }
 }
 
 /// The keymap and the theme, the user's own over the built-in ones, and what is wrong with those.
@@ -151,68 +139,7 @@ fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<Problem>) {
     (keymap, theme, wrong)
 }
 
-fn opened(reader: &Reader, shown: &Shown) -> Result<RgbImage, String> {
-    match shown {
-        Shown::Blob(hash) => pictures::open(reader, hash).map_err(|error| error.to_string()),
-        Shown::Difference(one, other) => {
-            let [one, other] = [one, other].map(|hash| pictures::open(reader, hash).map_err(|error| error.to_string()));
-            Ok(imaging::difference(&one?, &other?))
-        }
-        Shown::Preview(preview) => {
-            imaging::decode_picture(Path::new("preview"), &preview.png).map_err(|error| error.to_string())
-        }
-    }
-}
-
-fn import(store: &Store, subject: SubjectId, path: &Path) -> Result<String, Problem> {
-    let new = reference::candidate(path, None).map_err(|error| problem(&error))?;
-    let id = store.add_reference(subject, &new, now())?;
-    let name = store.reader()?.reference_by_id(id)?.name;
-    Ok(format!("{name} is a candidate."))
-}
-
-/// Start and end count too.
-fn tokens(model: &RunModel, prompt: &str) -> Result<Tokens, Problem> {
-    let named = choose(&model.checkpoint, None, None).map_err(|error| Problem::new(&error))?;
-    let tokenizer = Tokenizer::load(&named.model.files().folder("tokenizer")).map_err(|error| Problem::new(&error))?;
-    let count = tokenizer.encode(prompt).map_err(|error| Problem::new(&error))?.count;
-    Ok(Tokens { used: count + 2, room: tokenizer.length() })
-}
-
 fn problem(error: &anyhow::Error) -> Problem {
     let causes = error.chain().skip(1).map(ToString::to_string).collect();
     Problem { what: error.to_string(), causes, rule: None }
-}
-
-/// A person who does not exist, an approved reference, and two runs that the worker begins with at once.
-fn sample(store: &Store) -> anyhow::Result<()> {
-    let at = now();
-    let handle: Handle = "sample".parse()?;
-    let subject =
-        store.add_subject(&handle, "Somebody who does not exist", "Drawn by a program; part of pentimento.", at)?;
-    let statement = "drawn by a program for pentimento; shows nobody";
-    let right = store.add_consent(subject, &Grant::new(Right::Synthetic, statement, at, None)?)?;
-    let bytes = Model::mini().files().folder("subject").read("reference.png")?;
-    let file = Path::new("reference.png");
-    let new =
-        reference::candidate_of(&imaging::decode_picture(file, &bytes)?, file, Some("frontal, plain background"))?;
-    let new = crate::store::references::NewReference { consent: Some(right), ..new };
-    let reference = store.add_reference(subject, &new, at)?;
-    let opinion =
-        Opinion { reviewer: "pentimento".to_owned(), note: "One good frontal reference.".to_owned(), overrule: None };
-    store.decide(reference, Decision::Approve, &opinion, at)?;
-    let prompt = Prompt::new()
-        .with(Block::Subject, "portrait of a calm person wearing a blue sweater in a studio")
-        .with(Block::Camera, "head and shoulders, sharp background")
-        .with(Block::Lighting, "soft light")
-        .with(Block::Style, "natural photo")
-        .with(Block::Constraints, "looking at the camera");
-    let recipe =
-        Recipe { prompt, reference: Some(reference), settings: settings::usual(MINI), model: RunModel::named(MINI) };
-    let baseline = store.add_run(&NewRun::new(subject, recipe.clone(), "1x3".parse()?), at)?;
-    let mut warmer = recipe;
-    warmer.prompt.set(Block::Lighting, "warm golden light");
-    let next = NewRun { parent: Some(baseline), ..NewRun::new(subject, warmer, "1x3".parse()?) };
-    store.add_run(&next, at)?;
-    Ok(())
 }

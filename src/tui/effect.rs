@@ -3,8 +3,7 @@
 
 use std::collections::VecDeque;
 use std::mem::discriminant;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -13,17 +12,16 @@ use jiff::Timestamp;
 use super::complete;
 use super::event::{Completed, Event};
 use super::mail::Mail;
-use super::pictures::Preview;
+use crate::service::{self, Service, queue, references, reviews, runs, subjects};
 use crate::store::lines::Order;
 use crate::store::references::Opinion;
 use crate::store::runs::NewRun;
-use crate::store::{self, Reader, Store};
-use crate::studio::consent::{Grant, Right};
+use crate::store::{self, Reader};
+use crate::studio::consent::Right;
 use crate::studio::filter::Filter;
 use crate::studio::ids::{OutputId, ReferenceId, RunId, SubjectId};
-use crate::studio::queue::PauseReason;
-use crate::studio::reference::Decision;
-use crate::studio::review::{Judgement, Rubric};
+use crate::studio::reference::{Decision, Reference};
+use crate::studio::review::Judgement;
 use crate::studio::run::{Model, Run};
 use crate::studio::subject::Handle;
 use crate::worker::device::Driver;
@@ -141,11 +139,11 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn start(store: Arc<Store>, mail: Mail, others: Others) -> store::Result<Self> {
-        let reader = store.reader()?;
+    pub fn start(service: Service, mail: Mail) -> store::Result<Self> {
+        let reader = service.reader()?;
         let (queue, effects) = mpsc::channel();
         // Finding the driver may take a while, and is not waited for.
-        thread::spawn(move || Work { store, reader, others, driver: Driver::open() }.run(&effects, &mail));
+        thread::spawn(move || Work { service, reader, driver: Driver::open() }.run(&effects, &mail));
         Ok(Self { queue })
     }
 
@@ -153,26 +151,6 @@ impl Runner {
         // A runner that is gone has nobody to answer to.
         let _ = self.queue.send(effect);
     }
-}
-
-/// What parts of the program do that the screen does not know.
-pub struct Others {
-    /// Opens a file as a candidate for a subject, and stores it.
-    pub import: Import,
-    /// Tokens of a prompt, and how many a model's text encoder reads at once.
-    pub tokens: Count,
-    /// Tells the worker that the queue has something new.
-    pub wake: Box<dyn Fn() + Send>,
-}
-
-pub type Import = Box<dyn Fn(&Store, SubjectId, &Path) -> Result<String, Problem> + Send>;
-pub type Count = Box<dyn Fn(&Model, &str) -> Result<Tokens, Problem> + Send>;
-
-/// How much of a text encoder's room a prompt takes; start and end count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tokens {
-    pub used: usize,
-    pub room: usize,
 }
 
 /// Why something was not done: a sentence, and what it comes from.
@@ -197,10 +175,15 @@ impl From<store::Error> for Problem {
     }
 }
 
+impl From<service::Error> for Problem {
+    fn from(error: service::Error) -> Self {
+        Self { rule: error.rule(), ..Self::new(&error) }
+    }
+}
+
 struct Work {
-    store: Arc<Store>,
+    service: Service,
     reader: Reader,
-    others: Others,
     driver: Driver,
 }
 
@@ -222,7 +205,7 @@ impl Work {
     }
 
     fn perform(&self, effect: Effect) -> Result<Completed, Problem> {
-        let (store, reader, now) = (&self.store, &self.reader, Timestamp::now());
+        let (store, reader, now) = (self.service.store(), &self.reader, Timestamp::now());
         Ok(match effect {
             Effect::LoadSubjects => Completed::Subjects(reader.subject_lines(now)?),
             Effect::LoadReferences(subject) => Completed::References {
@@ -233,14 +216,14 @@ impl Work {
             Effect::LoadOutputs { subject, filter, order } => {
                 Completed::Outputs(reader.output_lines(subject, &filter, order, MOST_OUTPUTS, now)?)
             }
-            Effect::LoadReview(output) => Completed::Review(Box::new(self.review(output)?)),
+            Effect::LoadReview(output) => Completed::Review(Box::new(reviews::details(reader, output)?)),
             Effect::LoadDetailOf(run) => match reader.outputs(run)?.first() {
-                Some(output) => Completed::Detail(Box::new(self.review(output.id)?)),
+                Some(output) => Completed::Detail(Box::new(reviews::details(reader, output.id)?)),
                 None => Completed::Superseded,
             },
-            Effect::LoadDetail(output) => Completed::Detail(Box::new(self.review(output)?)),
+            Effect::LoadDetail(output) => Completed::Detail(Box::new(reviews::details(reader, output)?)),
             Effect::LoadReviewOf(run) => match reader.outputs(run)?.first() {
-                Some(output) => Completed::Review(Box::new(self.review(output.id)?)),
+                Some(output) => Completed::Review(Box::new(reviews::details(reader, output.id)?)),
                 None => Completed::Done(format!("{} has no picture yet.", reader.run_by_id(run)?.task)),
             },
             Effect::LoadQueue => self.queue()?,
@@ -250,15 +233,11 @@ impl Work {
                 Completed::Lineage { subject, runs }
             }
             Effect::LoadStart { subject, parent } => {
-                let parent = self.run_or_newest(subject, parent)?;
-                Completed::Start {
-                    subject: reader.subject_by_id(subject)?,
-                    references: reader.references(subject)?,
-                    parent: parent.map(Box::new),
-                }
+                let runs::Start { subject, references, parent } = runs::start(reader, subject, parent)?;
+                Completed::Start { subject, references, parent: parent.map(Box::new) }
             }
             Effect::AddSubject { handle, name } => {
-                store.add_subject(&handle, &name, "", now)?;
+                subjects::add(store, &handle, &name, "")?;
                 Completed::Done(format!("{handle} is there. Next: a right to its pictures, and a reference."))
             }
             Effect::SetSubjectNote(subject, note) => {
@@ -266,24 +245,23 @@ impl Work {
                 Completed::Done("The note is kept.".to_owned())
             }
             Effect::Decide { reference, decision, opinion } => {
-                let state = store.decide(reference, decision, &opinion, now)?;
-                let name = reader.reference_by_id(reference)?.name;
+                let Reference { name, state, .. } = references::decide(store, reference, decision, &opinion)?;
                 Completed::Done(format!("{name} is {state}."))
             }
-            Effect::Withdraw(reference) => {
-                let name = reader.reference_by_id(reference)?.name;
-                store.withdraw_reference(reference, now)?;
-                Completed::Done(format!("{name} is withdrawn; its picture is gone."))
+            Effect::Withdraw(reference) => Completed::Done(references::withdraw(store, reference)?.to_string()),
+            Effect::Import { subject, path } => {
+                let added = references::add(store, subject, &[path], None, None)?;
+                let names: Vec<String> = added.iter().map(|reference| reference.name.to_string()).collect();
+                Completed::Done(format!("{} is a candidate.", names.join(", ")))
             }
-            Effect::Import { subject, path } => Completed::Done((self.others.import)(store, subject, &path)?),
             Effect::Grant { subject, right, statement } => {
-                let grant = Grant::new(right, &statement, now, None).map_err(|error| Problem::new(&error))?;
-                store.add_consent(subject, &grant)?;
+                subjects::record_consent(store, subject, right, &statement, None)?;
                 Completed::Done(format!("The right is kept: {right}."))
             }
             Effect::Complete(typed) => Completed::Paths { found: complete::paths(&typed), typed },
             Effect::CountTokens { model, prompt } => {
-                Completed::Tokens { count: (self.others.tokens)(&model, &prompt)?, prompt }
+                let count = self.service.tokens().count(&model, &prompt).map_err(service::Error::from)?;
+                Completed::Tokens { count, prompt }
             }
             Effect::LoadPresets => Completed::Presets(reader.presets()?),
             Effect::AddPreset { name, run } => {
@@ -294,17 +272,13 @@ impl Work {
                 store.promote_preset(&name, now)?;
                 Completed::Done(format!("{name} is the team's now."))
             }
-            Effect::Again { subject, run } => match self.run_or_newest(subject, run)? {
-                Some(run) => self.queued(&NewRun {
-                    parent: Some(run.id),
-                    profile: run.profile.clone(),
-                    ..NewRun::new(subject, run.recipe, run.seeds.following())
-                })?,
+            Effect::Again { subject, run } => match runs::again(store, reader, subject, run)? {
+                Some(run) => self.queued(run),
                 None => Completed::Done("There is no run to make more of yet; compose one.".to_owned()),
             },
-            Effect::AddRun(new) => self.queued(&new)?,
+            Effect::AddRun(new) => self.queued(runs::queue(store, reader, &new)?),
             Effect::Judge { output, judgement } => {
-                store.add_review(output, &judgement, now)?;
+                reviews::record(store, output, Some(&judgement), None)?;
                 Completed::Judged(output)
             }
             Effect::SetDiagnosis(run, diagnosis) => {
@@ -312,77 +286,42 @@ impl Work {
                 Completed::Done("The diagnosis is kept with the run.".to_owned())
             }
             Effect::SetBaseline { output, reviewer } => {
-                store.set_baseline(output, Rubric::embedded(), &reviewer, "", now)?;
+                reviews::set_baseline(store, output, &reviewer, "")?;
                 Completed::Done("It is the baseline now; further runs are held against it.".to_owned())
             }
             Effect::Pause(true) => {
-                store.pause(PauseReason::User, "", now)?;
+                queue::pause(store, "")?;
                 self.queue()?
             }
             Effect::Pause(false) => {
-                store.resume()?;
-                (self.others.wake)();
+                queue::resume(store)?;
+                self.service.wake_worker();
                 self.queue()?
             }
             Effect::Cancel(run) => {
-                store.cancel(run, now)?;
+                queue::cancel(store, run)?;
                 self.queue()?
             }
             Effect::Retry(run) => {
-                store.requeue(run, now)?;
-                (self.others.wake)();
+                queue::retry(store, run)?;
+                self.service.wake_worker();
                 self.queue()?
             }
             Effect::MoveBefore(run, other) => {
-                store.move_before(run, other)?;
+                queue::move_before(store, run, other)?;
                 self.queue()?
             }
         })
     }
 
-    fn queued(&self, new: &NewRun) -> Result<Completed, Problem> {
-        let run = self.store.add_run(new, Timestamp::now())?;
-        (self.others.wake)();
-        Ok(Completed::Queued(Box::new(self.reader.run_by_id(run)?)))
-    }
-
-    fn run_or_newest(&self, subject: SubjectId, run: Option<RunId>) -> Result<Option<Run>, Problem> {
-        Ok(match run {
-            Some(run) => Some(self.reader.run_by_id(run)?),
-            None => self.reader.runs(subject, None, 1)?.pop().map(|line| line.run),
-        })
+    fn queued(&self, run: Run) -> Completed {
+        self.service.wake_worker();
+        Completed::Queued(Box::new(run))
     }
 
     fn queue(&self) -> Result<Completed, Problem> {
-        let reader = &self.reader;
-        let mut runs = reader.queue(MOST_WAITING)?;
-        let mut previews = Vec::new();
-        for run in runs.iter().filter(|run| run.progress.owner.is_some()) {
-            let preview = reader.preview(run.id)?;
-            previews.extend(preview.map(|(step, png)| Preview { run: run.id, step, png: png.into() }));
-        }
-        runs.extend(reader.stopped(MOST_STOPPED)?);
-        Ok(Completed::Queue {
-            runs,
-            previews,
-            paused: reader.paused()?.map(|pause| pause.to_string()),
-            card: self.driver.card(),
-        })
-    }
-
-    fn review(&self, output: OutputId) -> Result<super::event::Reviewed, Problem> {
-        let reader = &self.reader;
-        let output = reader.output(output)?;
-        let run = reader.run_by_id(output.run)?;
-        let parent = run.parent.map(|parent| reader.outputs(parent)).transpose()?.unwrap_or_default();
-        let same_seed = parent.iter().find(|other| other.seed == output.seed).or(parent.first()).cloned();
-        let parent_task = run.parent.map(|parent| Ok::<_, Problem>(reader.run_by_id(parent)?.task)).transpose()?;
-        let baseline = reader.baseline(run.subject)?;
-        let baseline = baseline.map(|baseline| reader.output(baseline.output)).transpose()?;
-        let references = reader.references(run.subject)?;
-        let reviews = reader.reviews(output.id)?;
-        let scores = reader.scores(output.id)?;
-        let parent = same_seed;
-        Ok(super::event::Reviewed { output, run, parent, parent_task, baseline, references, reviews, scores })
+        let queue::Queue { runs, previews, paused } = queue::load(&self.reader, MOST_WAITING, MOST_STOPPED)?;
+        let paused = paused.map(|pause| pause.to_string());
+        Ok(Completed::Queue { runs, previews, paused, card: self.driver.card() })
     }
 }

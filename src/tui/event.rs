@@ -1,6 +1,5 @@
 //! What reaches the screen: keys, and what effects brought back.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use image::RgbImage;
@@ -11,12 +10,13 @@ use crate::store::runs::RunLine;
 use crate::studio::consent::Consent;
 use crate::studio::ids::{OutputId, SubjectId};
 use crate::studio::reference::Reference;
-use crate::studio::review::{Key, Review, Score};
-use crate::studio::run::{Output, Run};
-use crate::studio::subject::{Subject, TaskId};
+use crate::studio::run::Run;
+use crate::studio::subject::Subject;
 
-use super::effect::{Problem, Tokens};
+use super::effect::Problem;
 use super::pictures::{Preview, Shown};
+use crate::service::models::TokenCount;
+pub use crate::service::reviews::Details as Reviewed;
 use crate::worker::device::Device;
 
 #[derive(Clone, Debug)]
@@ -75,25 +75,11 @@ pub enum Completed {
     },
     Tokens {
         prompt: String,
-        count: Tokens,
+        count: TokenCount,
     },
     Presets(Vec<Preset>),
     /// A later effect of its kind brings what this one would.
     Superseded,
     Done(String),
     Failed(Problem),
-}
-
-/// Everything the review of an output shows.
-#[derive(Clone, Debug)]
-pub struct Reviewed {
-    pub output: Output,
-    pub run: Run,
-    /// The parent's picture with the same seed, or its first.
-    pub parent: Option<Output>,
-    pub parent_task: Option<TaskId>,
-    pub baseline: Option<Output>,
-    pub references: Vec<Reference>,
-    pub reviews: Vec<Review>,
-    pub scores: BTreeMap<Key, Score>,
 }

@@ -1,7 +1,6 @@
 //! Pictures on the screen: asked for while drawing, opened on a thread of their own, drawn once they are there.
 
 use std::collections::HashMap;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -14,7 +13,9 @@ use ratatui::text::Line;
 use super::event::Event;
 use super::mail::Mail;
 use super::theme::{Role, Theme};
-use crate::studio::ids::RunId;
+pub use crate::service::queue::Preview;
+use crate::service::{self, pictures};
+use crate::store::Reader;
 use crate::studio::reference::Picture;
 use crate::terminal;
 
@@ -29,28 +30,6 @@ pub enum Shown {
     Preview(Preview),
 }
 
-/// What a run under way looks like after a step; run and step say which picture it is.
-#[derive(Clone, Debug)]
-pub struct Preview {
-    pub run: RunId,
-    pub step: u32,
-    pub png: Arc<[u8]>,
-}
-
-impl PartialEq for Preview {
-    fn eq(&self, other: &Self) -> bool {
-        (self.run, self.step) == (other.run, other.step)
-    }
-}
-
-impl Eq for Preview {}
-
-impl Hash for Preview {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.run, self.step).hash(state);
-    }
-}
-
 impl Shown {
     /// The small copy of a stored picture, where there is one.
     pub fn stored(picture: &Picture) -> Self {
@@ -62,9 +41,6 @@ impl Shown {
         Self::Blob(picture.blob)
     }
 }
-
-/// Opens a picture. Decoding is not the screen's business.
-pub type Opener = Box<dyn Fn(&Shown) -> Result<RgbImage, String> + Send>;
 
 /// What a picture is when it was asked for.
 #[derive(Debug)]
@@ -89,7 +65,7 @@ const NO_PICTURES: &str = "no picture here: see pentimento doctor";
 const MOST: usize = 400;
 
 impl Pictures {
-    pub fn new(screen: terminal::pictures::Pictures<Shown>, opener: Opener, mail: Mail) -> Self {
+    pub fn new(screen: terminal::pictures::Pictures<Shown>, reader: Reader, mail: Mail) -> Self {
         let (ask, asked) = mpsc::channel::<Shown>();
         thread::spawn(move || {
             // What was asked for last is what is looked at: it comes first, in the order in which it stands there.
@@ -101,7 +77,7 @@ impl Pictures {
                     stack.extend(newer.into_iter().rev());
                     continue;
                 }
-                let picture = opener(&shown).map(Arc::new);
+                let picture = open(&reader, &shown).map(Arc::new).map_err(|error| error.to_string());
                 if !mail.send(Event::Picture(shown, picture)) {
                     return;
                 }
@@ -170,5 +146,13 @@ impl Pictures {
         self.waiting |= note == WAITING;
         let note = super::widgets::lines::fit(note, area.width.into());
         frame.render_widget(Line::styled(note, theme.style(Role::Faint)), Rect { height: 1, ..area });
+    }
+}
+
+fn open(reader: &Reader, shown: &Shown) -> service::Result<RgbImage> {
+    match shown {
+        Shown::Blob(hash) => pictures::open(reader, hash),
+        Shown::Difference(one, other) => pictures::difference(reader, one, other),
+        Shown::Preview(preview) => pictures::preview(&preview.png),
     }
 }

@@ -1,9 +1,8 @@
 //! `ref add`: from a stranger's file to a candidate under a recorded right.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use image::RgbImage;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,11 +12,8 @@ use crate::cli::failure::Usage;
 use crate::cli::lookup::now;
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
-use crate::imaging;
-use crate::store::blobs::Content;
-use crate::store::references::NewReference;
+use crate::service::references;
 use crate::studio::consent::{Grant, Right};
-use crate::studio::reference::Gate;
 use crate::studio::subject::Handle;
 
 /// Add pictures as candidates, under a right that is recorded with them
@@ -61,16 +57,8 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let reader = store.reader()?;
     let subject = reader.subject(&arguments.subject)?;
     let grant = arguments.grant()?;
-    // All pictures are opened before anything is recorded: one that cannot be read leaves no half-done step.
-    let candidate = |file: &PathBuf| candidate(file, arguments.label.as_deref());
-    let candidates = arguments.files.iter().map(candidate).collect::<anyhow::Result<Vec<_>>>()?;
-
-    let right = grant.map(|grant| store.add_consent(subject.id, &grant)).transpose()?;
-    let mut added = Vec::with_capacity(candidates.len());
-    for new in candidates {
-        let id = store.add_reference(subject.id, &NewReference { consent: right, ..new }, now())?;
-        added.push(reader.reference_by_id(id)?);
-    }
+    let (label, grant) = (arguments.label.as_deref(), grant.as_ref());
+    let added = references::add(&store, subject.id, &arguments.files, label, grant)?;
 
     if arguments.json {
         let added = added.iter().map(|reference| facts::reference(&reader, reference));
@@ -88,30 +76,6 @@ impl Arguments {
         let Some((kind, statement)) = self.rights.zip(self.statement.as_deref()) else { return Ok(None) };
         Grant::new(kind, statement, now(), self.expires).map(Some).map_err(|error| Usage(error.to_string()))
     }
-}
-
-/// A picture file as it is stored: without anything but its pixels.
-pub fn candidate(file: &Path, label: Option<&str>) -> anyhow::Result<NewReference> {
-    candidate_of(&imaging::open_picture(file)?.picture, file, label)
-}
-
-pub fn candidate_of(picture: &RgbImage, file: &Path, label: Option<&str>) -> anyhow::Result<NewReference> {
-    let png = |picture| {
-        imaging::plain_png(picture)
-            .map(|bytes| Content { bytes, media_type: "image/png" })
-            .map_err(|error| anyhow::anyhow!("the picture {} cannot be stored: {error}", file.display()))
-    };
-    let name = || file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(NewReference {
-        consent: None,
-        thumbnail: Some(png(&imaging::thumbnail(picture))?),
-        width: picture.width(),
-        height: picture.height(),
-        picture: png(picture)?,
-        label: label.map_or_else(name, str::to_owned),
-        gate: Gate::Unmeasured,
-        report: None,
-    })
 }
 
 fn day(text: &str) -> Result<Timestamp, String> {

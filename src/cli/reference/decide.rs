@@ -3,9 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::lookup::{now, reviewer};
+use crate::cli::lookup::reviewer;
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
+use crate::service::references;
 use crate::store::references::Opinion;
 use crate::studio::reference::Decision;
 use crate::studio::subject::ReferenceName;
@@ -85,11 +86,11 @@ fn decide(
     let found = shared.references.iter().map(|name| reader.reference(name)).collect::<Result<Vec<_>, _>>()?;
     let mut documents = Vec::new();
     for reference in found {
-        let state = store.decide(reference.id, decision, &opinion, now())?;
+        let decided = references::decide(&store, reference.id, decision, &opinion)?;
         if shared.json {
-            documents.push(facts::reference(&reader, &reader.reference_by_id(reference.id)?));
+            documents.push(facts::reference(&reader, &decided));
         } else {
-            print::line(&format!("{} is {state} now.", reference.name))?;
+            print::line(&format!("{} is {} now.", decided.name, decided.state))?;
         }
     }
     if shared.json {

@@ -5,7 +5,6 @@
 //! - `decide`: approving, rejecting, retiring; `withdraw`: deleting for good
 
 mod add;
-pub use add::{candidate, candidate_of};
 mod decide;
 mod withdraw;
 
@@ -17,6 +16,7 @@ use serde_json::json;
 use super::project::{self, ProjectArguments};
 use super::screen::Screen;
 use super::{facts, pictures, print};
+use crate::service::pictures as stored;
 use crate::studio::reference::{Gate, Reference};
 use crate::studio::subject::{Handle, ReferenceName};
 
@@ -118,7 +118,7 @@ fn show(arguments: &Show, project: &ProjectArguments) -> anyhow::Result<()> {
     }
     let screen = Screen::of_stdout();
     if let Some(picture) = reference.picture.filter(|_| screen.shows_pictures()) {
-        let picture = pictures::open(&reader, &picture.blob)?;
+        let picture = stored::open(&reader, &picture.blob)?;
         screen.pictures(&[&picture], &[reference.name.to_string()])?;
     }
     let right = reader.consent(reference.consent)?;

@@ -4,10 +4,9 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::confirm::confirm;
-use crate::cli::lookup::now;
 use crate::cli::project::{self, ProjectArguments};
-use crate::cli::subject::what_went;
 use crate::cli::{facts, print};
+use crate::service::references;
 use crate::studio::subject::ReferenceName;
 
 /// Delete a reference for good, with every picture it made; only its number is left
@@ -32,12 +31,12 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let reference = store.reader()?.reference(&arguments.reference)?;
     let name = &reference.name;
     confirm(arguments.yes, &format!("{name} goes for good, with every picture that was made with it."))?;
-    let gone = store.withdraw_reference(reference.id, now())?;
+    let withdrawal = references::withdraw(&store, reference.id)?;
     if arguments.json {
-        let mut document = facts::gone(&gone);
+        let mut document = facts::deletion(&withdrawal.deletion);
         document["reference"] = json!(name.to_string());
         return Ok(print::document(&document)?);
     }
-    print::line(&format!("{name} is withdrawn. Gone for good: {}.", what_went(&gone)))?;
-    Ok(())
+    print::line(&withdrawal.to_string())?;
+    Ok(print::line(&format!("Deleted for good: {}.", withdrawal.deletion))?)
 }

@@ -10,17 +10,15 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::Value;
 
-use super::failure::Usage;
-use super::lookup::{self, now};
-use super::model::{self, MINI, ModelArguments};
+use super::model::ModelArguments;
 use super::project::{self, ProjectArguments};
 use super::settings::{self, SettingsArguments};
 use super::{facts, print, worker};
-use crate::diffusion;
+use crate::service::{references, runs};
 use crate::store::Reader;
 use crate::store::runs::NewRun;
 use crate::studio::delta::Variable;
-use crate::studio::prompt::{Block, Prompt};
+use crate::studio::prompt::Block;
 use crate::studio::run::{Model, Priority, Recipe, Run, Seeds, State};
 use crate::studio::subject::{Handle, ReferenceName, Subject, TaskId};
 use crate::worker::Until;
@@ -122,9 +120,6 @@ pub type Wanted = Option<ReferenceName>;
 #[error("{0}")]
 struct NotDone(String);
 
-/// Fewer pictures say little about a setting.
-const SEEDS: &str = "0x3";
-
 pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
     arguments.settings.check_size()?;
     let store = Arc::new(project::open(project)?);
@@ -133,16 +128,10 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let parent = arguments.parent.as_ref().map(|task| reader.run(task)).transpose()?;
 
     let recipe = arguments.recipe(&reader, &subject, parent.as_ref())?;
-    if recipe.prompt.assembled().is_empty() {
-        return Err(
-            Usage("the prompt is empty; say at least who is in the picture, with --subject-block".into()).into()
-        );
-    }
-    require_model(&recipe)?;
     let seeds = match (&arguments.seeds, &parent) {
         (Some(seeds), _) => seeds.clone(),
         (None, Some(parent)) => parent.seeds.clone(),
-        (None, None) => SEEDS.parse()?,
+        (None, None) => runs::default_seeds(),
     };
     let new = NewRun {
         parent: parent.as_ref().map(|parent| parent.id),
@@ -152,7 +141,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         draft: arguments.draft,
         ..NewRun::new(subject.id, recipe, seeds)
     };
-    let mut made = reader.run_by_id(store.add_run(&new, now())?)?;
+    let mut made = runs::queue(&store, &reader, &new)?;
     if arguments.wait {
         worker::work_until(store, Until::Over(made.id))?;
         made = reader.run_by_id(made.id)?;
@@ -188,12 +177,7 @@ impl Arguments {
     fn recipe(&self, reader: &Reader, subject: &Subject, parent: Option<&Run>) -> anyhow::Result<Recipe> {
         let mut recipe = match parent {
             Some(parent) => parent.recipe.clone(),
-            None => Recipe {
-                prompt: Prompt::new(),
-                reference: None,
-                settings: settings::usual(self.model.checkpoint()),
-                model: Model::named(MINI),
-            },
+            None => runs::default_recipe(self.model.model.as_deref()),
         };
         for (variable, value) in &self.set {
             change::apply(&mut recipe, *variable, value, reader)?;
@@ -216,7 +200,7 @@ impl Arguments {
             (Some(wanted), _) => change::reference(wanted, reader)?,
             (None, Some(_)) => recipe.reference,
             (None, None) => {
-                let newest = lookup::newest_reference(reader, subject.id)?;
+                let newest = references::newest_approved(reader, subject.id)?;
                 if newest.is_none() {
                     let handle = &subject.handle;
                     project::note(&format!("{handle} has no approved reference, so the prompt alone decides"));
@@ -231,20 +215,6 @@ impl Arguments {
         let words = [&self.subject_block, &self.camera, &self.lighting, &self.style, &self.constraints];
         Block::ALL.into_iter().zip(words).filter_map(|(block, words)| Some((block, words.as_deref()?)))
     }
-}
-
-/// Whether the model is there, and can take a reference if there is one: better told now than by the queue.
-fn require_model(recipe: &Recipe) -> anyhow::Result<()> {
-    let path = |text: &'_ Option<String>| text.as_ref().map(std::path::PathBuf::from);
-    let (adapter, encoder) = (path(&recipe.model.adapter), path(&recipe.model.image_encoder));
-    if let Some(file) = adapter.as_deref().filter(|file| !file.is_file()) {
-        return Err(Usage(format!("there is no adapter at {}", file.display())).into());
-    }
-    let named = model::choose(&recipe.model.checkpoint, adapter.as_deref(), encoder.as_deref())?;
-    if recipe.reference.is_some() && !named.model.has_adapter() {
-        return Err(diffusion::Error::NoAdapter.into());
-    }
-    Ok(())
 }
 
 fn reference(text: &str) -> Result<Wanted, String> {

@@ -12,12 +12,10 @@ mod show;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-pub use forget::what_went;
-
 use super::failure::Usage;
-use super::lookup::now;
 use super::project::{self, ProjectArguments};
 use super::{facts, print};
+use crate::service::subjects;
 use crate::studio::reference::State;
 use crate::studio::subject::{Handle, Subject};
 use crate::studio::text::clean;
@@ -99,12 +97,11 @@ fn add(arguments: &Add, project: &ProjectArguments) -> anyhow::Result<()> {
         Some(handle) => handle.clone(),
         None => Handle::suggest(&clean(&arguments.name)).ok_or_else(|| {
             let name = &arguments.name;
-            Usage(format!("no short name can be made from {name:?}; choose one with --handle (for example ada)"))
+            Usage(format!("no handle can be made from {name:?}: choose one with --handle, such as --handle ada"))
         })?,
     };
     let store = project::open(project)?;
-    store.add_subject(&handle, &arguments.name, &arguments.note, now())?;
-    let subject = store.reader()?.subject(&handle)?;
+    let subject = subjects::add(&store, &handle, &arguments.name, &arguments.note)?;
     if arguments.json {
         return Ok(print::document(&facts::subject(&subject))?);
     }
@@ -145,8 +142,7 @@ fn listed(subject: &Subject, references: usize, approved: usize, newest: Option<
 fn rename(arguments: &Rename, project: &ProjectArguments) -> anyhow::Result<()> {
     let store = project::open(project)?;
     let reader = store.reader()?;
-    store.rename_subject(reader.subject(&arguments.subject)?.id, &arguments.name)?;
-    let subject = reader.subject(&arguments.subject)?;
+    let subject = subjects::rename(&store, reader.subject(&arguments.subject)?.id, &arguments.name)?;
     if arguments.json {
         return Ok(print::document(&facts::subject(&subject))?);
     }

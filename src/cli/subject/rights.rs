@@ -8,6 +8,7 @@ use crate::cli::failure::Usage;
 use crate::cli::lookup::now;
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
+use crate::service::subjects;
 use crate::studio::consent::{Consent, Standing};
 use crate::studio::subject::Handle;
 
@@ -84,14 +85,14 @@ pub fn withdraw(arguments: &Withdraw, project: &ProjectArguments) -> anyhow::Res
         arguments.yes,
         &format!("The right {number} ({kind}) to pictures of {handle} goes, with its references and what they made."),
     )?;
-    let gone = store.withdraw_consent(right.id, now())?;
+    let deletion = subjects::withdraw_consent(&store, right.id)?;
     if arguments.json {
-        let mut document = facts::gone(&gone);
+        let mut document = facts::deletion(&deletion);
         document["right"] = json!(number);
         return Ok(print::document(&document)?);
     }
     print::line(&format!("The right {number} ({kind}) to pictures of {handle} is withdrawn."))?;
-    Ok(print::line(&format!("Gone for good: {}.", super::forget::what_went(&gone)))?)
+    Ok(print::line(&format!("Deleted for good: {deletion}."))?)
 }
 
 /// The right with the number that was typed, or the only one left.

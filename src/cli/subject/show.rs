@@ -3,9 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::lookup::{self, now};
+use crate::cli::lookup::now;
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
+use crate::service::reviews;
 use crate::studio::subject::Handle;
 
 /// Show a subject: its rights, references, baseline and newest runs
@@ -28,7 +29,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let rights = reader.consents(subject.id)?;
     let references = reader.references(subject.id)?;
     let runs = reader.runs(subject.id, None, RUNS)?;
-    let baseline = lookup::baseline(&reader, subject.id)?;
+    let baseline = reviews::baseline(&reader, subject.id)?;
 
     if arguments.json {
         let mut document = facts::subject(&subject);

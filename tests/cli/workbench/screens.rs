@@ -5,7 +5,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use pentimento::imaging::{self, wire};
+use pentimento::imaging::wire;
+use pentimento::service::Service;
 use pentimento::store::Store;
 use pentimento::store::lines::Order;
 use pentimento::studio::filter::Filter;
@@ -16,11 +17,11 @@ use pentimento::terminal::colours::Colours;
 use pentimento::terminal::pictures::Codecs;
 use pentimento::terminal::verdict::{self, Protocol, Tmux, Verdict};
 use pentimento::tui::app::{App, Usual};
-use pentimento::tui::effect::{Effect, Others, Runner, Tokens};
+use pentimento::tui::effect::{Effect, Runner};
 use pentimento::tui::event::Event;
 use pentimento::tui::keymap::Keymap;
 use pentimento::tui::mail::Mail;
-use pentimento::tui::pictures::{Pictures, Shown};
+use pentimento::tui::pictures::Pictures;
 use pentimento::tui::theme::{Role, Theme};
 use pentimento::tui::{update, view};
 use ratatui::Terminal;
@@ -55,21 +56,9 @@ impl Screen {
         let moment = oldest.unwrap().first().map_or_else(Timestamp::now, |line| line.output.created);
         let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
         let reader = store.reader().unwrap();
-        let opener = move |shown: &Shown| match shown {
-            Shown::Blob(hash) => {
-                let bytes = reader.blobs().read(hash).map_err(|error| error.to_string())?;
-                imaging::decode_picture(std::path::Path::new("blob"), &bytes).map_err(|error| error.to_string())
-            }
-            other => Err(format!("{other:?} is not shown here")),
-        };
         let shown = terminal::pictures::Pictures::new(&verdict(columns, rows), codecs, || {});
-        let pictures = Pictures::new(shown, Box::new(opener), events.clone());
-        let others = Others {
-            import: Box::new(|_, _, path| panic!("{} is imported", path.display())),
-            tokens: Box::new(|_, prompt| Ok(Tokens { used: prompt.split(' ').count() + 2, room: 77 })),
-            wake: Box::new(|| {}),
-        };
-        let runner = Runner::start(store, events, others).unwrap();
+        let pictures = Pictures::new(shown, reader, events.clone());
+        let runner = Runner::start(Service::new(store), events).unwrap();
         let settings = Settings { steps: 2, ..Settings::default() };
         let usual = Usual { checkpoint: "mini".to_owned(), settings, reviewer: "ada's friend".to_owned() };
         let theme = Theme::named(Theme::USUAL, Colours::True, None).unwrap();

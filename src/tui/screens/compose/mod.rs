@@ -10,6 +10,7 @@ use std::borrow::Cow;
 
 use crokey::KeyCombination;
 
+use crate::service::models::TokenCount;
 use crate::store::presets::Preset;
 use crate::store::runs::NewRun;
 use crate::studio::delta::Delta;
@@ -20,7 +21,7 @@ use crate::studio::run::{Model, Recipe, Run, Seeds};
 use crate::studio::subject::Subject;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose, Usual};
-use crate::tui::effect::{Effect, Tokens};
+use crate::tui::effect::Effect;
 use crate::tui::widgets::input::Input;
 
 use fields::{FIELDS, Field};
@@ -38,7 +39,7 @@ pub struct Compose {
     /// The preset that the settings come from, be it the parent's.
     profile: Option<String>,
     /// The prompt that was counted last, and what came of it.
-    tokens: Option<(String, Tokens)>,
+    tokens: Option<(String, TokenCount)>,
 }
 
 impl Compose {
@@ -57,7 +58,7 @@ impl Compose {
     }
 
     /// The text encoder's room that a prompt takes.
-    pub fn count(&mut self, prompt: &str, count: Tokens) {
+    pub fn count(&mut self, prompt: &str, count: TokenCount) {
         self.tokens = Some((prompt.to_owned(), count));
     }
 

@@ -8,10 +8,10 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Compose;
 use super::fields::{FIELDS, Field};
+use crate::service::models::TokenCount;
 use crate::studio::delta::Variable;
 use crate::studio::text::clean;
 use crate::tui::app::App;
-use crate::tui::effect::Tokens;
 use crate::tui::pictures::{Pictures, Shown};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::change;
@@ -131,7 +131,7 @@ fn verdict<'a>(compose: &Compose, theme: &Theme) -> Paragraph<'a> {
     if let Some(reason) = &compose.debug {
         text.push(Line::styled(format!("debugging: {}", fit(reason, 120)), theme.style(Role::Warning)));
     }
-    if let Some((_, Tokens { used, room })) = &compose.tokens {
+    if let Some((_, TokenCount { used, limit: room })) = &compose.tokens {
         let (over, role) = if used > room { (": the rest is not read", Role::Warning) } else { ("", Role::Faint) };
         text.push(Line::styled(format!("{used} of {room} tokens{over}"), theme.style(role)));
     }

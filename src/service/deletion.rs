@@ -1,0 +1,52 @@
+//! What was deleted for good, as both the command line and the workbench report it.
+
+use std::fmt;
+
+use crate::store::forget::DeletionReport;
+
+/// The counts of what a deletion removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deletion {
+    pub references: u64,
+    pub runs: u64,
+    pub outputs: u64,
+    pub reviews: u64,
+    /// Files that nothing else used.
+    pub files: Vec<blake3::Hash>,
+}
+
+impl From<DeletionReport> for Deletion {
+    fn from(report: DeletionReport) -> Self {
+        let DeletionReport { references, runs, outputs, reviews, blobs } = report;
+        Self { references, runs, outputs, reviews, files: blobs }
+    }
+}
+
+/// `2 references, 3 runs, 9 outputs, 1 review, 22 files`
+impl fmt::Display for Deletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (self.references, "reference"),
+            (self.runs, "run"),
+            (self.outputs, "output"),
+            (self.reviews, "review"),
+            (self.files.len() as u64, "file"),
+        ];
+        for (place, (count, what)) in counts.into_iter().enumerate() {
+            let (comma, plural) = (if place == 0 { "" } else { ", " }, if count == 1 { "" } else { "s" });
+            write!(f, "{comma}{count} {what}{plural}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_as_a_list() {
+        let deletion = Deletion { references: 1, runs: 3, ..Deletion::default() };
+        assert_eq!(deletion.to_string(), "1 reference, 3 runs, 0 outputs, 0 reviews, 0 files");
+    }
+}

@@ -1,0 +1,94 @@
+//! Starting runs: from nothing, from a parent, or again with the next seeds.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use super::models::{self, MINI};
+use super::{Error, Result};
+use crate::diffusion;
+use crate::store::runs::NewRun;
+use crate::store::{Reader, Store};
+use crate::studio::ids::{RunId, SubjectId};
+use crate::studio::prompt::Prompt;
+use crate::studio::reference::Reference;
+use crate::studio::run::{Model, Recipe, Run, Seeds};
+use crate::studio::subject::Subject;
+
+/// The seeds of a run that names none: three from 0. Fewer pictures say little about a setting.
+pub fn default_seeds() -> Seeds {
+    Seeds::new(vec![0, 1, 2]).unwrap_or_else(|_| unreachable!("three different seeds are valid"))
+}
+
+/// The recipe of a run without a parent: an empty prompt, no reference, and the model's default settings.
+pub fn default_recipe(checkpoint: Option<&str>) -> Recipe {
+    let checkpoint = checkpoint.unwrap_or(MINI);
+    Recipe {
+        prompt: Prompt::new(),
+        reference: None,
+        settings: models::default_settings(checkpoint),
+        model: Model::named(checkpoint),
+    }
+}
+
+/// What a new run of a subject can start from.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub subject: Subject,
+    pub references: Vec<Reference>,
+    /// The run to branch from: the one that was named, else the subject's newest.
+    pub parent: Option<Run>,
+}
+
+/// Reads what a new run starts from.
+pub fn start(reader: &Reader, subject: SubjectId, parent: Option<RunId>) -> Result<Start> {
+    Ok(Start {
+        subject: reader.subject_by_id(subject)?,
+        references: reader.references(subject)?,
+        parent: named_or_newest(reader, subject, parent)?,
+    })
+}
+
+/// Queues a run again with as many following seeds and nothing else changed. Without `run`, the subject's newest.
+/// Returns None if the subject has no runs.
+pub fn again(store: &Store, reader: &Reader, subject: SubjectId, run: Option<RunId>) -> Result<Option<Run>> {
+    let Some(run) = named_or_newest(reader, subject, run)? else { return Ok(None) };
+    let new = NewRun {
+        parent: Some(run.id),
+        profile: run.profile.clone(),
+        ..NewRun::new(subject, run.recipe, run.seeds.following())
+    };
+    queue(store, reader, &new).map(Some)
+}
+
+/// Queues a run, or keeps it as a draft, and returns it.
+///
+/// # Errors
+/// Refuses an empty prompt, a model that is not there, a reference for a model without an adapter, and whatever a rule
+/// forbids. All of this is found now instead of when a worker takes the run.
+pub fn queue(store: &Store, reader: &Reader, new: &NewRun) -> Result<Run> {
+    if new.recipe.prompt.assembled().is_empty() {
+        return Err(Error::EmptyPrompt);
+    }
+    require_model(&new.recipe)?;
+    let id = store.add_run(new, Timestamp::now())?;
+    Ok(reader.run_by_id(id)?)
+}
+
+fn named_or_newest(reader: &Reader, subject: SubjectId, run: Option<RunId>) -> Result<Option<Run>> {
+    Ok(match run {
+        Some(run) => Some(reader.run_by_id(run)?),
+        None => reader.runs(subject, None, 1)?.pop().map(|line| line.run),
+    })
+}
+
+fn require_model(recipe: &Recipe) -> Result<()> {
+    if let Some(path) = recipe.model.adapter.as_ref().map(PathBuf::from).filter(|path| !path.is_file()) {
+        return Err(Error::NoAdapterFile { path });
+    }
+    let model = models::find(&recipe.model)?.model;
+    if recipe.reference.is_some() && !model.has_adapter() {
+        return Err(diffusion::Error::NoAdapter.into());
+    }
+    Ok(())
+}
