@@ -1,18 +1,20 @@
 //! pentimento: a workbench for portraits with a reference.
 //!
-//! The map, one line per module; `tests/architecture.rs` holds who may see whom.
+//! `docs/architecture.md` describes the modules; `tests/architecture.rs` checks which of them may use which.
 //!
-//! - [`studio`]: the domain in plain types, no input or output: subjects, rights, prompts, runs, their deltas, the rules
-//! - [`diffusion`]: the pipeline on candle: text, reference, UNet, samplers, pictures
-//! - [`imaging`]: pictures in and out of files: limits, orientation, colour, provenance, contact sheets
-//! - [`store`]: a project on disk: SQLite and blobs, the only place that knows SQL
-//! - [`worker`]: claims queued runs, drives diffusion, stores what comes out; the one place where these meet
+//! - [`config`]: settings from flags, environment, file and defaults
+//! - [`studio`]: the domain as plain types, without I/O: subjects, consents, prompts, runs, deltas, rules, reviews
+//! - [`imaging`]: image files: limits, orientation, colour, provenance, contact sheets
+//! - [`store`]: a project on disk: SQLite and blobs; the only module that contains SQL
+//! - [`diffusion`]: the pipeline on candle: text encoder, image encoder, adapter, UNet, schedulers, VAE
+//! - [`terminal`]: raw mode, signals, what the terminal can do, images in it, the clipboard
+//! - [`worker`]: claims queued runs, generates their images and stores them
 //! - [`service`]: the use cases that the command line and the workbench share
-//! - [`terminal`]: raw mode and its undoing, signals, what the terminal can, pictures in it, the clipboard
-//! - [`tui`]: the workbench: state, keys, screens; draws what the store says
-//! - [`cli`]: one file per subcommand, thin
+//! - [`tui`]: the workbench: state, keys, screens
+//! - [`cli`]: one file per subcommand
 
 pub mod cli;
+pub mod config;
 pub mod diffusion;
 pub mod imaging;
 pub mod service;

@@ -1,33 +1,28 @@
-//! `config`: what a person has chosen for all projects, and what there is to choose from.
+//! `config`: shows and changes the settings that apply to all projects.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::project::config_folder;
+use super::print;
 use super::terminal::Terminal;
-use super::{lookup, print};
-use crate::imaging;
+use crate::config::file::Key;
+use crate::config::{self, Config, ImageMode, Origin};
 use crate::studio::text::clean;
 use crate::terminal::colours::Colours;
-use crate::terminal::verdict::Wish;
 use crate::tui::theme::{BadTheme, Theme};
 
-/// See and change what goes for all projects: the theme, the name that reviews are signed with, how pictures are shown
+/// Show each setting and where it comes from, or change one
 #[derive(Args)]
 #[command(
-    after_help = "Keys are changed in keymap.toml, and themes of your own lie in themes/, both in the folder that \
-                  `pentimento config` names.\n\nExamples:\n  pentimento config themes\n  \
+    after_help = "The folder may also hold keymap.toml, which changes keys, and themes/, with your own themes.\n\nExamples:\n  pentimento config themes\n  \
                   pentimento config set theme paper"
 )]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// One JSON document instead of text
+    /// Print one JSON document instead of text
     #[arg(long, global = true)]
     json: bool,
 }
@@ -39,32 +34,19 @@ enum Command {
     /// Change a value
     Set {
         name: Name,
-        /// An empty value takes it away
+        /// The new value; an empty one restores the default
         value: String,
     },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Name {
-    /// The colours of the workbench
+    /// The workbench's colours
     Theme,
-    /// Who reviews; without it the name of the user
+    /// Who signs reviews [default: your user name]
     Reviewer,
-    /// How pictures are shown: auto, kitty, sixel, iterm2, halfblocks or off
+    /// How images are shown: auto, kitty, sixel, iterm2, halfblocks or off
     Images,
-}
-
-/// `config.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub theme: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reviewer: Option<String>,
-    /// How pictures are shown, where neither an option nor the environment says it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub images: Option<String>,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -75,51 +57,51 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-impl Config {
-    /// What the file says; nothing where there is none.
-    pub fn load() -> anyhow::Result<Self> {
-        let Some(path) = file() else { return Ok(Self::default()) };
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
-        };
-        let bad = |error: toml::de::Error| format!("{} cannot be read: {}", path.display(), error.message());
-        toml::from_str(&text).map_err(|error| anyhow::anyhow!(bad(error)))
-    }
-}
-
-/// Themes of one's own.
-pub fn own_themes() -> Option<PathBuf> {
-    Some(config_folder()?.join("themes"))
-}
-
-fn file() -> Option<PathBuf> {
-    Some(config_folder()?.join("config.toml"))
-}
-
 fn show(json: bool) -> anyhow::Result<()> {
-    let config = Config::load()?;
-    let folder = config_folder().map_or("none: HOME is not set".to_owned(), |folder| folder.display().to_string());
-    let images = config.images.clone().unwrap_or_else(|| "auto".to_owned());
-    let theme = config.theme.clone().unwrap_or_else(|| Theme::USUAL.to_owned());
+    let config = readable()?;
+    let folder = config.folders.config.as_deref();
+    let folder = folder.map_or("none: HOME is not set".to_owned(), |folder| folder.display().to_string());
+    let theme = config.theme.value.as_deref().unwrap_or(Theme::USUAL);
+    let project = config.project.as_ref().map(|project| project.value.display().to_string());
+    let values = [
+        ("theme", theme.to_owned(), &config.theme.origin),
+        ("reviewer", config.reviewer.value.clone(), &config.reviewer.origin),
+        ("images", config.images.value.to_string(), &config.images.origin),
+        ("colour", config.colour.value.to_string(), &config.colour.origin),
+        ("log", config.log.value.to_string(), &config.log.origin),
+        (
+            "project",
+            project.clone().unwrap_or_else(|| "not set".to_owned()),
+            config.project.as_ref().map_or(&Origin::Default, |project| &project.origin),
+        ),
+    ];
     if json {
-        print::document(
-            &json!({ "folder": folder, "theme": theme, "reviewer": lookup::reviewer(None), "images": images }),
-        )?;
+        let origins: Map<String, Value> =
+            values.iter().map(|(name, _, origin)| ((*name).to_owned(), json!(origin.to_string()))).collect();
+        print::document(&json!({
+            "folder": folder, "theme": theme, "reviewer": config.reviewer.value,
+            "images": config.images.value.to_string(), "colour": config.colour.value,
+            "log": config.log.value.to_string(), "project": project, "origin": origins,
+        }))?;
     } else {
-        print::pairs(&[
-            ("folder", clean(&folder)),
-            ("theme", clean(&theme)),
-            ("reviewer", clean(&lookup::reviewer(None))),
-            ("images", clean(&images)),
-        ])?;
+        let shown = values.iter().map(|(name, value, origin)| (*name, format!("{} ({origin})", clean(value))));
+        let lines: Vec<_> = [("folder", clean(&folder))].into_iter().chain(shown).collect();
+        print::pairs(&lines)?;
     }
     Ok(())
 }
 
+/// The settings, if `config.toml` is free of errors: this command is where they are mended.
+fn readable() -> anyhow::Result<&'static Config> {
+    let config = Config::current();
+    match config.errors.iter().find(|error| error.is_in_file()) {
+        Some(error) => Err(error.clone().into()),
+        None => Ok(config),
+    }
+}
+
 fn themes(json: bool) -> anyhow::Result<()> {
-    let own = own_themes();
+    let own = Config::current().folders.themes();
     let names = Theme::names(own.as_deref());
     if json {
         let about = |name: &String| Some(Theme::named(name, Colours::None, own.as_deref()).ok()?.about);
@@ -136,28 +118,22 @@ fn themes(json: bool) -> anyhow::Result<()> {
 }
 
 fn set(name: Name, value: &str) -> anyhow::Result<()> {
-    let mut config = Config::load()?;
+    let folders = &readable()?.folders;
     let value = Some(clean(value).trim().to_owned()).filter(|value| !value.is_empty());
-    match name {
-        Name::Theme => {
-            if let Some(theme) = &value {
-                match Theme::named(theme, Colours::True, own_themes().as_deref()) {
-                    Ok(_) => {}
-                    Err(error @ BadTheme::Unknown { .. }) => bail!("{error}; `pentimento config themes` shows each"),
-                    Err(error) => bail!(error),
-                }
-            }
-            config.theme = value;
-        }
-        Name::Reviewer => config.reviewer = value,
-        Name::Images => {
-            value.as_deref().map(str::parse::<Wish>).transpose().map_err(anyhow::Error::msg)?;
-            config.images = value;
-        }
-    }
-    let path = file().context("HOME is not set, so there is no place to keep it; set HOME")?;
-    let folder = path.parent().context("the folder of the settings has no name")?;
-    std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-    imaging::write_whole(&path, toml::to_string(&config)?.as_bytes())?;
-    Ok(())
+    let key = match (name, &value) {
+        (Name::Theme, None) => Key::Theme,
+        (Name::Theme, Some(theme)) => match Theme::named(theme, Colours::True, folders.themes().as_deref()) {
+            Ok(_) => Key::Theme,
+            Err(error @ BadTheme::Unknown { .. }) => bail!("{error}; `pentimento config themes` shows each"),
+            Err(error) => bail!(error),
+        },
+        (Name::Reviewer, _) => Key::Reviewer,
+        (Name::Images, None) => Key::Images,
+        (Name::Images, Some(mode)) => match mode.parse::<ImageMode>() {
+            Ok(_) => Key::Images,
+            Err(advice) => bail!("invalid images {mode:?}: {advice}"),
+        },
+    };
+    let path = folders.config_file().ok_or(config::Error::NoFolder)?;
+    Ok(config::file::set(&path, key, value.as_deref())?)
 }

@@ -56,6 +56,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::{Config, Flags};
+
 /// Portraits with a reference, generated in this process: Stable Diffusion with IP-Adapter.
 ///
 /// The prompt says what to make, the reference nudges who it should look like, and the settings say how strongly. A
@@ -112,10 +114,16 @@ pub fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return failure::usage(&error),
     };
-    images.remember();
+    let flags = Flags { project: project.project.clone(), images: images.images, log: None };
+    let config = Config::init(&flags);
     let Some(command) = command else {
         return workbench::run(&project).map_or_else(|error| failure::report(&error), |()| ExitCode::SUCCESS);
     };
+    // `config` itself fails on errors in its file.
+    let is_config = matches!(command, Command::Config(_));
+    for error in config.errors.iter().filter(|error| !(is_config && error.is_in_file())) {
+        project::note(&error.to_string());
+    }
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -1,10 +1,8 @@
 //! What the terminal on stdout can do for commands that print and end.
 
-use std::sync::OnceLock;
-
 use clap::Args;
 
-use super::config::Config;
+use crate::config::{Config, ImageMode, Origin};
 use crate::terminal::colours::Colours;
 use crate::terminal::look;
 use crate::terminal::verdict::{Protocol, Tmux, Verdict, Wish};
@@ -14,27 +12,24 @@ pub struct ImageArguments {
     /// How pictures are shown: auto, kitty, sixel, iterm2, halfblocks or off [default: $PENTIMENTO_IMAGES, else `images` in
     /// the settings, else what suits the terminal]
     #[arg(long, value_name = "PROTOCOL", global = true, help_heading = "Pictures")]
-    images: Option<Wish>,
+    pub images: Option<ImageMode>,
 }
 
-static ASKED: OnceLock<Wish> = OnceLock::new();
-
-impl ImageArguments {
-    /// Remembers what was asked for, for whatever shows pictures later.
-    pub fn remember(&self) {
-        if let Some(wish) = self.images {
-            ASKED.get_or_init(|| wish);
-        }
-    }
-}
-
-/// What is asked for, on the command line or in the settings.
+/// The protocol that the settings name. The terminal itself reads the variable.
 pub fn wish() -> Wish {
-    let usual = || match Config::load().unwrap_or_default().images.as_deref().map(str::parse) {
-        Some(Ok(Wish::Only(protocol))) => Wish::Usually(protocol),
-        _ => Wish::Auto,
+    let images = &Config::current().images;
+    let protocol = match images.value {
+        ImageMode::Auto => return Wish::Auto,
+        ImageMode::Kitty => Protocol::Kitty,
+        ImageMode::Sixel => Protocol::Sixel,
+        ImageMode::Iterm2 => Protocol::Iterm2,
+        ImageMode::HalfBlocks => Protocol::HalfBlocks,
+        ImageMode::Off => Protocol::Off,
     };
-    ASKED.get().copied().unwrap_or_else(usual)
+    match images.origin {
+        Origin::Flag(_) => Wish::Only(protocol),
+        _ => Wish::Usually(protocol),
+    }
 }
 
 /// How pictures are printed.

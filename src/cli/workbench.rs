@@ -6,12 +6,12 @@ use std::sync::mpsc;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::config::{Config, own_themes};
 use super::failure::StoppedBy;
 use super::lookup;
 use super::print;
 use super::project::{self, NoProject, ProjectArguments};
 use super::terminal::wish;
+use crate::config::Config;
 use crate::imaging::wire;
 use crate::service::models::MINI;
 use crate::service::{Service, models, sample};
@@ -74,7 +74,10 @@ fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
     match project::open(project) {
         Ok(store) => Ok((store, false)),
         Err(error) if error.is::<NoProject>() => {
-            let folder = project::own().context("HOME is not set, so there is no place for a project of your own")?;
+            let folder = Config::current()
+                .folders
+                .own_project()
+                .context("HOME is not set, so there is no place for a project of your own")?;
             let store = Store::create(&folder)?;
             sample::fill(&store)?;
             Ok((store, true))
@@ -100,7 +103,7 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
     let service = Service::new(store.clone()).with_worker(worker.waker());
     let runner = Runner::start(service, mail.clone())?;
     watch::project(store.reader()?, mail.clone());
-    if let Some(own) = own_themes() {
+    if let Some(own) = Config::current().folders.themes() {
         watch::theme(theme.name.clone(), own, verdict.colours, mail);
     }
     let size = (verdict.columns, verdict.rows);
@@ -120,26 +123,18 @@ fn usual() -> Usual {
 /// The keymap and the theme, the user's own over the built-in ones, and what is wrong with those.
 fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<Problem>) {
     let mut wrong = Vec::new();
-    let own = super::project::config_folder();
-    let table = own.as_ref().and_then(|own| std::fs::read_to_string(own.join("keymap.toml")).ok());
+    let config = Config::current();
+    wrong.extend(config.errors.iter().map(|error| Problem::new(error)));
+    let table = config.folders.keymap().and_then(|path| std::fs::read_to_string(path).ok());
     let (keymap, problems) = Keymap::built_in().over(table.as_deref().unwrap_or_default());
     wrong.extend(problems.iter().map(|problem| Problem::new(problem)));
     let colours = verdict.colours;
-    let config = Config::load().unwrap_or_else(|error| {
-        wrong.push(self::problem(&error));
-        Config::default()
-    });
     let usual = if colours == Colours::None { "plain" } else { Theme::USUAL };
-    let name = config.theme.as_deref().unwrap_or(usual);
-    let theme = Theme::named(name, colours, own_themes().as_deref()).unwrap_or_else(|error| {
+    let name = config.theme.value.as_deref().unwrap_or(usual);
+    let theme = Theme::named(name, colours, config.folders.themes().as_deref()).unwrap_or_else(|error| {
         wrong.push(Problem::new(&error));
         Theme::parse(name, "name = \"none\"\n[roles]\n", colours)
             .unwrap_or_else(|_| unreachable!("an empty theme reads"))
     });
     (keymap, theme, wrong)
-}
-
-fn problem(error: &anyhow::Error) -> Problem {
-    let causes = error.chain().skip(1).map(ToString::to_string).collect();
-    Problem { what: error.to_string(), causes, rule: None }
 }

@@ -1,6 +1,6 @@
-//! What goes for all projects: chosen, kept, refused.
+//! `config`: shows settings with their origin, keeps changes, refuses bad values.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::support::{self, Ran, pentimento, promised};
 
@@ -10,8 +10,18 @@ fn config(home: &Path, words: &[&str]) -> Ran {
     support::run(&mut command)
 }
 
+/// Writes the user's `config.toml`.
+fn write(home: &Path, text: &str) -> PathBuf {
+    let folder = home.join(".config/pentimento");
+    let folder = if cfg!(target_os = "macos") { home.join("Library/Application Support/pentimento") } else { folder };
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
 #[test]
-fn a_choice_is_kept_and_can_be_taken_back() {
+fn a_value_is_kept_and_can_be_reset() {
     let home = tempfile::tempdir().unwrap();
     let plain = config(home.path(), &["--json"]).json();
     promised(&plain, &["folder", "theme", "reviewer"]);
@@ -26,7 +36,7 @@ fn a_choice_is_kept_and_can_be_taken_back() {
 }
 
 #[test]
-fn every_theme_is_shown_and_an_unknown_one_refused() {
+fn themes_are_listed_and_unknown_ones_refused() {
     let home = tempfile::tempdir().unwrap();
     let shown = config(home.path(), &["themes"]);
     let themes = config(home.path(), &["themes", "--json"]).json();
@@ -47,11 +57,51 @@ fn every_theme_is_shown_and_an_unknown_one_refused() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn errors_in_the_file_are_named() {
     let home = tempfile::tempdir().unwrap();
-    let folder = config(home.path(), &["--json"]).json()["folder"].as_str().unwrap().to_owned();
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(Path::new(&folder).join("config.toml"), "theme = 3").unwrap();
-    config(home.path(), &[]).refused(1, &["config.toml", "string"]);
+    write(home.path(), "theme = 3");
+    config(home.path(), &[]).refused(1, &["invalid theme 3", "config.toml", "use a string"]);
     config(home.path(), &["set", "theme", "paper"]).refused(1, &["config.toml"]);
+    write(home.path(), "colour = \"red\"");
+    config(home.path(), &[]).refused(1, &["unknown key \"colour\"", "config.toml", "theme, reviewer, images"]);
+    write(home.path(), "theme =");
+    config(home.path(), &[]).refused(1, &["config.toml is not valid TOML"]);
+}
+
+#[test]
+fn other_commands_warn_of_errors_in_the_file_and_go_on() {
+    let home = tempfile::tempdir().unwrap();
+    write(home.path(), "colour = \"red\"\nimages = \"sharp\"\nreviewer = \"the night shift\"");
+    let ran =
+        support::run(pentimento().args(["completions", "bash"]).env("HOME", home.path()).env_remove("XDG_CONFIG_HOME"));
+    assert_eq!(ran.status, 0);
+    for warning in ["note: unknown key \"colour\" in ", "note: invalid images \"sharp\" in "] {
+        assert!(ran.stderr.contains(warning), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn each_value_has_an_origin() {
+    let home = tempfile::tempdir().unwrap();
+    let path = write(home.path(), "theme = \"paper\"\nimages = \"sixel\"");
+    let shown = config(home.path(), &["--json"]).json();
+    let file = format!("file {}", path.display());
+    assert_eq!(shown["origin"]["theme"], file);
+    assert_eq!((&shown["images"], &shown["origin"]["images"]), (&"sixel".into(), &file.as_str().into()));
+    assert_eq!(shown["origin"]["reviewer"], "environment variable USER");
+    assert_eq!((&shown["project"], &shown["origin"]["project"]), (&serde_json::Value::Null, &"default".into()));
+
+    let mut command = pentimento();
+    command.args(["--images", "off", "config", "--json"]).env("HOME", home.path()).env_remove("XDG_CONFIG_HOME");
+    let shown = support::run(command.env("PENTIMENTO_PROJECT", "/elsewhere").env("NO_COLOR", "1")).json();
+    assert_eq!((&shown["images"], &shown["origin"]["images"]), (&"off".into(), &"flag --images".into()));
+    assert_eq!(shown["project"], "/elsewhere");
+    assert_eq!(shown["origin"]["project"], "environment variable PENTIMENTO_PROJECT");
+    assert_eq!(
+        (&shown["colour"], &shown["origin"]["colour"]),
+        (&false.into(), &"environment variable NO_COLOR".into())
+    );
+
+    let text = config(home.path(), &[]).stdout;
+    assert!(text.contains("(environment variable USER)") && text.contains("(default)"), "{text}");
 }
