@@ -3,6 +3,7 @@
 //! `docs/architecture.md` describes the modules; `tests/architecture.rs` checks which of them may use which.
 //!
 //! - [`config`]: settings from flags, environment, file and defaults
+//! - [`logging`]: the log file
 //! - [`studio`]: the domain as plain types, without I/O: subjects, consents, prompts, runs, deltas, rules, reviews
 //! - [`imaging`]: image files: limits, orientation, colour, provenance, contact sheets
 //! - [`store`]: a project on disk: SQLite and blobs; the only module that contains SQL
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod config;
 pub mod diffusion;
 pub mod imaging;
+pub mod logging;
 pub mod service;
 pub mod store;
 pub mod studio;

@@ -8,10 +8,12 @@ use serde_json::{Map, Value, json};
 
 use super::model::{self, MINI};
 use super::terminal::{Images, Terminal};
+use crate::config::{Config, LogLevel};
 use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute, DeviceChoice, DtypeChoice};
 use crate::diffusion::memory;
 use crate::diffusion::observer::Unobserved;
 use crate::diffusion::pipeline::Pipeline;
+use crate::logging;
 use crate::studio::text::clean;
 use crate::terminal::colours::Colours;
 use crate::terminal::verdict::{Protocol, Tmux, VARIABLE, Verdict};
@@ -37,7 +39,8 @@ struct Finding {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::on_stdout();
-    let findings = [words(&terminal.verdict), pictures(&terminal), processor(), gpu(), free_memory(), embedded_model()];
+    let findings =
+        [words(&terminal.verdict), pictures(&terminal), processor(), gpu(), free_memory(), embedded_model(), log()];
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let document: Map<String, Value> = findings
@@ -202,6 +205,29 @@ fn embedded_model() -> Finding {
             facts: json!({"name": MINI, "loads": false}),
         },
     }
+}
+
+fn log() -> Finding {
+    let config = Config::current();
+    let (level, origin) = (config.log.value, &config.log.origin);
+    let status = logging::status(level, &config.folders);
+    let path = status.path.as_deref().map(|path| path.display().to_string());
+    let facts = json!({
+        "path": path, "level": level.to_string(), "origin": origin.to_string(), "problem": status.problem,
+    });
+    let (good, found, advice) = match (path, status.problem) {
+        (_, _) if level == LogLevel::Off => (true, format!("off ({origin})"), String::new()),
+        (Some(path), None) => (true, format!("{path}, level {level} ({origin})"), String::new()),
+        (Some(path), Some(problem)) => {
+            let advice = "make this folder writable, or set XDG_STATE_HOME to another one";
+            (false, format!("cannot write {path}: {problem}"), advice.to_owned())
+        }
+        (None, problem) => {
+            let problem = problem.unwrap_or_default();
+            (false, format!("no log: {problem}"), "set HOME or XDG_STATE_HOME".to_owned())
+        }
+    };
+    Finding { name: "log", good, found, advice, facts }
 }
 
 /// The hash of the embedded model and the bytes of its weights in memory, if it can be loaded.

@@ -50,6 +50,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if reader_has_gone(error) {
         return ExitCode::SUCCESS;
     }
+    // The sentence may name a path or a person.
+    tracing::error!(status = status(error), rule = rule(error), "failed");
+    tracing::debug!("failed: {error:#}");
     let sentence = match rule(error) {
         Some(rule) => format!("refused by the rule {rule}: {error}"),
         None => error.to_string(),

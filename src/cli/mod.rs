@@ -56,7 +56,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Flags};
+use crate::config::{Config, Flags, LogLevel};
+use crate::logging;
 
 /// Portraits with a reference, generated in this process: Stable Diffusion with IP-Adapter.
 ///
@@ -71,12 +72,17 @@ struct CommandLine {
     #[command(flatten)]
     images: terminal::ImageArguments,
 
+    /// What goes to the log file: off, error, warn, info, debug or trace [default: $PENTIMENTO_LOG, else info]
+    #[arg(long, value_name = "LEVEL", global = true, help_heading = "Log")]
+    log: Option<LogLevel>,
+
     /// Without a command the workbench opens
     #[command(subcommand)]
     command: Option<Command>,
 }
 
-#[derive(Subcommand)]
+#[derive(Subcommand, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 enum Command {
     Demo(demo::Arguments),
     Generate(Box<generate::Arguments>),
@@ -110,12 +116,15 @@ enum Command {
 ///
 /// Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule of the workbench, 130 stopped by Ctrl-C.
 pub fn main() -> ExitCode {
-    let CommandLine { project, images, command } = match CommandLine::try_parse() {
+    let CommandLine { project, images, log, command } = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return failure::usage(&error),
     };
-    let flags = Flags { project: project.project.clone(), images: images.images, log: None };
+    let flags = Flags { project: project.project.clone(), images: images.images, log };
     let config = Config::init(&flags);
+    logging::start(config.log.value, &config.folders);
+    let name = command.as_ref().map_or("workbench", |command| command.into());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), command = name, "start");
     let Some(command) = command else {
         return workbench::run(&project).map_or_else(|error| failure::report(&error), |()| ExitCode::SUCCESS);
     };
@@ -152,7 +161,10 @@ pub fn main() -> ExitCode {
         Command::Man(arguments) => man::run(&arguments),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            tracing::info!("done");
+            ExitCode::SUCCESS
+        }
         Err(error) => failure::report(&error),
     }
 }

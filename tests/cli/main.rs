@@ -9,6 +9,7 @@ mod generate;
 #[cfg(target_os = "linux")]
 mod hardship;
 mod history;
+mod logfile;
 mod manual;
 mod outputs;
 mod pictures;

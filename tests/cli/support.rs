@@ -17,7 +17,7 @@ pub struct Ran {
 /// The program with nothing in its environment that changes what it does.
 pub fn pentimento() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pentimento"));
-    command.env_remove("PENTIMENTO_IMAGES").stdin(Stdio::null());
+    command.env_remove("PENTIMENTO_IMAGES").env("PENTIMENTO_LOG", "off").stdin(Stdio::null());
     command
 }
 

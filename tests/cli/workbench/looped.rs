@@ -33,7 +33,8 @@ impl Terminal {
         command.env_clear();
         command.env("HOME", home);
         command.env("TERM", "xterm-256color");
-        command.env("PENTIMENTO_IMAGES", "blocks");
+        command.env("PENTIMENTO_IMAGES", "halfblocks");
+        command.env("PENTIMENTO_LOG", "off");
         command.env("USER", "tester");
         command.cwd(home);
         let child = pair.slave.spawn_command(command).unwrap();
