@@ -94,7 +94,7 @@ impl Blobs {
             make_folder(folder)?;
             sync_folder(&self.folder)?;
         }
-        let mut file = temporary_file(folder, UNFINISHED, "")?;
+        let mut file = temporary_file(&path, UNFINISHED, "")?;
         file.write_all(bytes).map_err(|error| Error::file(&path, "write", error))?;
         replace(file, &path)?;
         Ok(folder.to_owned())

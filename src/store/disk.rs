@@ -24,11 +24,11 @@ pub(super) fn make_file(path: &Path) -> Result<File> {
         .map_err(|error| Error::file(path, "create", error))
 }
 
-/// Creates a file with mode 0600 and a random name in `folder`. It is deleted on drop unless it is renamed with
-/// [`replace`] or [`place`].
-pub(super) fn temporary_file(folder: &Path, prefix: &str, suffix: &str) -> Result<NamedTempFile> {
-    let file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(folder);
-    file.map_err(|error| Error::file(folder, "write to", error))
+/// Creates a file with mode 0600 and a random name in the folder of `path`. It is deleted on drop unless it is renamed
+/// to `path` with [`replace`] or [`place`].
+pub(super) fn temporary_file(path: &Path, prefix: &str, suffix: &str) -> Result<NamedTempFile> {
+    let file = tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(parent(path));
+    file.map_err(|error| Error::file(path, "write", error))
 }
 
 /// Syncs a temporary file and renames it to `path`, over any existing file. The caller syncs the folder.

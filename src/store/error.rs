@@ -119,7 +119,7 @@ pub enum Error {
     #[error("unexpected value in the database ({0}): run `pentimento verify`")]
     BadValue(String),
 
-    #[error("database error: {0}")]
+    #[error("database error ({0}): run `pentimento verify`")]
     Sql(#[from] rusqlite::Error),
 }
 

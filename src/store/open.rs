@@ -35,7 +35,7 @@ impl Store {
             return Err(Error::ProjectExists { folder: folder.to_owned() });
         }
         make_folder(folder)?;
-        let new = temporary_file(folder, ".project-", ".new")?;
+        let new = temporary_file(&path, ".project-", ".new")?;
         let build = || -> Result<()> {
             let mut connection = Connection::open(new.path())?;
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -86,7 +86,7 @@ impl Writer {
             return Err(Error::file(path, "write", io::Error::other("it is a folder")));
         }
         // Its mode is 0600, because it holds images of people.
-        let file = temporary_file(parent(path), ".pentimento-", ".zip")?;
+        let file = temporary_file(path, ".pentimento-", ".zip")?;
         Ok(Self { path: path.to_owned(), zip: ZipWriter::new(BufWriter::new(file)), blobs: HashSet::new() })
     }
 
