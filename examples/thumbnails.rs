@@ -13,10 +13,11 @@ use anyhow::{Context, ensure};
 use crossterm::event::{KeyCode, KeyModifiers};
 use image::RgbImage;
 use pentimento::imaging::{self, wire};
-use pentimento::terminal::look;
+use pentimento::terminal::capabilities::Capabilities;
+use pentimento::terminal::detect;
 use pentimento::terminal::pictures::{Codecs, Pictures};
+use pentimento::terminal::protocol::ChosenProtocol;
 use pentimento::terminal::session::{Event, Session};
-use pentimento::terminal::verdict::{Verdict, Wish};
 use ratatui::Frame;
 use ratatui::layout::{Rect, Size};
 use ratatui::style::{Modifier, Style};
@@ -37,28 +38,31 @@ struct App {
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let (mut wish, mut folder) = (Wish::Auto, None);
+    let (mut chosen, mut folder) = (None, None);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--images" => wish = arguments.next().unwrap_or_default().parse().map_err(anyhow::Error::msg)?,
+            "--images" => {
+                let protocol = arguments.next().unwrap_or_default().parse().context("the value of --images")?;
+                chosen = Some(ChosenProtocol { protocol, source: "flag --images".to_owned() });
+            }
             path => folder = Some(PathBuf::from(path)),
         }
     }
     let shown = load(folder.as_deref())?;
-    let verdict = look(wish);
+    let capabilities = detect(chosen);
     let mut session = Session::open()?;
     let waker = session.waker();
     let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
-    let pictures = Pictures::new(&verdict, codecs, move || waker.wake());
-    let mut app = App { pictures, shown, selected: 0, popup: false, about: about(&verdict) };
+    let pictures = Pictures::new(&capabilities, codecs, move || waker.wake());
+    let mut app = App { pictures, shown, selected: 0, popup: false, about: about(&capabilities) };
     loop {
-        let before = app.pictures.tick(Instant::now());
-        session.draw(&before, |frame| app.draw(frame))?;
-        let Some(event) = session.next(app.pictures.wait(Instant::now()))? else { continue };
+        let prelude = app.pictures.prepare_frame(Instant::now());
+        session.draw(&prelude, |frame| app.draw(frame))?;
+        let Some(event) = session.next(app.pictures.time_until_work(Instant::now()))? else { continue };
         match event {
             Event::Key(key) if key.modifiers.contains(KeyModifiers::CONTROL) => match key.code {
                 KeyCode::Char('l') => {
-                    session.draw_anew();
+                    session.redraw();
                     app.pictures.invalidate_all();
                 }
                 KeyCode::Char('z') => session.suspend()?,
@@ -66,7 +70,7 @@ fn main() -> anyhow::Result<()> {
             },
             Event::Key(key) => match key.code {
                 KeyCode::Char('q') => {
-                    session.hear_out(app.pictures.unanswered());
+                    session.drain_replies(app.pictures.pending_replies());
                     return Ok(());
                 }
                 KeyCode::Char('!') => panic!("asked for"),
@@ -74,11 +78,11 @@ fn main() -> anyhow::Result<()> {
                 code => app.step(code),
             },
             Event::Resized | Event::Reattached => {
-                session.cell().into_iter().for_each(|cell| app.pictures.set_cell(cell));
+                session.cell_size().into_iter().for_each(|size| app.pictures.set_cell_size(size));
                 app.pictures.invalidate_all();
             }
-            Event::Answer(answer) => app.pictures.answered(&answer),
-            Event::Ended(_) => return Ok(()),
+            Event::Reply(reply) => app.pictures.handle_reply(&reply),
+            Event::Shutdown(_) => return Ok(()),
             Event::FocusGained | Event::Woken | Event::Paste(_) => {}
         }
     }
@@ -101,7 +105,7 @@ impl App {
 
     fn toggle_popup(&mut self) {
         self.popup = !self.popup;
-        if self.popup { self.pictures.hide(POPUP) } else { self.pictures.show() }
+        if self.popup { self.pictures.cover(POPUP) } else { self.pictures.uncover() }
     }
 
     fn draw(&mut self, frame: &mut Frame<'_>) {
@@ -120,7 +124,7 @@ impl App {
             let inside = block.inner(area);
             frame.render_widget(block, area);
             if !self.pictures.draw(frame, inside, &index) {
-                self.pictures.request(index, picture.clone(), inside);
+                self.pictures.add(index, picture.clone(), inside);
             }
         }
         let side = Rect::new(105, 0, 15, 30).intersection(frame.area());
@@ -136,9 +140,9 @@ impl App {
 
 const POPUP: Rect = Rect::new(38, 8, 34, 12);
 
-fn about(verdict: &Verdict) -> String {
-    let cell = verdict.cell;
-    format!("{}: {}. Cell {}×{}, {}.", verdict.protocol, verdict.why, cell.width, cell.height, verdict.colours.name())
+fn about(capabilities: &Capabilities) -> String {
+    let Capabilities { protocol, reason, cell_size, colours, .. } = capabilities;
+    format!("{protocol}: {reason}. Cell {}×{}, {}.", cell_size.width, cell_size.height, colours.name())
 }
 
 /// Four pages: the pictures of a folder again and again, each time with their colours turned.

@@ -1,5 +1,5 @@
-//! A drawn screen in a pseudo-terminal: what it leaves behind however it ends, and what it hears. The screen is this
-//! test's own program, run again for the test `screen`.
+//! A session in a pseudo-terminal: whether it restores the terminal however it ends, and which events it delivers. The
+//! other tests run this test binary again, for the test `screen`.
 #![cfg(unix)]
 
 use std::fs::{File, OpenOptions};
@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use pentimento::terminal::input::End;
+use pentimento::terminal::frame::FramePrelude;
+use pentimento::terminal::input::Shutdown;
 use pentimento::terminal::kitty;
-use pentimento::terminal::session::{Before, Event, Session};
+use pentimento::terminal::session::{Event, Session};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use ratatui::layout::Size;
 use ratatui::widgets::Paragraph;
@@ -21,23 +22,23 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, tcgetattr};
 
 const VARIABLE: &str = "PENTIMENTO_TEST_SCREEN";
-/// Longer than any of this takes, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The limit for everything that is waited for: long enough for a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(60);
 const ROWS: u16 = 10;
 const COLUMNS: u16 = 160;
 
-/// The screen that is tested: shows what it hears. Run by the others, in a terminal.
+/// The tested screen: it prints the events that it gets. The other tests run it in a terminal.
 #[test]
 #[ignore = "run by the other tests"]
 fn screen() {
     let Some(report) = std::env::var_os(VARIABLE) else { return };
-    let mut heard = String::new();
-    let ended = {
+    let mut events = String::new();
+    let shutdown = {
         let mut session = Session::open().unwrap();
         loop {
             session
-                .draw(&Before::default(), |frame| {
-                    frame.render_widget(Paragraph::new(format!("heard:{heard}.")), frame.area())
+                .draw(&FramePrelude::default(), |frame| {
+                    frame.render_widget(Paragraph::new(format!("events:{events}.")), frame.area())
                 })
                 .unwrap();
             let Some(event) = session.next(None).unwrap() else { continue };
@@ -51,48 +52,49 @@ fn screen() {
                         let parts = kitty::upload(0x7fff_1234, Size::new(2, 1), b"no picture", false);
                         parts.iter().for_each(|part| session.send(part).unwrap());
                     }
-                    (KeyCode::Char('w'), _) => heard += &format!(" {} of 2", session.hear_out(2)),
-                    // Deaf and blind.
-                    (KeyCode::Char('d'), _) => std::thread::sleep(PATIENCE),
-                    (code, _) => heard += &format!(" {code}"),
+                    (KeyCode::Char('w'), _) => events += &format!(" {} of 2", session.drain_replies(2)),
+                    // Does not respond.
+                    (KeyCode::Char('d'), _) => std::thread::sleep(TIMEOUT),
+                    (code, _) => events += &format!(" {code}"),
                 },
-                Event::Paste(text) => heard += &format!(" pasted {text:?}"),
-                Event::Resized => heard += " resized",
-                Event::Reattached => heard += " reattached",
-                Event::FocusGained => heard += " focus",
-                Event::Answer(answer) => heard += &format!(" {answer:?}"),
-                Event::Woken => heard += " woken",
-                Event::Ended(end) => {
-                    if matches!(end, End::HungUp | End::Signal(1)) {
-                        // The screen is still there, and has nothing to do.
-                        let before = processor_time();
+                Event::Paste(text) => events += &format!(" pasted {text:?}"),
+                Event::Resized => events += " resized",
+                Event::Reattached => events += " reattached",
+                Event::FocusGained => events += " focus",
+                Event::Reply(reply) => events += &format!(" {reply:?}"),
+                Event::Woken => events += " woken",
+                Event::Shutdown(cause) => {
+                    if matches!(cause, Shutdown::HungUp | Shutdown::Signal(1)) {
+                        // The session is still open and should use no CPU time.
+                        let before = cpu_time();
                         std::thread::sleep(Duration::from_secs(1));
-                        let spent = processor_time() - before;
+                        let spent = cpu_time() - before;
                         std::fs::write(&report, spent.as_millis().to_string()).unwrap();
                     }
-                    break Some(end);
+                    break Some(cause);
                 }
             }
         }
     };
-    // A terminal that has gone away takes no words.
-    let _ = writeln!(std::io::stdout(), "ended: {ended:?}");
+    // Fails if the terminal is gone.
+    let _ = writeln!(std::io::stdout(), "shutdown: {shutdown:?}");
 }
 
-/// Of this process, in all its threads.
-fn processor_time() -> Duration {
+/// The CPU time of all threads of this process.
+fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     Duration::from_millis(10 * ticks)
 }
 
-/// The screen in its terminal.
+/// The tested screen in a pseudo-terminal.
 struct Rig {
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Option<Box<dyn Write + Send>>,
     child: Box<dyn Child + Send + Sync>,
-    seen: Arc<Mutex<(Vec<u8>, vt100::Parser)>>,
+    /// Everything that the screen wrote, as bytes and as a screen.
+    output: Arc<Mutex<(Vec<u8>, vt100::Parser)>>,
     closed: Arc<AtomicBool>,
     tty: File,
     folder: tempfile::TempDir,
@@ -113,23 +115,23 @@ impl Rig {
         let tty = OpenOptions::new().read(true).custom_flags(no_controlling_terminal).open(name).unwrap();
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().unwrap();
-        let seen = Arc::new(Mutex::new((Vec::new(), vt100::Parser::new(ROWS, COLUMNS, 0))));
+        let output = Arc::new(Mutex::new((Vec::new(), vt100::Parser::new(ROWS, COLUMNS, 0))));
         let closed = Arc::new(AtomicBool::new(false));
-        let (to, over) = (seen.clone(), closed.clone());
+        let (output_of_reader, reader_closed) = (output.clone(), closed.clone());
         std::thread::spawn(move || {
             let mut part = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut part) {
-                if over.load(Ordering::SeqCst) {
+                if reader_closed.load(Ordering::SeqCst) {
                     return;
                 }
-                let mut seen = to.lock().unwrap();
-                seen.0.extend_from_slice(&part[..count]);
-                seen.1.process(&part[..count]);
+                let mut output = output_of_reader.lock().unwrap();
+                output.0.extend_from_slice(&part[..count]);
+                output.1.process(&part[..count]);
             }
         });
         let writer = pair.master.take_writer().unwrap();
-        let rig = Self { master: Some(pair.master), writer: Some(writer), child, seen, closed, tty, folder };
-        rig.wait("heard:.");
+        let rig = Self { master: Some(pair.master), writer: Some(writer), child, output, closed, tty, folder };
+        rig.wait("events:.");
         rig
     }
 
@@ -148,18 +150,18 @@ impl Rig {
     }
 
     fn text(&self) -> String {
-        self.seen.lock().unwrap().1.screen().contents()
+        self.output.lock().unwrap().1.screen().contents()
     }
 
     fn raw(&self) -> String {
-        String::from_utf8_lossy(&self.seen.lock().unwrap().0).into_owned()
+        String::from_utf8_lossy(&self.output.lock().unwrap().0).into_owned()
     }
 
     #[track_caller]
-    fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so(self) {
-            assert!(Instant::now() < deadline, "{what} never came; the screen shows: {}", self.text());
+    fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + TIMEOUT;
+        while !condition(self) {
+            assert!(Instant::now() < deadline, "{what}: not within the time limit; the screen shows: {}", self.text());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -169,28 +171,28 @@ impl Rig {
         self.until(text, |rig| rig.text().contains(text));
     }
 
-    /// The status it ends with.
+    /// Waits for the end, and returns the exit status.
     #[track_caller]
-    fn ends(&mut self) -> u32 {
-        let deadline = Instant::now() + PATIENCE;
+    fn exit_status(&mut self) -> u32 {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.exit_code();
             }
             if Instant::now() > deadline {
                 self.child.kill().unwrap();
-                panic!("it goes on; the screen shows: {}", self.text());
+                panic!("it does not end; the screen shows: {}", self.text());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Whether the terminal is as it was before, for a shell to go on with.
+    /// Whether the terminal is as it was before the session.
     fn is_restored(&self) -> bool {
-        let seen = self.seen.lock().unwrap();
-        let screen = seen.1.screen();
+        let output = self.output.lock().unwrap();
+        let screen = output.1.screen();
         let modes = tcgetattr(&self.tty).unwrap().local_modes;
-        let raw = String::from_utf8_lossy(&seen.0);
+        let raw = String::from_utf8_lossy(&output.0);
         let last = |on: &str, off: &str| raw.rfind(off) > raw.rfind(on);
         modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
             && !screen.alternate_screen()
@@ -200,9 +202,10 @@ impl Rig {
             && last("\x1b[?2026h", "\x1b[?2026l")
     }
 
+    /// Whether the session has the terminal.
     fn is_taken(&self) -> bool {
-        let seen = self.seen.lock().unwrap();
-        let screen = seen.1.screen();
+        let output = self.output.lock().unwrap();
+        let screen = output.1.screen();
         let modes = tcgetattr(&self.tty).unwrap().local_modes;
         !modes.intersects(LocalModes::ICANON | LocalModes::ECHO) && screen.alternate_screen() && screen.hide_cursor()
     }
@@ -212,7 +215,8 @@ impl Rig {
         stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
     }
 
-    /// Closes the terminal. The reader lets go of it when it next hears something.
+    /// Closes the terminal. The reader thread closes its end when it next reads something: the signal makes the screen
+    /// write.
     fn hang_up(&mut self) {
         self.closed.store(true, Ordering::SeqCst);
         self.writer = None;
@@ -232,21 +236,21 @@ impl Drop for Rig {
 }
 
 #[test]
-fn the_terminal_is_taken_and_given_back() {
+fn the_terminal_is_taken_and_restored() {
     let mut rig = Rig::start();
     rig.until("the terminal is taken", Rig::is_taken);
     assert!(!rig.is_restored());
     rig.type_in("q");
-    assert_eq!(rig.ends(), 0);
+    assert_eq!(rig.exit_status(), 0);
     rig.until("the terminal is restored", Rig::is_restored);
-    rig.wait("ended: None");
+    rig.wait("shutdown: None");
 }
 
 #[test]
 fn a_panic_restores_the_terminal_before_its_message() {
     let mut rig = Rig::start();
     rig.type_in("!");
-    assert_ne!(rig.ends(), 0);
+    assert_ne!(rig.exit_status(), 0);
     rig.until("the terminal is restored", Rig::is_restored);
     rig.until("its message", |rig| rig.raw().contains("asked for"));
     let raw = rig.raw();
@@ -254,46 +258,46 @@ fn a_panic_restores_the_terminal_before_its_message() {
 }
 
 #[test]
-fn a_panic_elsewhere_is_told_at_the_end() {
+fn a_panic_of_another_thread_is_printed_after_the_session() {
     let mut rig = Rig::start();
     rig.type_in("tx");
-    rig.wait("heard: x.");
+    rig.wait("events: x.");
     assert!(rig.is_taken() && !rig.raw().contains("a thread was asked for"));
     rig.type_in("q");
-    assert_eq!(rig.ends(), 0);
+    assert_eq!(rig.exit_status(), 0);
     rig.until("its message", |rig| rig.raw().contains("a thread was asked for"));
     assert!(rig.is_restored());
 }
 
 #[test]
-fn a_signal_ends_the_screen_and_takes_its_pictures_away() {
+fn a_signal_ends_the_session_and_deletes_its_pictures() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut rig = Rig::start();
         rig.type_in("u");
         rig.until("an upload", |rig| rig.raw().contains("a=T,U=1"));
         rig.signal(signal);
-        assert_eq!(rig.ends(), 0);
+        assert_eq!(rig.exit_status(), 0);
         rig.until("the terminal is restored", Rig::is_restored);
-        rig.wait(&format!("ended: Some(Signal({}))", signal.as_raw()));
+        rig.wait(&format!("shutdown: Some(Signal({}))", signal.as_raw()));
         assert!(rig.raw().contains("\x1b_Ga=d,d=I,i=2147422772,q=2\x1b\\"));
     }
 }
 
 #[test]
-fn a_second_signal_ends_a_screen_that_does_not_listen() {
+fn a_second_signal_ends_a_session_that_does_not_respond() {
     let mut rig = Rig::start();
     rig.type_in("d");
-    // It may not have read the key yet; either way the second signal ends it, or the first.
+    // If it has not read the key yet, the first signal ends it.
     std::thread::sleep(Duration::from_millis(300));
     rig.signal(Signal::TERM);
     std::thread::sleep(Duration::from_millis(300));
     rig.signal(Signal::TERM);
-    assert_eq!(rig.ends(), 128 + 15);
+    assert_eq!(rig.exit_status(), 128 + 15);
     rig.until("the terminal is restored", Rig::is_restored);
 }
 
 #[test]
-fn stopped_it_gives_the_terminal_back_and_takes_it_again() {
+fn stopping_restores_the_terminal_and_resuming_takes_it_again() {
     for by_key in [true, false] {
         let mut rig = Rig::start();
         if by_key {
@@ -305,46 +309,46 @@ fn stopped_it_gives_the_terminal_back_and_takes_it_again() {
         rig.until("the terminal is restored", Rig::is_restored);
         rig.signal(Signal::CONT);
         rig.until("the terminal is taken", Rig::is_taken);
-        rig.wait("heard: reattached.");
+        rig.wait("events: reattached.");
         rig.type_in("q");
-        assert_eq!(rig.ends(), 0);
+        assert_eq!(rig.exit_status(), 0);
         rig.until("the terminal is restored", Rig::is_restored);
     }
 }
 
 #[test]
-fn stopped_without_being_asked_it_comes_back_whole() {
+fn the_screen_is_redrawn_after_sigstop() {
     let mut rig = Rig::start();
     rig.signal(Signal::STOP);
     rig.until("it stops", Rig::is_stopped);
     let before = rig.raw().len();
     rig.signal(Signal::CONT);
-    rig.wait("heard: reattached.");
+    rig.wait("events: reattached.");
     let after = rig.raw()[before..].to_owned();
-    assert!(after.contains("\x1b[?1049h") && after.contains("heard:"), "{after:?}");
+    assert!(after.contains("\x1b[?1049h") && after.contains("events:"), "{after:?}");
     rig.type_in("q");
-    assert_eq!(rig.ends(), 0);
+    assert_eq!(rig.exit_status(), 0);
 }
 
 #[test]
-fn a_terminal_that_goes_away_ends_the_screen_and_nothing_spins() {
+fn a_hang_up_ends_the_session_without_spinning() {
     let mut rig = Rig::start();
-    // In the middle of a sequence, where a reader waits for the rest.
+    // In the middle of a sequence, where a reader waits for more.
     rig.type_in("\x1b[20");
     std::thread::sleep(Duration::from_millis(100));
     rig.hang_up();
-    rig.ends();
+    rig.exit_status();
     let spent = std::fs::read_to_string(rig.report()).unwrap();
-    assert!(spent.parse::<u64>().unwrap() < 500, "{spent} ms of a second's work after the end");
+    assert!(spent.parse::<u64>().unwrap() < 500, "{spent} ms of CPU time in the second after the hang-up");
 }
 
 #[test]
-fn answers_are_told_from_keys_however_they_are_cut() {
+fn replies_are_separated_from_keys_however_they_are_cut() {
     let mut rig = Rig::start();
     rig.type_in("a\x1bP>|kitty(0.41.1)\x1b\\b\x1b_Gi=5;ENOENT:gone\x1b\\c");
-    rig.wait("heard: a Name b Graphics { id: 5, error: Some(\"ENOENT:gone\")");
+    rig.wait("events: a Name b Graphics { id: 5, error: Some(\"ENOENT:gone\")");
     rig.wait(" c.");
-    // A late answer to what is asked at the start: sizes and attributes.
+    // Late replies to the queries of the start: sizes and attributes.
     rig.type_in("\x1b[6;17;8t\x1b[4;680;800t\x1b[?62;4cx");
     rig.wait(" c x.");
     for part in ["\x1b", "P>|foot(1.", "21.0)\x1b", "\\", "e"] {
@@ -356,25 +360,25 @@ fn answers_are_told_from_keys_however_they_are_cut() {
 }
 
 #[test]
-fn answers_on_their_way_are_taken_in_but_not_waited_for_for_ever() {
+fn pending_replies_are_drained_for_a_limited_time() {
     let mut rig = Rig::start();
     rig.type_in("w");
     for part in ["\x1bP>|kitty(0.", "41.1)\x1b\\k", "\x1bP>|kitty(0.41.1)\x1b\\"] {
         rig.type_in(part);
     }
-    rig.wait("heard: 2 of 2.");
+    rig.wait("events: 2 of 2.");
     rig.type_in("w\x1bP>|kitty(0.41.1)\x1b\\");
     rig.wait(" 1 of 2.");
 }
 
 #[test]
-fn pastes_focus_and_sizes_are_heard() {
+fn pastes_focus_and_sizes_are_events() {
     let mut rig = Rig::start();
     rig.type_in("\x1b[200~two\nlines\x1b[201~");
     rig.wait("pasted \"two\\nlines\"");
     rig.type_in("\x1b[I\x1b[O");
     rig.wait(" focus.");
-    // The same size: somebody has attached again, and everything is drawn anew.
+    // The same size means a reattachment: everything is drawn again.
     let before = rig.raw().len();
     rig.signal(Signal::WINCH);
     rig.wait(" focus reattached.");
@@ -387,12 +391,12 @@ fn pastes_focus_and_sizes_are_heard() {
 }
 
 #[test]
-fn without_a_terminal_it_says_so() {
+fn opening_without_a_terminal_fails() {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["screen", "--exact", "--ignored", "--nocapture"])
         .env(VARIABLE, "unused")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("NoTerminal") && !said.contains('\x1b'), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("NoTerminal") && !error.contains('\x1b'), "{error}");
 }

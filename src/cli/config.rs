@@ -109,7 +109,7 @@ fn themes(json: bool) -> anyhow::Result<()> {
         print::document(&json!({ "themes": themes.collect::<Vec<_>>() }))?;
         return Ok(());
     }
-    let colours = Terminal::on_stdout().verdict.colours;
+    let colours = Terminal::on_stdout().capabilities.colours;
     let lines = names.iter().flat_map(|name| match Theme::named(name, colours, own.as_deref()) {
         Ok(theme) => [format!("{name}: {}", clean(&theme.about)), format!("  {}", theme.swatch())],
         Err(error) => [format!("{name}: {error}"), String::new()],

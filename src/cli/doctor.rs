@@ -8,15 +8,16 @@ use serde_json::{Map, Value, json};
 
 use super::model::{self, MINI};
 use super::terminal::{Images, Terminal};
-use crate::config::{Config, LogLevel};
+use crate::config::{Config, IMAGES, LogLevel};
 use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute, DeviceChoice, DtypeChoice};
 use crate::diffusion::memory;
 use crate::diffusion::observer::Unobserved;
 use crate::diffusion::pipeline::Pipeline;
 use crate::logging;
 use crate::studio::text::clean;
+use crate::terminal::capabilities::{Capabilities, Tmux};
 use crate::terminal::colours::Colours;
-use crate::terminal::verdict::{Protocol, Tmux, VARIABLE, Verdict};
+use crate::terminal::protocol::Protocol;
 
 /// Look at terminal, processor, GPU, memory and model, and say what to do
 #[derive(Args)]
@@ -39,8 +40,15 @@ struct Finding {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::on_stdout();
-    let findings =
-        [words(&terminal.verdict), pictures(&terminal), processor(), gpu(), free_memory(), embedded_model(), log()];
+    let findings = [
+        words(&terminal.capabilities),
+        pictures(&terminal),
+        processor(),
+        gpu(),
+        free_memory(),
+        embedded_model(),
+        log(),
+    ];
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let document: Map<String, Value> = findings
@@ -64,7 +72,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn words(terminal: &Verdict) -> Finding {
+fn words(terminal: &Capabilities) -> Finding {
     let term = std::env::var("TERM").unwrap_or_default();
     let is_terminal = std::io::stdout().is_terminal();
     let is_truecolor = terminal.colours == Colours::True;
@@ -92,36 +100,36 @@ fn words(terminal: &Verdict) -> Finding {
 }
 
 fn pictures(terminal: &Terminal) -> Finding {
-    let verdict = &terminal.verdict;
-    let advice = match (verdict.protocol, terminal.images) {
+    let capabilities = &terminal.capabilities;
+    let advice = match (capabilities.protocol, terminal.images) {
         (Protocol::Off, _) => "pictures are written to files, and their paths are printed".to_owned(),
-        (Protocol::HalfBlocks, _) if verdict.advice.is_empty() => {
-            format!("{VARIABLE}=kitty|sixel|iterm2 overrules the guess")
+        (Protocol::HalfBlocks, _) if capabilities.advice.is_empty() => {
+            format!("{IMAGES}=kitty|sixel|iterm2 overrules the guess")
         }
         (Protocol::Kitty | Protocol::Sixel | Protocol::Iterm2, Images::HalfBlocks) => {
             "what is printed here is in half-blocks; on a drawn screen it would be sharp".to_owned()
         }
-        _ => verdict.advice.clone(),
+        _ => capabilities.advice.clone(),
     };
-    let cell = format!("{}×{}", verdict.cell.width, verdict.cell.height);
-    let told = match (verdict.protocol, verdict.cell_is_known) {
+    let cell = format!("{}×{}", capabilities.cell_size.width, capabilities.cell_size.height);
+    let told = match (capabilities.protocol, capabilities.cell_size_is_known) {
         (Protocol::HalfBlocks | Protocol::Off, _) => String::new(),
         (_, true) => format!("; a cell has {cell} pixels"),
         (_, false) => format!("; a cell is taken for {cell} pixels, because the terminal does not say"),
     };
-    let tmux = match verdict.tmux {
+    let tmux = match capabilities.tmux {
         Tmux::Absent => Value::Null,
         Tmux::PassesThrough => json!("passes through"),
-        Tmux::KeepsToItself => json!("keeps to itself"),
+        Tmux::Blocks => json!("keeps to itself"),
     };
     Finding {
         name: "pictures",
-        good: verdict.protocol != Protocol::Off,
-        found: format!("{}: {}{told}", verdict.protocol, verdict.why),
+        good: capabilities.protocol != Protocol::Off,
+        found: format!("{}: {}{told}", capabilities.protocol, capabilities.reason),
         advice,
         facts: json!({
-            "protocol": verdict.protocol.name(), "why": verdict.why, "tmux": tmux,
-            "cell": {"width": verdict.cell.width, "height": verdict.cell.height, "known": verdict.cell_is_known},
+            "protocol": capabilities.protocol.name(), "why": capabilities.reason, "tmux": tmux,
+            "cell": {"width": capabilities.cell_size.width, "height": capabilities.cell_size.height, "known": capabilities.cell_size_is_known},
         }),
     }
 }

@@ -52,7 +52,7 @@ impl Screen {
     /// than one in pixels.
     fn layout(&self, count: usize) -> (usize, u32) {
         let least = if self.terminal.images == Images::HalfBlocks { 36 } else { 18 };
-        let available = u32::from(self.terminal.verdict.columns).max(least);
+        let available = u32::from(self.terminal.capabilities.columns).max(least);
         let count = count.max(1) as u32;
         let fitting = ((available + GAP) / (least + GAP)).clamp(1, count);
         // As many in the last row as in the others, or nearly.

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use crate::config::{Config, ImageMode, Origin};
+use crate::config::{Config, ImageMode};
+use crate::terminal::capabilities::{Capabilities, Tmux};
 use crate::terminal::colours::Colours;
-use crate::terminal::look;
-use crate::terminal::verdict::{Protocol, Tmux, Verdict, Wish};
+use crate::terminal::detect;
+use crate::terminal::protocol::{ChosenProtocol, Protocol};
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct ImageArguments {
@@ -15,21 +16,18 @@ pub struct ImageArguments {
     pub images: Option<ImageMode>,
 }
 
-/// The protocol that the settings name. The terminal itself reads the variable.
-pub fn wish() -> Wish {
+/// The protocol that the settings choose, if any.
+pub fn chosen_protocol() -> Option<ChosenProtocol> {
     let images = &Config::current().images;
     let protocol = match images.value {
-        ImageMode::Auto => return Wish::Auto,
+        ImageMode::Auto => return None,
         ImageMode::Kitty => Protocol::Kitty,
         ImageMode::Sixel => Protocol::Sixel,
         ImageMode::Iterm2 => Protocol::Iterm2,
         ImageMode::HalfBlocks => Protocol::HalfBlocks,
         ImageMode::Off => Protocol::Off,
     };
-    match images.origin {
-        Origin::Flag(_) => Wish::Only(protocol),
-        _ => Wish::Usually(protocol),
-    }
+    Some(ChosenProtocol { protocol, source: images.origin.to_string() })
 }
 
 /// How pictures are printed.
@@ -43,29 +41,29 @@ pub enum Images {
 
 pub struct Terminal {
     pub images: Images,
-    pub verdict: Verdict,
+    pub capabilities: Capabilities,
 }
 
 impl Terminal {
     /// Looks at stdout. Asks the terminal once, for at most a second.
     pub fn on_stdout() -> Self {
-        let verdict = look(wish());
-        Self { images: printed(&verdict), verdict }
+        let capabilities = detect(chosen_protocol());
+        Self { images: printed(&capabilities), capabilities }
     }
 
     pub fn is_truecolor(&self) -> bool {
-        self.verdict.colours == Colours::True
+        self.capabilities.colours == Colours::True
     }
 }
 
 /// What is printed is not seen again, so that it needs no placeholders, but whatever is in between must hand it on. There
 /// is no printing of sixels.
-fn printed(verdict: &Verdict) -> Images {
-    match verdict.protocol {
+fn printed(capabilities: &Capabilities) -> Images {
+    match capabilities.protocol {
         Protocol::Off => Images::Off,
-        _ if verdict.prints_kitty => Images::Kitty,
-        Protocol::Kitty if verdict.tmux == Tmux::Absent => Images::Kitty,
-        Protocol::Iterm2 if verdict.tmux == Tmux::Absent => Images::Iterm2,
+        _ if capabilities.prints_kitty => Images::Kitty,
+        Protocol::Kitty if capabilities.tmux == Tmux::Absent => Images::Kitty,
+        Protocol::Iterm2 if capabilities.tmux == Tmux::Absent => Images::Iterm2,
         _ => Images::HalfBlocks,
     }
 }

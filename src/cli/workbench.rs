@@ -10,16 +10,17 @@ use super::failure::StoppedBy;
 use super::lookup;
 use super::print;
 use super::project::{self, NoProject, ProjectArguments};
-use super::terminal::wish;
+use super::terminal::chosen_protocol;
 use crate::config::Config;
 use crate::imaging::wire;
 use crate::service::models::MINI;
 use crate::service::{Service, models, sample};
 use crate::store::Store;
+use crate::terminal::capabilities::Capabilities;
 use crate::terminal::colours::Colours;
 use crate::terminal::pictures::Codecs;
+use crate::terminal::protocol::Protocol;
 use crate::terminal::session::Session;
-use crate::terminal::verdict::{Protocol, Verdict};
 use crate::terminal::{self};
 use crate::tui::app::{App, Usual};
 use crate::tui::effect::{Problem, Runner};
@@ -87,8 +88,8 @@ fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
 }
 
 fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<End> {
-    let verdict = terminal::look(wish());
-    let (keymap, theme, problems) = looks(&verdict);
+    let capabilities = terminal::detect(chosen_protocol());
+    let (keymap, theme, problems) = looks(&capabilities);
     let mut session = Session::open()?;
     let (events, received) = mpsc::channel();
     let waker = session.waker();
@@ -97,19 +98,19 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
         Mail::new(events, move || waker.wake())
     };
     let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
-    let shown = terminal::pictures::Pictures::new(&verdict, codecs, move || waker.wake());
+    let shown = terminal::pictures::Pictures::new(&capabilities, codecs, move || waker.wake());
     let reader = store.reader()?;
     let mut pictures = Pictures::new(shown, reader, mail.clone());
     let service = Service::new(store.clone()).with_worker(worker.waker());
     let runner = Runner::start(service, mail.clone())?;
     watch::project(store.reader()?, mail.clone());
     if let Some(own) = Config::current().folders.themes() {
-        watch::theme(theme.name.clone(), own, verdict.colours, mail);
+        watch::theme(theme.name.clone(), own, capabilities.colours, mail);
     }
-    let size = (verdict.columns, verdict.rows);
+    let size = (capabilities.columns, capabilities.rows);
     let mut app = App::new(keymap, theme, usual(), size, Timestamp::now());
     app.problems = problems;
-    app.keeps_pictures = !matches!(verdict.protocol, Protocol::Sixel | Protocol::Iterm2);
+    app.keeps_pictures = !matches!(capabilities.protocol, Protocol::Sixel | Protocol::Iterm2);
     if fresh {
         app.notice = Some("A sample project, with two runs to begin with. ? shows the keys.".to_owned());
     }
@@ -121,14 +122,14 @@ fn usual() -> Usual {
 }
 
 /// The keymap and the theme, the user's own over the built-in ones, and what is wrong with those.
-fn looks(verdict: &Verdict) -> (Keymap, Theme, Vec<Problem>) {
+fn looks(capabilities: &Capabilities) -> (Keymap, Theme, Vec<Problem>) {
     let mut wrong = Vec::new();
     let config = Config::current();
     wrong.extend(config.errors.iter().map(|error| Problem::new(error)));
     let table = config.folders.keymap().and_then(|path| std::fs::read_to_string(path).ok());
     let (keymap, problems) = Keymap::built_in().over(table.as_deref().unwrap_or_default());
     wrong.extend(problems.iter().map(|problem| Problem::new(problem)));
-    let colours = verdict.colours;
+    let colours = capabilities.colours;
     let usual = if colours == Colours::None { "plain" } else { Theme::USUAL };
     let name = config.theme.value.as_deref().unwrap_or(usual);
     let theme = Theme::named(name, colours, config.folders.themes().as_deref()).unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! Copying to the clipboard of the machine where the terminal is, which may be far away.
+//! Copies text to the clipboard of the machine that the terminal runs on, also over SSH.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -6,30 +6,30 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// What to tell the user. Whether the terminal obeyed is not known: most do, some ask, some ignore it.
+/// The notice after copying. Terminals do not confirm: most copy, some ask the user, some ignore the sequence.
 pub const SENT: &str = "sent to the terminal's clipboard";
 
-/// Larger texts are cut off or ignored by terminals.
-const LONGEST: usize = 74_000;
+/// Terminals truncate or ignore longer texts.
+const MAX_BYTES: usize = 74_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{length} bytes are more than a terminal's clipboard takes ({}); write them to a file instead", LONGEST)]
-    TooLong { length: usize },
+    #[error("text too long for the terminal's clipboard ({bytes} bytes, limit {MAX_BYTES}): save it to a file instead")]
+    TooLong { bytes: usize },
 
-    #[error("tmux did not take the text: {reason}; `tmux load-buffer -w -` needs tmux 3.2 or newer")]
+    #[error("tmux cannot copy the text: {reason}; check that tmux is 3.2 or newer")]
     Tmux { reason: String },
 }
 
-/// What to write to the terminal to copy a text (OSC 52).
+/// The escape sequence that copies a text (OSC 52).
 pub fn sequence(text: &str) -> Result<Vec<u8>, Error> {
-    if text.len() > LONGEST {
-        return Err(Error::TooLong { length: text.len() });
+    if text.len() > MAX_BYTES {
+        return Err(Error::TooLong { bytes: text.len() });
     }
     Ok(format!("\x1b]52;c;{}\x07", STANDARD.encode(text)).into_bytes())
 }
 
-/// Hands a text to tmux, which hands it to its terminal. Waits for tmux, so this is no work for the screen's thread.
+/// Copies a text through tmux, which forwards it to its terminal. Waits for tmux: do not call it on the drawing thread.
 pub fn through_tmux(text: &str) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::Tmux { reason: error.to_string() };
     let mut tmux = Command::new("tmux")
@@ -52,8 +52,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_travels_as_base64_whatever_is_in_it() {
+    fn a_text_is_sent_as_base64() {
         assert_eq!(sequence("a\x1b\x07b").unwrap(), b"\x1b]52;c;YRsHYg==\x07");
-        assert!(sequence(&"x".repeat(LONGEST + 1)).unwrap_err().to_string().contains("74001 bytes"));
+        assert!(sequence(&"x".repeat(MAX_BYTES + 1)).unwrap_err().to_string().contains("74001 bytes"));
     }
 }

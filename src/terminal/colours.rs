@@ -1,21 +1,22 @@
-//! How many colours a terminal has, and the nearest one that there is.
+//! Colour depths, and the nearest available colour.
 
 use image::imageops::{self, ColorMap};
 use image::{Rgb, RgbImage};
 use ratatui::style::Color;
 
+/// How many colours a terminal has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
     /// 16 million.
     True,
-    /// 256, as xterm has them.
+    /// 256: xterm's palette.
     Indexed,
-    /// 16, whose shades are the user's own.
+    /// 16, whose shades the user may have changed.
     Basic,
     None,
 }
 
-/// The sixteen as xterm shows them; every terminal's owner may have changed them.
+/// The 16 colours with xterm's default shades.
 const BASIC: [(Color, [u8; 3]); 16] = [
     (Color::Black, [0, 0, 0]),
     (Color::Red, [205, 0, 0]),
@@ -34,10 +35,11 @@ const BASIC: [(Color, [u8; 3]); 16] = [
     (Color::LightCyan, [0, 255, 255]),
     (Color::White, [255, 255, 255]),
 ];
-/// The steps of the 6×6×6 cube.
+/// The levels of the palette's 6×6×6 cube.
 const CUBE: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
 impl Colours {
+    /// For people: "256 colours".
     pub fn name(self) -> &'static str {
         match self {
             Self::True => "16 million colours",
@@ -47,7 +49,7 @@ impl Colours {
         }
     }
 
-    /// The nearest colour to this one; colours that are no shade of their own stay.
+    /// The nearest available colour. Only RGB colours change.
     pub fn nearest(self, colour: Color) -> Color {
         let Color::Rgb(red, green, blue) = colour else { return colour };
         let wanted = [red, green, blue];
@@ -59,7 +61,7 @@ impl Colours {
         }
     }
 
-    /// Prepares a small picture for being drawn in these colours: what one pixel is off, its neighbours make up for.
+    /// Dithers a picture to the 256-colour palette; other depths leave it as it is.
     pub fn dither(self, picture: &mut RgbImage) {
         if self == Self::Indexed {
             imageops::dither(picture, &Palette);
@@ -67,7 +69,7 @@ impl Colours {
     }
 }
 
-/// The 256 colours without the first sixteen.
+/// The 256-colour palette without the first 16, whose shades are unknown.
 struct Palette;
 
 impl ColorMap for Palette {
@@ -82,6 +84,7 @@ impl ColorMap for Palette {
     }
 }
 
+/// The RGB value of an index.
 fn shade(index: u8) -> [u8; 3] {
     match index {
         0..16 => [0; 3],
@@ -90,7 +93,7 @@ fn shade(index: u8) -> [u8; 3] {
     }
 }
 
-/// In the cube or on the ramp of greys; the first sixteen are left out because their shades are not known.
+/// The index of the nearest colour in the cube or on the grey ramp.
 fn indexed(wanted: [u8; 3]) -> u8 {
     let steps = wanted.map(|value| (0..6).min_by_key(|&step| CUBE[step].abs_diff(value)).unwrap_or(0));
     let in_cube = steps.map(|step| CUBE[step]);
@@ -104,6 +107,7 @@ fn indexed(wanted: [u8; 3]) -> u8 {
     }
 }
 
+/// The squared distance.
 fn distance(a: [u8; 3], b: [u8; 3]) -> u32 {
     a.iter().zip(b).map(|(&a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
 }
@@ -113,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_colour_is_found() {
+    fn the_nearest_available_colour_is_found() {
         let nearest = |red, green, blue| Colours::Indexed.nearest(Color::Rgb(red, green, blue));
         assert_eq!(nearest(255, 0, 0), Color::Indexed(196));
         assert_eq!(nearest(0, 0, 0), Color::Indexed(16));
@@ -127,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dithered_picture_has_the_palettes_colours_and_is_right_on_average() {
+    fn dithering_uses_palette_colours_and_keeps_the_average() {
         let skin = Rgb([200, 150, 120]);
         let mut picture = RgbImage::from_pixel(24, 22, skin);
         Colours::Indexed.dither(&mut picture);

@@ -1,8 +1,8 @@
-//! tmux: a terminal in between, that keeps most things to itself.
+//! tmux: passing escape sequences through it to the terminal behind it.
 
 use std::process::{Command, Stdio};
 
-/// Wraps a whole escape sequence so that tmux hands it to its own terminal, provided that `allow-passthrough` is on.
+/// Wraps one complete escape sequence so that tmux passes it through, provided that `allow-passthrough` is on.
 pub fn wrap(sequence: &[u8]) -> Vec<u8> {
     let mut wrapped = b"\x1bPtmux;".to_vec();
     for &byte in sequence {
@@ -15,8 +15,9 @@ pub fn wrap(sequence: &[u8]) -> Vec<u8> {
     wrapped
 }
 
-/// Whether tmux says that it hands things on; none if it does not say (before 3.3 it always did).
-pub fn passes_through() -> Option<bool> {
+/// The state of tmux's `allow-passthrough`; `None` if tmux does not report it. Before 3.3, tmux had no such option and
+/// always passed sequences through.
+pub fn allows_passthrough() -> Option<bool> {
     let output = Command::new("tmux")
         .args(["show-options", "-Apv", "allow-passthrough"])
         .stdin(Stdio::null())

@@ -25,7 +25,7 @@ use std::time::Instant;
 
 use crokey::KeyCombination;
 
-use crate::terminal::input::Answer;
+use crate::terminal::late_replies::LateReply;
 use crate::terminal::session::{self, Session};
 use crate::terminal::{self, input};
 
@@ -58,15 +58,15 @@ pub fn run(
 ) -> terminal::Result<End> {
     let end = live(session, app, pictures, runner, mail)?;
     if end != End::HungUp {
-        hear_out(session, pictures);
+        drain_replies(session, pictures);
     }
     Ok(end)
 }
 
-/// Nothing that the terminal was asked may be answered to the shell.
-fn hear_out(session: &mut Session, pictures: &mut Pictures) {
-    for _ in 0..session.hear_out(pictures.screen().unanswered()) {
-        pictures.screen().answered(&Answer::Name);
+/// Replies that are still to come must not be typed into the shell.
+fn drain_replies(session: &mut Session, pictures: &mut Pictures) {
+    for _ in 0..session.drain_replies(pictures.screen().pending_replies()) {
+        pictures.screen().handle_reply(&LateReply::Name);
     }
 }
 
@@ -82,14 +82,14 @@ fn live(
     }
     loop {
         cover(app, pictures);
-        let first = pictures.screen().tick(Instant::now());
-        session.draw(&first, |frame| {
+        let prelude = pictures.screen().prepare_frame(Instant::now());
+        session.draw(&prelude, |frame| {
             app.size = (frame.area().width, frame.area().height);
             view::view(app, pictures, frame);
         })?;
         let now = Instant::now();
         let alarm = app.alarm.map(|at| at.saturating_duration_since(now));
-        let patience = pictures.screen().wait(now).into_iter().chain(alarm).min();
+        let patience = pictures.screen().time_until_work(now).into_iter().chain(alarm).min();
         if let Some(event) = session.next(patience)?
             && let Some(end) = take(session, app, pictures, runner, event)?
         {
@@ -123,12 +123,12 @@ fn take(
             let key = KeyCombination::from(key);
             match app.keymap.action(app.place, key) {
                 Some(action::Action::Redraw) => {
-                    session.draw_anew();
+                    session.redraw();
                     pictures.screen().invalidate_all();
                     return Ok(None);
                 }
                 Some(action::Action::Suspend) => {
-                    hear_out(session, pictures);
+                    drain_replies(session, pictures);
                     session.suspend()?;
                     return Ok(None);
                 }
@@ -137,7 +137,7 @@ fn take(
         }
         session::Event::Paste(text) => Event::Paste(text),
         session::Event::Resized | session::Event::Reattached => {
-            session.cell().into_iter().for_each(|cell| pictures.screen().set_cell(cell));
+            session.cell_size().into_iter().for_each(|size| pictures.screen().set_cell_size(size));
             pictures.screen().invalidate_all();
             Event::Redraw
         }
@@ -145,14 +145,14 @@ fn take(
             pictures.screen().invalidate_all();
             Event::Redraw
         }
-        session::Event::Answer(answer) => {
-            pictures.screen().answered(&answer);
+        session::Event::Reply(reply) => {
+            pictures.screen().handle_reply(&reply);
             return Ok(None);
         }
         session::Event::Woken => return Ok(None),
-        session::Event::Ended(input::End::Signal(HANG_UP)) => return Ok(Some(End::HungUp)),
-        session::Event::Ended(input::End::Signal(signal)) => return Ok(Some(End::Signal(signal))),
-        session::Event::Ended(input::End::HungUp) => return Ok(Some(End::HungUp)),
+        session::Event::Shutdown(input::Shutdown::Signal(HANG_UP)) => return Ok(Some(End::HungUp)),
+        session::Event::Shutdown(input::Shutdown::Signal(signal)) => return Ok(Some(End::Signal(signal))),
+        session::Event::Shutdown(input::Shutdown::HungUp) => return Ok(Some(End::HungUp)),
     };
     update::update(app, event).into_iter().for_each(|effect| runner.ask(effect));
     Ok(None)
@@ -161,7 +161,7 @@ fn take(
 /// Pictures that would come to lie over a popup are told of it.
 fn cover(app: &App, pictures: &mut Pictures) {
     match popups::area(app) {
-        Some(area) => pictures.screen().hide(area),
-        None => pictures.screen().show(),
+        Some(area) => pictures.screen().cover(area),
+        None => pictures.screen().uncover(),
     }
 }

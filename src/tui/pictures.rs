@@ -114,7 +114,7 @@ impl Pictures {
         if area.is_empty() {
             return;
         }
-        if !self.screen.shows() {
+        if !self.screen.is_enabled() {
             let long = usize::from(area.width) >= NO_PICTURES.len();
             let note = if long { NO_PICTURES } else { "no picture" };
             let note = super::widgets::lines::fit(note, area.width.into());
@@ -123,8 +123,8 @@ impl Pictures {
         }
         let note = match self.opened.get(shown) {
             Some(Opened::There(picture)) => {
-                if !self.screen.knows(shown, area) {
-                    self.screen.request(shown.clone(), picture.clone(), area);
+                if !self.screen.contains(shown, area) {
+                    self.screen.add(shown.clone(), picture.clone(), area);
                 }
                 if self.screen.draw(frame, area, shown) {
                     return;

@@ -1,8 +1,7 @@
-//! Scaling and encoding, off the screen's thread. Half-blocks of all that is waiting come first.
+//! Scales and encodes pictures on a thread of its own. The half-blocks of all waiting pictures come first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use base64::Engine;
@@ -13,139 +12,117 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Rect, Size};
 use ratatui::widgets::Widget;
 use ratatui_image::Image;
-use ratatui_image::protocol::Protocol as Drawn;
+use ratatui_image::protocol::Protocol as InlineWidget;
 use ratatui_image::protocol::halfblocks::Halfblocks;
 use ratatui_image::protocol::iterm2::Iterm2;
 use ratatui_image::protocol::sixel::Sixel;
 
-use super::{Codecs, Data};
+use super::codecs::Codecs;
+use super::entry::{LastSeen, SharpData};
+use crate::terminal::cell_size::CellSize;
 use crate::terminal::colours::Colours;
+use crate::terminal::protocol::Protocol;
 use crate::terminal::tmux;
-use crate::terminal::verdict::{Cell, Protocol};
 
-/// What encoding depends on, apart from the picture.
-pub(super) struct Work {
+/// What the encoded bytes depend on, apart from the picture.
+pub(super) struct Target {
     pub(super) protocol: Protocol,
     pub(super) colours: Colours,
     pub(super) codecs: Codecs,
-    /// What goes after a picture that travels inside the text, so that its arrival is told.
-    pub(super) fence: Vec<u8>,
+    /// Follows an inline picture, so that its arrival is acknowledged.
+    pub(super) acknowledgement_query: Vec<u8>,
     pub(super) through_tmux: bool,
-    /// Whether a picture also empties the column to its right, in the terminal's own colour: Konsole.
-    pub(super) spills: bool,
+    /// Whether a picture also erases the column to its right with the terminal's own background (Konsole).
+    pub(super) erases_right_column: bool,
 }
 
-/// A picture to be encoded for a place of so many cells.
-pub(super) struct Job<N> {
-    pub(super) name: N,
+/// An order for both versions of a picture.
+pub(super) struct Job<S> {
+    pub(super) slot: S,
     pub(super) picture: Arc<RgbImage>,
+    /// The cells that the picture fills.
     pub(super) cells: Size,
-    /// Pixels of a cell.
-    pub(super) cell: Cell,
-    pub(super) wanted: Wanted,
+    pub(super) cell_size: CellSize,
+    pub(super) last_seen: LastSeen,
 }
 
-/// When a picture was last wanted, in the screen's frames, and which frame it is.
-#[derive(Clone)]
-pub(super) struct Wanted {
-    last: Arc<AtomicU64>,
-    now: Arc<AtomicU64>,
-}
-
-/// What came of it.
-pub(super) enum Made {
+/// A finished piece of work.
+pub(super) enum Encoded {
+    /// The picture in half-blocks.
     Coarse(Buffer),
-    Sharp(Data),
-    /// Nobody looks at it any more.
-    Dropped,
+    Sharp(SharpData),
+    /// The picture is no longer visible.
+    Skipped,
     Failed,
 }
 
-pub(super) struct Encoder<N> {
-    jobs: Sender<Job<N>>,
-    made: Receiver<(N, Made)>,
+pub(super) struct Encoder<S> {
+    jobs: Sender<Job<S>>,
+    finished: Receiver<(S, Encoded)>,
 }
 
-impl Wanted {
-    pub(super) fn new(now: &Arc<AtomicU64>) -> Self {
-        Self { last: Arc::new(AtomicU64::new(now.load(Ordering::Relaxed))), now: now.clone() }
-    }
-
-    pub(super) fn touch(&self) {
-        self.last.store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
-    }
-
-    /// Whether it was drawn since the last tick.
-    pub(super) fn is_visible(&self) -> bool {
-        self.age() == 0
-    }
-
-    pub(super) fn age(&self) -> u64 {
-        self.now.load(Ordering::Relaxed).saturating_sub(self.last.load(Ordering::Relaxed))
-    }
-}
-
-impl<N: Clone + Send + 'static> Encoder<N> {
-    /// The thread ends when this is dropped.
-    pub(super) fn start(work: Work, wake: impl Fn() + Send + 'static) -> Self {
+impl<S: Clone + Send + 'static> Encoder<S> {
+    /// Starts the thread. It ends when the encoder is dropped.
+    pub(super) fn start(target: Target, wake: impl Fn() + Send + 'static) -> Self {
         let (jobs, incoming) = channel();
-        let (outgoing, made) = channel();
-        std::thread::spawn(move || run(&work, &incoming, &outgoing, &wake));
-        Self { jobs, made }
+        let (outgoing, finished) = channel();
+        std::thread::spawn(move || run(&target, &incoming, &outgoing, &wake));
+        Self { jobs, finished }
     }
 
-    pub(super) fn order(&self, job: Job<N>) {
-        // A thread that is gone leaves the picture as it is: in half-blocks, or not at all.
+    pub(super) fn order(&self, job: Job<S>) {
+        // If the thread is gone, the picture stays as it is: in half-blocks or invisible.
         let _ = self.jobs.send(job);
     }
 
-    pub(super) fn made(&self) -> impl Iterator<Item = (N, Made)> + '_ {
-        self.made.try_iter()
+    /// What was finished since the last call.
+    pub(super) fn finished(&self) -> impl Iterator<Item = (S, Encoded)> + '_ {
+        self.finished.try_iter()
     }
 }
 
-fn run<N: Clone>(work: &Work, incoming: &Receiver<Job<N>>, outgoing: &Sender<(N, Made)>, wake: &impl Fn()) {
+fn run<S: Clone>(target: &Target, incoming: &Receiver<Job<S>>, outgoing: &Sender<(S, Encoded)>, wake: &impl Fn()) {
     let mut waiting = VecDeque::new();
     loop {
         if waiting.is_empty() {
             let Ok(job) = incoming.recv() else { return };
-            waiting.extend(coarse(work, job, outgoing));
+            waiting.extend(coarse(target, job, outgoing));
         }
         while let Ok(job) = incoming.try_recv() {
-            waiting.extend(coarse(work, job, outgoing));
+            waiting.extend(coarse(target, job, outgoing));
         }
         wake();
         let Some(job) = waiting.pop_front() else { continue };
-        let made = match job.wanted.age() {
-            0..=2 => work.sharp(&job.picture, job.cells, job.cell).map_or(Made::Failed, Made::Sharp),
-            _ => Made::Dropped,
+        let encoded = match job.last_seen.frames_ago() {
+            0..=2 => target.sharp(&job.picture, job.cells, job.cell_size).map_or(Encoded::Failed, Encoded::Sharp),
+            _ => Encoded::Skipped,
         };
-        if outgoing.send((job.name, made)).is_err() {
+        if outgoing.send((job.slot, encoded)).is_err() {
             return;
         }
         wake();
     }
 }
 
-/// Draws the half-blocks, and returns the job where more is to be done.
-fn coarse<N: Clone>(work: &Work, job: Job<N>, outgoing: &Sender<(N, Made)>) -> Option<Job<N>> {
-    if let Some(buffer) = work.coarse(&job.picture, job.cells) {
-        outgoing.send((job.name.clone(), Made::Coarse(buffer))).ok()?;
+/// Makes the half-blocks, and returns the job if a sharp version follows.
+fn coarse<S: Clone>(target: &Target, job: Job<S>, outgoing: &Sender<(S, Encoded)>) -> Option<Job<S>> {
+    if let Some(buffer) = target.coarse(&job.picture, job.cells) {
+        outgoing.send((job.slot.clone(), Encoded::Coarse(buffer))).ok()?;
     }
-    work.protocol.is_sharp().then_some(job)
+    target.protocol.is_sharp().then_some(job)
 }
 
-impl Work {
+impl Target {
     fn coarse(&self, picture: &RgbImage, cells: Size) -> Option<Buffer> {
         if self.colours == Colours::None {
             return None;
         }
-        // What is soon painted over need not be exact: an index travels in half the bytes.
+        // Half-blocks that are soon replaced need not be exact: a colour index takes half the bytes of an RGB colour.
         let is_soon_sharp = self.protocol.is_sharp() && self.colours == Colours::True;
         let colours = if is_soon_sharp { Colours::Indexed } else { self.colours };
         let mut small = scale(picture, u32::from(cells.width), 2 * u32::from(cells.height));
         colours.dither(&mut small);
-        let blocks = Drawn::Halfblocks(Halfblocks::new(DynamicImage::ImageRgb8(small), cells).ok()?);
+        let blocks = InlineWidget::Halfblocks(Halfblocks::new(DynamicImage::ImageRgb8(small), cells).ok()?);
         let area = Rect::new(0, 0, cells.width, cells.height);
         let mut buffer = Buffer::empty(area);
         Image::new(&blocks).render(area, &mut buffer);
@@ -156,15 +133,15 @@ impl Work {
         Some(buffer)
     }
 
-    fn sharp(&self, picture: &RgbImage, cells: Size, cell: Cell) -> Option<Data> {
+    fn sharp(&self, picture: &RgbImage, cells: Size, cell: CellSize) -> Option<SharpData> {
         let width = u32::from(cells.width) * u32::from(cell.width);
         let height = u32::from(cells.height) * u32::from(cell.height);
         match self.protocol {
-            // kitty enlarges by itself, smoothly: what is smaller than its place travels as it is.
+            // kitty enlarges smoothly itself: a smaller picture is sent as it is.
             Protocol::Kitty if picture.width() <= width && picture.height() <= height => {
-                (self.codecs.png)(picture).map(Data::Upload)
+                (self.codecs.png)(picture).map(SharpData::Upload)
             }
-            Protocol::Kitty => (self.codecs.png)(&scale(picture, width, height)).map(Data::Upload),
+            Protocol::Kitty => (self.codecs.png)(&scale(picture, width, height)).map(SharpData::Upload),
             Protocol::Iterm2 => {
                 let jpeg = (self.codecs.jpeg)(&scale(picture, width, height))?;
                 let (columns, rows) = (cells.width, cells.height);
@@ -173,39 +150,55 @@ impl Work {
                     "\x1b]1337;File=inline=1;size={size};width={columns};height={rows};preserveAspectRatio=0;\
                      doNotMoveCursor=1:{text}\x07"
                 );
-                let data = self.in_text(sequence.as_bytes(), cells)?;
+                let data = self.inline(sequence.as_bytes(), cells)?;
                 let bytes = data.len();
-                Some(Data::InText { bytes, drawn: Drawn::ITerm2(Iterm2 { data, size: cells, is_tmux: false }) })
+                Some(SharpData::Inline {
+                    bytes,
+                    widget: InlineWidget::ITerm2(Iterm2 { data, size: cells, is_tmux: false }),
+                })
             }
             Protocol::Sixel => {
                 let sixel = (self.codecs.sixel)(&scale(picture, width, height))?;
-                let data = self.in_text(&sixel, cells)?;
+                let data = self.inline(&sixel, cells)?;
                 let bytes = data.len();
-                Some(Data::InText { bytes, drawn: Drawn::Sixel(Sixel { data, size: cells, is_tmux: false }) })
+                Some(SharpData::Inline {
+                    bytes,
+                    widget: InlineWidget::Sixel(Sixel { data, size: cells, is_tmux: false }),
+                })
             }
             Protocol::HalfBlocks | Protocol::Off => None,
         }
     }
 
-    /// A picture as the content of its first cell: its place is wiped, the picture drawn, the cursor left where it was,
-    /// and the terminal asked whether it has seen it.
-    fn in_text(&self, picture: &[u8], cells: Size) -> Option<String> {
-        let wipe = format!("\x1b[{}X\x1b[1B", cells.width).repeat(usize::from(cells.height));
-        let column = match self.spills {
+    /// A picture as the content of its first cell: erases its place, draws it, restores the cursor, and asks for an
+    /// acknowledgement.
+    fn inline(&self, picture: &[u8], cells: Size) -> Option<String> {
+        let erase = format!("\x1b[{}X\x1b[1B", cells.width).repeat(usize::from(cells.height));
+        let repaint_column = match self.erases_right_column {
             true => {
                 let row = format!("\x1b7\x1b[{}C \x1b8\x1b[1B", cells.width);
                 format!("{}\x1b[{}A", row.repeat(cells.height.into()), cells.height)
             }
             false => String::new(),
         };
-        let column = column.as_bytes();
-        let all = [b"\x1b7", wipe.as_bytes(), b"\x1b8", b"\x1b7", picture, b"\x1b8", column, &self.fence].concat();
+        let repaint_column = repaint_column.as_bytes();
+        let all = [
+            b"\x1b7",
+            erase.as_bytes(),
+            b"\x1b8",
+            b"\x1b7",
+            picture,
+            b"\x1b8",
+            repaint_column,
+            &self.acknowledgement_query,
+        ]
+        .concat();
         let all = if self.through_tmux { tmux::wrap(&all) } else { all };
         String::from_utf8(all).ok()
     }
 }
 
-/// A large picture is first brought near the size by averaging, which costs little.
+/// Scales a picture. Averaging first brings a large one near the size, which is fast.
 fn scale(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     let (width, height) = (width.max(1), height.max(1));
     if picture.dimensions() == (width, height) {

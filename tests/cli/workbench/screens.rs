@@ -13,9 +13,11 @@ use pentimento::studio::filter::Filter;
 use pentimento::studio::review::Rubric;
 use pentimento::studio::settings::Settings;
 use pentimento::terminal;
+use pentimento::terminal::capabilities::{Capabilities, Tmux};
+use pentimento::terminal::cell_size::CellSize;
 use pentimento::terminal::colours::Colours;
 use pentimento::terminal::pictures::Codecs;
-use pentimento::terminal::verdict::{self, Protocol, Tmux, Verdict};
+use pentimento::terminal::protocol::Protocol;
 use pentimento::tui::app::{App, Usual};
 use pentimento::tui::effect::{Effect, Runner};
 use pentimento::tui::event::Event;
@@ -56,7 +58,7 @@ impl Screen {
         let moment = oldest.unwrap().first().map_or_else(Timestamp::now, |line| line.output.created);
         let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
         let reader = store.reader().unwrap();
-        let shown = terminal::pictures::Pictures::new(&verdict(columns, rows), codecs, || {});
+        let shown = terminal::pictures::Pictures::new(&capabilities(columns, rows), codecs, || {});
         let pictures = Pictures::new(shown, reader, events.clone());
         let runner = Runner::start(Service::new(store), events).unwrap();
         let settings = Settings { steps: 2, ..Settings::default() };
@@ -119,7 +121,7 @@ impl Screen {
     fn draw(&mut self) {
         let now = Instant::now();
         self.app.now = self.moment;
-        self.pictures.screen().tick(now);
+        self.pictures.screen().prepare_frame(now);
         self.terminal.draw(|frame| view::view(&self.app, &mut self.pictures, frame)).unwrap();
     }
 
@@ -138,18 +140,18 @@ impl Screen {
     }
 }
 
-fn verdict(columns: u16, rows: u16) -> Verdict {
-    Verdict {
+fn capabilities(columns: u16, rows: u16) -> Capabilities {
+    Capabilities {
         protocol: Protocol::HalfBlocks,
-        why: "this is a test".to_owned(),
+        reason: "this is a test".to_owned(),
         advice: String::new(),
-        cell: verdict::Cell { width: 8, height: 17 },
-        cell_is_known: true,
+        cell_size: CellSize { width: 8, height: 17 },
+        cell_size_is_known: true,
         colours: Colours::True,
         tmux: Tmux::Absent,
         terminal: None,
-        answers: false,
-        pictures_stay: false,
+        answers_name_query: false,
+        text_keeps_pictures: false,
         prints_kitty: false,
         columns,
         rows,

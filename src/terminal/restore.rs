@@ -1,0 +1,94 @@
+//! Restores the terminal however the program ends: by return, error, panic or signal.
+
+use std::collections::VecDeque;
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use crossterm::cursor::Show;
+use crossterm::event::{DisableBracketedPaste, DisableFocusChange, DisableMouseCapture};
+use crossterm::queue;
+use crossterm::style::ResetColor;
+use crossterm::terminal::{EndSynchronizedUpdate, LeaveAlternateScreen, disable_raw_mode};
+
+use super::{kitty, tty};
+
+/// Whether the terminal has to be restored.
+static ARMED: AtomicBool = AtomicBool::new(false);
+/// The thread that draws the screen.
+static DRAWING_THREAD: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// Panic messages of other threads, printed once the screen is closed.
+static DEFERRED_PANICS: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+/// How long to wait for a terminal that does not read.
+const WRITE_LIMIT: Duration = Duration::from_millis(500);
+
+/// From now on [`restore`] has something to do, and panics call it. The calling thread is the one that draws.
+pub(super) fn arm() {
+    install_panic_hook();
+    *lock(&DRAWING_THREAD) = Some(std::thread::current().id());
+    ARMED.store(true, Ordering::SeqCst);
+}
+
+/// Leaves the alternate screen, deletes uploaded pictures and resets all modes. A second call does nothing.
+///
+/// Errors are ignored: they mean that the terminal is gone.
+pub(super) fn restore() {
+    if !ARMED.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut bytes = Vec::new();
+    let _ = queue!(bytes, EndSynchronizedUpdate);
+    bytes.extend(kitty::delete_all());
+    let _ = queue!(
+        bytes,
+        DisableFocusChange,
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        ResetColor,
+        Show,
+        LeaveAlternateScreen
+    );
+    tty::write_within(&bytes, WRITE_LIMIT);
+    let _ = disable_raw_mode();
+}
+
+/// Restores the terminal and prints the panics of other threads.
+pub(super) fn close() {
+    restore();
+    *lock(&DRAWING_THREAD) = None;
+    for message in lock(&DEFERRED_PANICS).drain(..) {
+        eprintln!("{message}");
+    }
+}
+
+/// Ends the program from a thread that does not draw, because the drawing thread does not respond.
+pub(super) fn exit_now(signal: i32) -> ! {
+    restore();
+    std::process::exit(128 + signal)
+}
+
+/// A panic of the drawing thread restores the terminal before its message is printed. A panic of another thread is kept
+/// until the screen is closed, because its message would be unreadable on the screen.
+fn install_panic_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let drawing = DRAWING_THREAD.try_lock().map(|thread| *thread).unwrap_or(None);
+            let is_other_thread = drawing.is_some_and(|thread| thread != std::thread::current().id());
+            if is_other_thread && ARMED.load(Ordering::SeqCst) && std::io::stderr().is_terminal() {
+                lock(&DEFERRED_PANICS).push_back(info.to_string());
+                return;
+            }
+            restore();
+            previous(info);
+        }));
+    });
+}
+
+/// The values behind these locks are consistent even if a thread panicked while it held one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
