@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use crossterm::event::{KeyCode, KeyModifiers};
 use image::RgbImage;
-use pentimento::imaging::{self, wire};
+use pentimento::imaging::{self, compact};
 use pentimento::terminal::capabilities::Capabilities;
 use pentimento::terminal::detect;
 use pentimento::terminal::pictures::{Codecs, Pictures};
@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<()> {
     let capabilities = detect(chosen);
     let mut session = Session::open()?;
     let waker = session.waker();
-    let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
+    let codecs = Codecs { png: compact::png, jpeg: compact::jpeg, sixel: compact::sixel };
     let pictures = Pictures::new(&capabilities, codecs, move || waker.wake());
     let mut app = App { pictures, shown, selected: 0, popup: false, about: about(&capabilities) };
     loop {

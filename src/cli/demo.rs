@@ -19,7 +19,7 @@ use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute};
 use crate::diffusion::pipeline::{Pipeline, Request};
 use crate::diffusion::{self, memory};
 use crate::imaging::sheet::{self, Captioned, Row};
-use crate::imaging::{self, Opened, Provenance};
+use crate::imaging::{self, OpenedPicture, Provenance};
 use crate::studio::settings::{AdapterScale, Settings};
 use crate::studio::text::clean;
 
@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let subject = named.model.files().folder("subject");
     let prompts = prompts(&subject)?;
     let reference_path = folder.join("reference.png");
-    imaging::write_whole(&reference_path, &subject.read("reference.png")?)?;
+    imaging::write_atomically(&reference_path, &subject.read("reference.png")?)?;
     let reference = imaging::open_picture(&reference_path)?;
 
     let screen = (!arguments.json).then(Screen::of_stdout);
@@ -118,7 +118,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 struct Demo<'a> {
     maker: Maker,
-    reference: Opened,
+    reference: OpenedPicture,
     folder: &'a Path,
     seed: u64,
     progress: Progress,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::failure::Usage;
 use super::print;
 use super::project::{self, ProjectArguments};
-use crate::imaging::read_provenance::without_words;
+use crate::imaging::read_provenance::strip_prompts;
 use crate::store::Error;
 use crate::store::Reader;
 use crate::store::bundle::archive::Writer;
@@ -94,7 +94,7 @@ fn write_stripped(reader: &Reader, bundle: &mut Bundle, writer: &mut Writer) -> 
     for blob in &bundle.blobs {
         let bytes = reader.blobs().read(&blob.hash.0)?;
         if outputs.contains(&blob.hash) {
-            let without = without_words(&reader.blobs().path(&blob.hash.0), &bytes)?;
+            let without = strip_prompts(&reader.blobs().path(&blob.hash.0), &bytes)?;
             stripped.insert(blob.hash, writer.add_blob(&without)?);
         }
         if references.contains(&blob.hash) {

@@ -13,7 +13,7 @@ use super::failure::Usage;
 use super::lookup::now;
 use super::print;
 use super::project::{self, ProjectArguments};
-use crate::imaging::read_provenance::{marked, read_provenance};
+use crate::imaging::read_provenance::{encode_import, read_provenance};
 use crate::imaging::{self, Provenance};
 use crate::store::Reader;
 use crate::store::blobs::Content;
@@ -146,7 +146,7 @@ impl Opening<'_> {
         };
         let decoded = imaging::decode_picture(path, &bytes)?;
         let content = |bytes| Content { bytes, media_type: "image/png" };
-        let picture = content(marked(&decoded, &told)?);
+        let picture = content(encode_import(&decoded, &told)?);
         if let Some(output) = self.reader.output_with_picture(&blake3::hash(&picture.bytes))? {
             let task = self.reader.run_by_id(output.run)?.task;
             return Ok(Opened::Known(OutputName { task, seed: output.seed }));

@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             let picture = png(&reader, &entries)?;
             imaging::write_png(&arguments.output, &picture, &Provenance::composed(json!({"sheet_of": tasks})))?
         }
-        Kind::Html => imaging::write_whole(&arguments.output, html(&reader, &entries)?.as_bytes())?,
+        Kind::Html => imaging::write_atomically(&arguments.output, html(&reader, &entries)?.as_bytes())?,
     };
     if arguments.json {
         let pictures = entries.iter().flat_map(|entry| entry.outputs.iter().map(|output| name(entry, output)));

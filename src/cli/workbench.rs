@@ -12,7 +12,7 @@ use super::print;
 use super::project::{self, NoProject, ProjectArguments};
 use super::terminal::chosen_protocol;
 use crate::config::Config;
-use crate::imaging::wire;
+use crate::imaging::compact;
 use crate::service::models::MINI;
 use crate::service::{Service, models, sample};
 use crate::store::Store;
@@ -97,7 +97,7 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
         let waker = waker.clone();
         Mail::new(events, move || waker.wake())
     };
-    let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
+    let codecs = Codecs { png: compact::png, jpeg: compact::jpeg, sixel: compact::sixel };
     let shown = terminal::pictures::Pictures::new(&capabilities, codecs, move || waker.wake());
     let reader = store.reader()?;
     let mut pictures = Pictures::new(shown, reader, mail.clone());

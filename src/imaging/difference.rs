@@ -1,29 +1,29 @@
-//! What two pictures do not have in common, as a picture.
+//! The difference of two pictures, as a picture.
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-/// Differences are shown so many times as large: what the eye misses is what they are looked at for.
+/// Differences are amplified by this factor, because small ones are invisible otherwise.
 const GAIN: u16 = 3;
 
-/// The distance of each value of one picture from the other's, enlarged; black where they are alike. The other is
-/// brought to the size of the one.
-pub fn difference(one: &RgbImage, other: &RgbImage) -> RgbImage {
-    let (width, height) = one.dimensions();
+/// The amplified absolute difference of each channel: black where the pictures are equal. The second picture is scaled
+/// to the size of the first.
+pub fn difference(first: &RgbImage, second: &RgbImage) -> RgbImage {
+    let (width, height) = first.dimensions();
     let scaled;
-    let other = if other.dimensions() == (width, height) {
-        other
+    let second = if second.dimensions() == (width, height) {
+        second
     } else {
-        scaled = imageops::resize(other, width, height, FilterType::Triangle);
+        scaled = imageops::resize(second, width, height, FilterType::Triangle);
         &scaled
     };
-    let mut apart = one.clone();
-    for (pixel, theirs) in apart.pixels_mut().zip(other.pixels()) {
-        for (value, other) in pixel.0.iter_mut().zip(theirs.0) {
+    let mut difference = first.clone();
+    for (pixel, other) in difference.pixels_mut().zip(second.pixels()) {
+        for (value, other) in pixel.0.iter_mut().zip(other.0) {
             *value = (GAIN * u16::from(value.abs_diff(other))).min(255) as u8;
         }
     }
-    apart
+    difference
 }
 
 #[cfg(test)]
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alike_is_black_and_a_small_difference_shows() {
+    fn equal_is_black_and_differences_are_amplified() {
         let grey = |value: u8| RgbImage::from_pixel(4, 2, Rgb([value; 3]));
         assert_eq!(difference(&grey(90), &grey(90)), grey(0));
         assert_eq!(difference(&grey(90), &grey(100)), grey(30));

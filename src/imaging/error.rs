@@ -1,40 +1,40 @@
-//! What can be wrong with a picture's file, in sentences.
+//! Errors about image files.
 
 use std::path::PathBuf;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the picture {} cannot be read: {reason}", path.display())]
+    #[error("cannot read {}: {reason}", path.display())]
     Unreadable { path: PathBuf, reason: std::io::Error },
 
-    #[error("the picture {} cannot be read: it is {what}, not a file", path.display())]
+    #[error("{} is {what}, not an image file: name a PNG, JPEG or WebP file", path.display())]
     NotAFile { path: PathBuf, what: &'static str },
 
-    #[error("the picture {} has {}, and the limit is {}; save a smaller copy", path.display(), mib(*bytes), mib(*limit))]
+    #[error("{} is too large ({}, limit {}): save a smaller copy", path.display(), mib(*bytes), mib(*limit))]
     FileTooLarge { path: PathBuf, bytes: u64, limit: u64 },
 
-    #[error("{} is not a picture this program reads: {what}; it takes PNG, JPEG and WebP", path.display())]
+    #[error("{} is not a supported image ({what}): use PNG, JPEG or WebP", path.display())]
     NotAPicture { path: PathBuf, what: String },
 
-    #[error("the picture {} claims {width}×{height} pixels, and the limit is {limit}; save a smaller copy", path.display())]
+    #[error("{} has too many pixels ({width}×{height}, limit {limit}): save a smaller copy", path.display())]
     TooLarge { path: PathBuf, width: u32, height: u32, limit: String },
 
-    #[error("the picture {} is damaged: {reason}", path.display())]
+    #[error("{} is damaged ({reason}): copy or download it again", path.display())]
     Damaged { path: PathBuf, reason: String },
 
-    #[error("the picture {} {what}; save it as an ordinary RGB picture", path.display())]
+    #[error("{} is not supported ({what}): save it as an 8-bit RGB image", path.display())]
     Unsupported { path: PathBuf, what: String },
 
     #[error(
-        "the picture {} says more of itself than anybody writes: a text in it does not unpack, or to more than {} KiB; \
-         save it again without its texts", path.display(), limit >> 10
+        "the metadata of {} is too long or cannot be decompressed (limit {} KiB): save it again without metadata",
+        path.display(), limit >> 10
     )]
     TooMuchText { path: PathBuf, limit: usize },
 
-    #[error("the picture cannot be made into a PNG: {reason}")]
+    #[error("cannot encode the picture as PNG: {reason}")]
     Unencodable { reason: String },
 
-    #[error("{} cannot be written: {reason}", path.display())]
+    #[error("cannot write {}: {reason}", path.display())]
     Unwritable { path: PathBuf, reason: String },
 }
 

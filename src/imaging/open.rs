@@ -1,4 +1,4 @@
-//! Opening a picture that a stranger may have made.
+//! Opens image files from untrusted sources, within limits.
 
 use std::fs::File;
 use std::io::{Cursor, Read};
@@ -9,54 +9,53 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 
 use super::{Error, Result, colour, jpeg};
 
-/// Bytes of a file.
-pub const LARGEST_FILE: u64 = 64 << 20;
-/// Pixels along a side.
-pub const LONGEST_SIDE: u32 = 12_000;
-/// Bytes of a decoded picture.
-pub const LARGEST_PICTURE: u64 = 256 << 20;
+/// The limit for the size of a file, in bytes.
+pub const MAX_FILE_BYTES: u64 = 64 << 20;
+/// The limit for width and height, in pixels.
+pub const MAX_SIDE: u32 = 12_000;
+/// The limit for the decoded pixels, in bytes.
+pub const MAX_DECODED_BYTES: u64 = 256 << 20;
 
-/// A picture, and the BLAKE3 hash of the file it came from, in hexadecimal.
+/// A picture and its file's hash.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct OpenedPicture {
     pub picture: RgbImage,
+    /// BLAKE3, in hexadecimal.
     pub hash: String,
 }
 
-/// The picture in a PNG, JPEG or WebP file: as it is meant to be seen, in sRGB.
+/// Reads a PNG, JPEG or WebP file as an upright 8-bit sRGB picture.
 ///
-/// The format is told by the first bytes, never by the name. EXIF orientation is applied; a colour profile is converted
-/// to sRGB; 16 bits, grey and palettes become 8-bit RGB; transparency is laid over white, as a page would show it. Of
-/// an animation the first picture counts. CMYK is refused, because without its profile the colours of a face come out
-/// wrong.
-pub fn open_picture(path: &Path) -> Result<Opened> {
+/// The first bytes decide the format, never the name. The EXIF orientation is applied, and the colour profile is
+/// converted to sRGB. 16 bits, grey and palettes become 8-bit RGB, and transparency is composited over white. Of an
+/// animation, the first frame is used. CMYK is refused, because it has wrong colours without its profile.
+pub fn open_picture(path: &Path) -> Result<OpenedPicture> {
     let bytes = read_file(path)?;
     let picture = decode_picture(path, &bytes)?;
-    Ok(Opened { picture, hash: blake3::hash(&bytes).to_hex().to_string() })
+    Ok(OpenedPicture { picture, hash: blake3::hash(&bytes).to_hex().to_string() })
 }
 
-/// The same from bytes that are in memory already; `path` is for messages.
+/// Decodes the bytes of a file as [`open_picture`] does. `path` is for error messages.
 pub fn decode_picture(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     let damaged = |reason: String| Error::Damaged { path: path.to_owned(), reason };
     let format =
-        known_format(bytes).ok_or_else(|| Error::NotAPicture { path: path.to_owned(), what: what_it_seems(bytes) })?;
+        known_format(bytes).ok_or_else(|| Error::NotAPicture { path: path.to_owned(), what: guess_kind(bytes) })?;
     if format == ImageFormat::Jpeg {
-        let structure = jpeg::walk(bytes).map_err(|reason| damaged(reason.to_owned()))?;
+        let structure = jpeg::read_structure(bytes).map_err(|reason| damaged(reason.to_owned()))?;
         if structure.components == 4 {
-            return Err(Error::Unsupported { path: path.to_owned(), what: "is a JPEG in CMYK colours".to_owned() });
+            return Err(Error::Unsupported { path: path.to_owned(), what: "a JPEG in CMYK colours".to_owned() });
         }
     }
 
     let failed = |error: ImageError| match error {
-        ImageError::Unsupported(error) => Error::Unsupported {
-            path: path.to_owned(),
-            what: format!("uses a kind of {} that this program does not read ({error})", format_name(format)),
-        },
+        ImageError::Unsupported(error) => {
+            Error::Unsupported { path: path.to_owned(), what: format!("this kind of {}: {error}", format_name(format)) }
+        }
         error => damaged(one_line(&error.to_string())),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(LARGEST_PICTURE);
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(failed)?;
 
@@ -65,14 +64,14 @@ pub fn decode_picture(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     if width == 0 || height == 0 {
         return Err(damaged(format!("it has {width}×{height} pixels")));
     }
-    if width > LONGEST_SIDE || height > LONGEST_SIDE {
-        return Err(too_large(format!("{LONGEST_SIDE} a side")));
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(too_large(format!("{MAX_SIDE} on each side")));
     }
-    if decoder.total_bytes() > LARGEST_PICTURE {
-        return Err(too_large(format!("{} MiB once decoded", LARGEST_PICTURE >> 20)));
+    if decoder.total_bytes() > MAX_DECODED_BYTES {
+        return Err(too_large(format!("{} MiB decoded", MAX_DECODED_BYTES >> 20)));
     }
 
-    // Both are hints: a broken one must not keep a good picture out.
+    // Both are optional: if one is broken, the picture is still good.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
     let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
@@ -80,10 +79,10 @@ pub fn decode_picture(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     Ok(colour::to_srgb(picture, profile.as_deref()))
 }
 
-/// The whole file, if it is a file and not too large.
+/// Reads a whole file, if it is a regular file within the limit.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     let unreadable = |reason| Error::Unreadable { path: path.to_owned(), reason };
-    // Looked at before it is opened: opening a pipe would wait for its writer.
+    // Checked before opening, because opening a pipe waits for its writer.
     let metadata = std::fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(Error::NotAFile { path: path.to_owned(), what: "a folder" });
@@ -91,13 +90,13 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     if !metadata.is_file() {
         return Err(Error::NotAFile { path: path.to_owned(), what: "a device or a pipe" });
     }
-    let too_large = |bytes| Error::FileTooLarge { path: path.to_owned(), bytes, limit: LARGEST_FILE };
-    if metadata.len() > LARGEST_FILE {
+    let too_large = |bytes| Error::FileTooLarge { path: path.to_owned(), bytes, limit: MAX_FILE_BYTES };
+    if metadata.len() > MAX_FILE_BYTES {
         return Err(too_large(metadata.len()));
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    File::open(path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST_FILE {
+    File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(too_large(bytes.len() as u64));
     }
     Ok(bytes)
@@ -112,18 +111,18 @@ fn known_format(bytes: &[u8]) -> Option<ImageFormat> {
     }
 }
 
-/// Words for files that people mistake for one of ours.
-fn what_it_seems(bytes: &[u8]) -> String {
+/// Names the kinds of files that people often try.
+fn guess_kind(bytes: &[u8]) -> String {
     match bytes {
         [] => "it is empty",
         [b'G', b'I', b'F', b'8', ..] => "it is a GIF",
         [b'B', b'M', ..] => "it is a BMP",
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "it is a TIFF or a camera's raw file",
-        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', ..] => "it is a HEIC picture",
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', ..] => "it is an AVIF picture",
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "it is a TIFF or a raw camera file",
+        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', ..] => "it is a HEIC image",
+        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', ..] => "it is an AVIF image",
         [b'%', b'P', b'D', b'F', ..] => "it is a PDF",
         [b'<', ..] => "it is a text file, perhaps an SVG",
-        _ => "its first bytes are of another kind of file",
+        _ => "its first bytes are those of another kind of file",
     }
     .to_owned()
 }

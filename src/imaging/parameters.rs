@@ -1,5 +1,5 @@
-//! The text that AUTOMATIC1111's web UI writes into pictures under the keyword `parameters`: the prompt, which may run
-//! over several lines, `Negative prompt:` and the like, and a last line of `Name: value` pairs.
+//! Parses the text that AUTOMATIC1111's web UI stores in PNGs under the keyword `parameters`: a prompt of one or more
+//! lines, a negative prompt after `Negative prompt:`, and a last line of `Name: value` pairs.
 
 use crate::studio::account::{Account, UNKNOWN_MODEL, Writer};
 use crate::studio::prompt::{Block, Prompt};
@@ -7,26 +7,26 @@ use crate::studio::run::{Model, ModelHashes};
 use crate::studio::settings::{AdapterScale, Sampler, Settings};
 use crate::studio::text::clean;
 
-const NEGATIVE: &str = "Negative prompt:";
-/// With fewer pairs than this, the last line is part of the prompt: the web UI reads it so too.
-const FEWEST_PAIRS: usize = 3;
-/// Characters of the name of a model.
-const LONGEST_NAME: usize = 200;
+const NEGATIVE_PREFIX: &str = "Negative prompt:";
+/// With fewer pairs than this, the last line belongs to the prompt. The web UI has the same rule.
+const MIN_PAIRS: usize = 3;
+/// The limit for a model's name, in characters.
+const MAX_NAME_LENGTH: usize = 200;
 
-/// What the text says; None where it is no such text.
+/// Parses the text; `None` if it does not have this form.
 pub(super) fn parse(text: &str) -> Option<Account> {
     let lines: Vec<&str> = text.trim().lines().collect();
-    let (last, mut words) = lines.split_last()?;
+    let (last, mut prompt_lines) = lines.split_last()?;
     let mut found = pairs(last);
-    if found.len() < FEWEST_PAIRS {
-        // A file without its prompt, or without its settings: one of both must be there.
+    if found.len() < MIN_PAIRS {
+        // Without settings, only the negative prompt proves the form.
         found.clear();
-        words = &lines;
-        if !words.iter().any(|line| line.trim_start().starts_with(NEGATIVE)) {
+        prompt_lines = &lines;
+        if !prompt_lines.iter().any(|line| line.trim_start().starts_with(NEGATIVE_PREFIX)) {
             return None;
         }
     }
-    let (prompt, negative) = prompts(words);
+    let (prompt, negative) = prompts(prompt_lines);
     let mut account = Account {
         writer: Writer::WebUi,
         prompt: Prompt::new().with(Block::Subject, &prompt).with_negative(&negative),
@@ -40,19 +40,19 @@ pub(super) fn parse(text: &str) -> Option<Account> {
         not_understood: Vec::new(),
     };
     for (name, value) in found {
-        if take(&mut account, &name, &value).is_none() {
+        if apply(&mut account, &name, &value).is_none() {
             account.not_understood.push(clean(&format!("{name}: {value}")));
         }
     }
     Some(account)
 }
 
-/// The lines before `Negative prompt:` and those from it on, each joined by line breaks.
+/// The prompt and the negative prompt, each with its lines joined.
 fn prompts(lines: &[&str]) -> (String, String) {
     let (mut prompt, mut negative, mut in_negative) = (Vec::new(), Vec::new(), false);
     for line in lines {
         let line = line.trim();
-        if let Some(rest) = line.strip_prefix(NEGATIVE) {
+        if let Some(rest) = line.strip_prefix(NEGATIVE_PREFIX) {
             in_negative = true;
             negative.push(rest.trim());
         } else if in_negative {
@@ -64,13 +64,13 @@ fn prompts(lines: &[&str]) -> (String, String) {
     (prompt.join("\n"), negative.join("\n"))
 }
 
-/// `Name: value, Name: "a value, quoted", …`; what does not look like a pair is passed over.
+/// Splits `Name: value, Name: "a value, quoted", …`. Text that is not a pair is ignored.
 fn pairs(line: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut rest = line.trim();
     while let Some((name, after)) = rest.split_once(':') {
         let (value, after) = value(after.trim_start());
-        // A name of several pairs is what stood before it without a colon.
+        // Text without a colon before the name is not part of it.
         let name = name.rsplit(',').next().unwrap_or(name).trim();
         if is_name(name) {
             found.push((name.to_owned(), value));
@@ -80,7 +80,7 @@ fn pairs(line: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The value at the beginning of a text, and what follows its comma.
+/// The value at the beginning of a text, and the text after its comma.
 fn value(text: &str) -> (String, &str) {
     if text.starts_with('"')
         && let Some(end) = end_of_quote(text)
@@ -93,7 +93,7 @@ fn value(text: &str) -> (String, &str) {
     (value.trim().to_owned(), rest)
 }
 
-/// Behind the quote that ends what the first one began.
+/// The position after the closing quote of a quoted text.
 fn end_of_quote(text: &str) -> Option<usize> {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
@@ -111,8 +111,8 @@ fn is_name(name: &str) -> bool {
     name.len() > 1 && name.len() < 80 && name.chars().all(|c| c.is_alphanumeric() || " _-/+.".contains(c))
 }
 
-/// Puts a pair where it belongs; None where it has no place, or no sense.
-fn take(account: &mut Account, name: &str, value: &str) -> Option<()> {
+/// Applies a pair to the account; `None` if the name is unknown or the value invalid.
+fn apply(account: &mut Account, name: &str, value: &str) -> Option<()> {
     let settings = &mut account.settings;
     match name {
         "Steps" => settings.steps = steps(value.parse().ok()?)?,
@@ -138,14 +138,14 @@ fn take(account: &mut Account, name: &str, value: &str) -> Option<()> {
         "Model" => account.model.checkpoint = model_name(value)?,
         "IP-Adapter" => account.model.adapter = Some(model_name(value)?),
         "IP-Adapter weight" => settings.adapter_scale = AdapterScale::Uniform(scale(value)?),
-        // Which program wrote it decides nothing.
+        // The program's version does not affect the picture.
         "Version" => {}
         _ => return None,
     }
     Some(())
 }
 
-/// The sampler of a name that the web UI gives it.
+/// The sampler with this name in the web UI.
 fn sampler(name: &str) -> Option<Sampler> {
     Sampler::ALL.into_iter().find(|&sampler| super::provenance::webui_sampler(sampler, false) == name)
 }
@@ -154,36 +154,38 @@ fn scale(text: &str) -> Option<f64> {
     text.parse().ok().filter(|scale| is_scale(*scale))
 }
 
-/// Whether a guidance or adapter scale is one that somebody may have meant.
+/// Whether a guidance scale or adapter scale is plausible.
 pub(super) fn is_scale(scale: f64) -> bool {
     scale.abs() <= 1000.0
 }
 
+/// A plausible number of steps.
 pub(super) fn steps(steps: u64) -> Option<usize> {
     (1..=1000).contains(&steps).then_some(steps as usize)
 }
 
+/// A width or height that this program can read.
 pub(super) fn pixels(side: u64) -> Option<usize> {
-    (1..=u64::from(super::LONGEST_SIDE)).contains(&side).then_some(side as usize)
+    (1..=u64::from(super::MAX_SIDE)).contains(&side).then_some(side as usize)
 }
 
-/// A name that can be shown and is no novel.
+/// A model's name without control characters, if its length is plausible.
 pub(super) fn model_name(name: &str) -> Option<String> {
     let name = clean(name).trim().to_owned();
-    (!name.is_empty() && name.chars().count() <= LONGEST_NAME).then_some(name)
+    (!name.is_empty() && name.chars().count() <= MAX_NAME_LENGTH).then_some(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const USUAL: &str = "portrait of a violinist,\n(soft light:1.2), 85mm\nNegative prompt: blurry,\nextra fingers\n\
+    const TYPICAL: &str = "portrait of a violinist,\n(soft light:1.2), 85mm\nNegative prompt: blurry,\nextra fingers\n\
         Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 6.5, Seed: 18446744073709551615, Size: 512x768, Model hash: 6ce0161689, \
         Model: \"v1-5, pruned: \\\"ema\\\"\", Lora hashes: \"a: 1, b: 2\", Version: v1.10.1";
 
     #[test]
-    fn what_the_web_ui_writes_is_understood() {
-        let account = parse(USUAL).unwrap();
+    fn the_text_of_the_web_ui_is_parsed() {
+        let account = parse(TYPICAL).unwrap();
         assert_eq!(account.prompt.block(Block::Subject), "portrait of a violinist, (soft light:1.2), 85mm");
         assert_eq!(account.prompt.negative(), "blurry, extra fingers");
         let settings = Settings {
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_versions_name_the_schedule_apart() {
+    fn newer_versions_name_the_schedule_separately() {
         let account = parse("a cat\nSteps: 4, Sampler: Euler a, Schedule type: Karras, CFG scale: 7, Seed: 1").unwrap();
         assert_eq!(
             (account.settings.sampler, account.settings.karras_sigmas),
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn values_without_sense_are_told_and_left_alone() {
+    fn invalid_values_are_reported_and_ignored() {
         let account =
             parse("x\nSteps: 0, Sampler: Heun, CFG scale: NaN, Seed: -1, Size: 0x9, IP-Adapter weight: 1e99").unwrap();
         assert_eq!((account.settings, account.seed), (Settings::default(), None));
@@ -219,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_such_text_is_none() {
+    fn other_texts_are_rejected() {
         for text in ["", "\n\n", "a caption", "time: 12:30, place: here", "{\"prompt\": \"x\"}"] {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(parse("a cat\nNegative prompt: dogs").unwrap().prompt.negative(), "dogs");
     }
 
-    /// Numbers that look random and are the same each time (splitmix64).
+    /// Reproducible pseudo-random numbers (splitmix64).
     struct Dice(u64);
 
     impl Dice {
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_is_read_without_harm() {
+    fn random_texts_give_valid_accounts() {
         let mut dice = Dice(1);
         let pieces = [
             "\n",
@@ -285,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_so_is_read_so() {
+    fn random_parameters_round_trip() {
         let mut dice = Dice(2);
         for _ in 0..2000 {
             let prompt = "a".to_owned() + &dice.text(&["b ", "c, ", "d: ", "(e:1.2) ", "7"], 12) + "z";
@@ -293,7 +295,8 @@ mod tests {
             let model = dice.text(&["h", ",", ":", "\"", "\\", " "], 9) + "m";
             let (steps, width, seed) = (1 + dice.roll(1000), 1 + dice.roll(2000), dice.roll(usize::MAX) as u64);
             let guidance = dice.roll(300_000) as f64 / 9999.0;
-            let negative_line = if negative.is_empty() { String::new() } else { format!("{NEGATIVE} {negative}\n") };
+            let negative_line =
+                if negative.is_empty() { String::new() } else { format!("{NEGATIVE_PREFIX} {negative}\n") };
             let model_value = super::super::provenance::pair_value(&model);
             let text = format!(
                 "{prompt}\n{negative_line}Steps: {steps}, Sampler: DDIM, CFG scale: {guidance}, Seed: {seed}, \

@@ -1,7 +1,6 @@
-//! What a PNG says about itself: our own record, or the parameters that AUTOMATIC1111's web UI and others write.
+//! Reads what a PNG says about itself: our own record, or the parameters that AUTOMATIC1111's web UI and others write.
 //!
-//! Whoever made the file may have meant harm: texts are limited before they are unpacked, and every value is looked at
-//! before it counts.
+//! Files are untrusted: texts are limited before they are decompressed, and every value is validated.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -18,78 +17,81 @@ use crate::studio::run::{Model, ModelHashes};
 use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
 use crate::studio::subject::TaskId;
 
-/// Bytes of a text, unpacked. Prompts are a few hundred.
-const LONGEST_TEXT: usize = 256 << 10;
-/// Bytes of all chunks beside the picture. Profiles and EXIF are among them.
-const LARGEST_EXTRAS: usize = 16 << 20;
-/// Blocks that a record may weight.
-const MOST_BLOCKS: usize = 64;
+/// The limit for a decompressed text, in bytes. Prompts have a few hundred.
+const MAX_TEXT_BYTES: usize = 256 << 10;
+/// The limit for all chunks apart from the pixels, colour profiles and EXIF included, in bytes.
+const MAX_METADATA_BYTES: usize = 16 << 20;
+/// The limit for adapter scales per block.
+const MAX_BLOCKS: usize = 64;
 
-/// What was found in a PNG's texts.
+/// What the texts of a PNG say.
 #[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// How the picture was made, if its file tells.
+pub struct FileProvenance {
+    /// How the picture was made, if the file says so.
     pub account: Option<Account>,
-    /// The parameters and our own record, as they stand there.
+    /// The parameters and our own record, as the file contains them.
     parameters: Option<String>,
     record: Option<Value>,
-    /// Whether it carries the IPTC's mark for generated pictures.
-    pub marked: bool,
+    /// Whether the file carries the IPTC's mark for generated pictures.
+    pub has_ai_mark: bool,
 }
 
-/// Reads the texts of a PNG; `path` is for messages. A file without any is fine; one that is no PNG is not.
-pub fn read_provenance(path: &Path, bytes: &[u8]) -> Result<Told> {
+/// Reads the texts of a PNG, if it has any. `path` is for error messages.
+///
+/// # Errors
+/// If the file is not a PNG, is damaged, or has overlong texts.
+pub fn read_provenance(path: &Path, bytes: &[u8]) -> Result<FileProvenance> {
     let texts = texts(path, bytes)?;
     let text = |keyword: &str| texts.iter().find(|(found, _)| found == keyword).map(|(_, text)| text.as_str());
     let record: Option<Value> = text(RECORD).and_then(|record| serde_json::from_str(record).ok());
     let parameters = text(PARAMETERS).map(str::to_owned);
-    let own = record.as_ref().and_then(of_record);
+    let own = record.as_ref().and_then(parse_record);
     let record = record.filter(|_| own.is_some());
-    Ok(Told {
+    Ok(FileProvenance {
         account: own.or_else(|| parameters.as_deref().and_then(parameters::parse)),
         parameters,
         record,
-        marked: text(XMP).is_some_and(|xmp| xmp.contains(DIGITAL_SOURCE_TYPE)),
+        has_ai_mark: text(XMP).is_some_and(|xmp| xmp.contains(DIGITAL_SOURCE_TYPE)),
     })
 }
 
-/// A generated picture's file without the words of its prompts, and with the mark that it was generated. The pixels stay.
-pub fn without_words(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
-    // Thumbnails may be of another kind, and say nothing.
-    let account = read_provenance(path, bytes).ok().and_then(|told| told.account);
-    encode_png(&decode_picture(path, bytes)?, &Provenance::without_words(account.as_ref()))
+/// A generated picture's file without its prompts, but with the mark that it was generated. The pixels stay the same.
+pub fn strip_prompts(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
+    // Thumbnails may be of another format, without texts.
+    let account = read_provenance(path, bytes).ok().and_then(|found| found.account);
+    encode_png(&decode_picture(path, bytes)?, &Provenance::stripped(account.as_ref()))
 }
 
-/// A generated picture as a file of ours: its pixels, our mark, what its own file told of its making, and nothing else
-/// that was in there. Of a file that this program wrote it is the same file.
-pub fn marked(picture: &RgbImage, told: &Told) -> Result<Vec<u8>> {
-    encode_png(picture, &Provenance::of_import(told.parameters.as_deref(), told.record.as_ref()))
+/// Encodes an imported picture: its pixels, the mark that it was generated, and what its file said about its making.
+/// Everything else in the file is dropped. A file that this program wrote stays the same.
+pub fn encode_import(picture: &RgbImage, found: &FileProvenance) -> Result<Vec<u8>> {
+    encode_png(picture, &Provenance::of_import(found.parameters.as_deref(), found.record.as_ref()))
 }
 
-/// Keywords and texts, of those before the picture's data.
+/// The keywords and texts of our keywords, from the chunks before the pixels.
 fn texts(path: &Path, bytes: &[u8]) -> Result<Vec<(String, String)>> {
     let damaged = |error: png::DecodingError| Error::Damaged { path: path.to_owned(), reason: error.to_string() };
-    let decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: LARGEST_EXTRAS });
+    let decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: MAX_METADATA_BYTES });
     let reader = decoder.read_info().map_err(damaged)?;
     let info = reader.info();
     let wanted = |keyword: &str| [XMP, RECORD, PARAMETERS].contains(&keyword);
-    let too_long = || Error::TooMuchText { path: path.to_owned(), limit: LONGEST_TEXT };
+    let too_long = || Error::TooMuchText { path: path.to_owned(), limit: MAX_TEXT_BYTES };
     let mut texts = Vec::new();
     for mut chunk in info.utf8_text.iter().filter(|chunk| wanted(&chunk.keyword)).cloned() {
-        chunk.decompress_text_with_limit(LONGEST_TEXT).map_err(|_| too_long())?;
+        chunk.decompress_text_with_limit(MAX_TEXT_BYTES).map_err(|_| too_long())?;
         texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword, text)));
     }
     for mut chunk in info.compressed_latin1_text.iter().filter(|chunk| wanted(&chunk.keyword)).cloned() {
-        chunk.decompress_text_with_limit(LONGEST_TEXT).map_err(|_| too_long())?;
+        chunk.decompress_text_with_limit(MAX_TEXT_BYTES).map_err(|_| too_long())?;
         texts.extend(chunk.get_text().ok().map(|text| (chunk.keyword, text)));
     }
     let plain = info.uncompressed_latin1_text.iter().filter(|chunk| wanted(&chunk.keyword));
     texts.extend(plain.map(|chunk| (chunk.keyword.clone(), chunk.text.clone())));
-    if texts.iter().any(|(_, text)| text.len() > LONGEST_TEXT) { Err(too_long()) } else { Ok(texts) }
+    if texts.iter().any(|(_, text)| text.len() > MAX_TEXT_BYTES) { Err(too_long()) } else { Ok(texts) }
 }
 
-/// Our own record. None where it is none of a generated picture.
-fn of_record(record: &Value) -> Option<Account> {
+/// Parses our own record; `None` if it is not the record of a generated picture.
+fn parse_record(record: &Value) -> Option<Account> {
     let record = record.as_object()?;
     record.get("generator")?.as_str().filter(|generator| generator.starts_with("pentimento "))?;
     let mut fields = Fields { record, not_understood: Vec::new() };
@@ -119,7 +121,7 @@ fn of_record(record: &Value) -> Option<Account> {
     })
 }
 
-/// The fields of a record, and those that made no sense.
+/// The fields of a record, and the names of the invalid ones.
 struct Fields<'a> {
     record: &'a Map<String, Value>,
     not_understood: Vec<String>,
@@ -130,7 +132,7 @@ impl<'a> Fields<'a> {
         self.record.get(name)?.as_str()
     }
 
-    /// A field that may be missing or null; anything else but what is asked for is noted.
+    /// An optional field. If its value is invalid, its name is noted.
     fn value<T>(&mut self, name: &str, read: impl Fn(&'a Value) -> Option<T>) -> Option<T> {
         let found = match self.record.get(name)? {
             Value::Null => return None,
@@ -172,16 +174,16 @@ impl<'a> Fields<'a> {
         settings
     }
 
-    /// The name and the hash of something that went into the picture.
+    /// The name and the hash of a file or folder that the picture was generated with.
     fn ingredient(&mut self, name: &str) -> (Option<String>, Option<blake3::Hash>) {
         let Some(Value::Object(ingredient)) = self.record.get(name) else { return (None, None) };
         let mut fields = Fields { record: ingredient, not_understood: Vec::new() };
-        let called = fields.text("name").and_then(parameters::model_name);
+        let name_in_record = fields.text("name").and_then(parameters::model_name);
         let hash = fields.value("blake3", |value| blake3::Hash::from_hex(value.as_str()?).ok());
         if !fields.not_understood.is_empty() {
             self.not_understood.push(format!("{name}'s hash"));
         }
-        (called, hash)
+        (name_in_record, hash)
     }
 }
 
@@ -190,7 +192,7 @@ fn adapter_scale(value: &Value) -> Option<AdapterScale> {
     if let Some(blocks) = value.as_object() {
         let blocks: Option<BTreeMap<_, _>> =
             blocks.iter().map(|(name, value)| Some((parameters::model_name(name)?, scale(value)?))).collect();
-        return blocks.filter(|blocks| blocks.len() <= MOST_BLOCKS).map(AdapterScale::PerBlock);
+        return blocks.filter(|blocks| blocks.len() <= MAX_BLOCKS).map(AdapterScale::PerBlock);
     }
     scale(value).map(AdapterScale::Uniform)
 }

@@ -1,4 +1,4 @@
-//! Writing pictures: whole or not at all.
+//! Encodes PNGs and writes files atomically.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::provenance::{PARAMETERS, RECORD, XMP};
 use super::{Error, Provenance, Result};
 
-/// Finds out, before any work is spent, whether a picture can be written to `path`.
+/// Checks that a file can be written to `path`, before any work is spent on it.
 pub fn check_target(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Err(unwritable(path, "it is a folder"));
@@ -24,15 +24,15 @@ pub fn check_target(path: &Path) -> Result<()> {
 
 /// Writes a PNG with its provenance and returns the BLAKE3 hash of the file.
 pub fn write_png(path: &Path, picture: &RgbImage, provenance: &Provenance) -> Result<String> {
-    write_whole(path, &encode_png(picture, provenance)?)
+    write_atomically(path, &encode_png(picture, provenance)?)
 }
 
-/// The bytes of a PNG with its provenance.
+/// Encodes a PNG with its provenance.
 pub fn encode_png(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>> {
     encode(picture, provenance).map_err(|error| Error::Unencodable { reason: error.to_string() })
 }
 
-/// A picture as PNG with nothing but its pixels: nothing of the file it came from.
+/// Encodes a PNG without any metadata.
 pub fn plain_png(picture: &RgbImage) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     let mut writer = encoder(&mut bytes, picture).write_header()?;
@@ -41,9 +41,9 @@ pub fn plain_png(picture: &RgbImage) -> Result<Vec<u8>, png::EncodingError> {
     Ok(bytes)
 }
 
-/// Writes a file beside its place under a temporary name, brings it to the disk, and moves it: whoever looks sees the
-/// old file or the whole new one. Returns the BLAKE3 hash, in hexadecimal.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<String> {
+/// Writes a temporary file beside `path`, syncs it to the disk and renames it: readers see the old file or the complete
+/// new one. Returns the BLAKE3 hash in hexadecimal.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<String> {
     let mut file = temporary(path)?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|error| unwritable(path, error))?;
     file.persist(path).map_err(|error| unwritable(path, error.error))?;
@@ -56,7 +56,7 @@ fn encode(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>, png::E
     encoder.add_itxt_chunk(XMP.to_owned(), provenance.xmp())?;
     encoder.add_itxt_chunk(RECORD.to_owned(), provenance.record.to_string())?;
     if let Some(parameters) = &provenance.parameters {
-        // The plain chunk knows Latin-1 alone; readers of this keyword look in both.
+        // A tEXt chunk holds only Latin-1. Readers of this keyword look in both kinds of chunk.
         let parameters = parameters.replace('\0', "");
         if parameters.chars().all(|c| u32::from(c) < 256) {
             encoder.add_text_chunk(PARAMETERS.to_owned(), parameters)?;
@@ -78,8 +78,8 @@ fn encoder<'b>(bytes: &'b mut Vec<u8>, picture: &RgbImage) -> png::Encoder<'b, &
     encoder
 }
 
-/// An empty file beside the target that disappears unless it is moved into place. Its permissions are those of any new
-/// file of the user.
+/// An empty file beside the target, deleted unless it is renamed. It gets the permissions of the user's other new files,
+/// not the private ones of temporary files.
 fn temporary(path: &Path) -> Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".pentimento-").suffix(".png");
@@ -98,7 +98,7 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// The system's reason without the temporary file's name.
+/// The system's message without the temporary file's name.
 fn plain_reason(error: &std::io::Error) -> String {
     match error.raw_os_error() {
         Some(code) => std::io::Error::from_raw_os_error(code).to_string(),
@@ -116,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_written_picture_comes_back_with_its_texts() {
+    fn a_written_picture_is_read_back_with_its_texts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         let picture = RgbImage::from_fn(9, 5, |x, y| image::Rgb([x as u8, y as u8, 200]));
@@ -135,18 +135,18 @@ mod tests {
         assert!(texts[0].1.contains(super::super::provenance::DIGITAL_SOURCE_TYPE));
         assert!(texts.iter().any(|(keyword, text)| keyword == "pentimento" && text.contains("肖像")));
         assert!(texts.iter().any(|(keyword, text)| keyword == "parameters" && text.starts_with("肖像")));
-        // Nothing else is left in the folder.
+        // No temporary file is left.
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn a_target_that_cannot_be_is_told_beforehand() {
+    fn an_impossible_target_is_reported_before_the_work() {
         let folder = tempfile::tempdir().unwrap();
         assert!(check_target(&folder.path().join("new.png")).is_ok());
-        let nowhere = check_target(&folder.path().join("nowhere/new.png")).unwrap_err().to_string();
-        assert!(nowhere.contains("does not exist"), "{nowhere}");
-        let itself = check_target(folder.path()).unwrap_err().to_string();
-        assert!(itself.contains("folder"), "{itself}");
+        let missing = check_target(&folder.path().join("nowhere/new.png")).unwrap_err().to_string();
+        assert!(missing.contains("does not exist"), "{missing}");
+        let folder_error = check_target(folder.path()).unwrap_err().to_string();
+        assert!(folder_error.contains("folder"), "{folder_error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Contact sheets: rows of pictures under headings, each with its caption.
+//! Contact sheets: rows of captioned pictures under headings.
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
@@ -6,25 +6,27 @@ use image::{Rgb, RgbImage, Rgba, RgbaImage};
 use super::text::Font;
 pub use super::text::wrap;
 
-/// One line of pictures.
+/// One row of pictures.
 pub struct Row {
     pub heading: String,
     pub pictures: Vec<Captioned>,
 }
 
+/// A picture and the text below it.
 pub struct Captioned {
     pub picture: RgbImage,
     pub caption: String,
 }
 
-const PAPER: Rgb<u8> = Rgb([246, 244, 240]);
-const INK: Rgb<u8> = Rgb([38, 35, 32]);
-const PALE_INK: Rgb<u8> = Rgb([98, 92, 86]);
-/// Between pictures, and around all.
+const BACKGROUND: Rgb<u8> = Rgb([246, 244, 240]);
+const TEXT_COLOUR: Rgb<u8> = Rgb([38, 35, 32]);
+const CAPTION_COLOUR: Rgb<u8> = Rgb([98, 92, 86]);
+/// Pixels between pictures.
 const GAP: u32 = 16;
+/// Pixels around the sheet.
 const MARGIN: u32 = 24;
 
-/// Draws the rows below each other. Every picture fits a square of `side` pixels, in its own proportions.
+/// Draws the rows below each other. Each picture is scaled to fit a square of `side` pixels.
 pub fn draw(rows: &[Row], side: u32) -> RgbImage {
     let side = side.max(16);
     let columns = rows.iter().map(|row| row.pictures.len()).max().unwrap_or(0).max(1) as u32;
@@ -34,12 +36,12 @@ pub fn draw(rows: &[Row], side: u32) -> RgbImage {
         + layouts.iter().map(|layout| layout.height).sum::<u32>()
         + GAP * (rows.len() as u32).saturating_sub(1);
 
-    let mut sheet = RgbImage::from_pixel(width, height, PAPER);
+    let mut sheet = RgbImage::from_pixel(width, height, BACKGROUND);
     let mut top = MARGIN;
     for (row, layout) in rows.iter().zip(&layouts) {
         let mut y = top;
         for line in &layout.heading {
-            Font::HEADING.write(&mut sheet, (MARGIN, y), line, INK);
+            Font::HEADING.write(&mut sheet, (MARGIN, y), line, TEXT_COLOUR);
             y += Font::HEADING.line_height();
         }
         y += GAP / 2;
@@ -50,7 +52,7 @@ pub fn draw(rows: &[Row], side: u32) -> RgbImage {
             imageops::replace(&mut sheet, &picture, i64::from(left + dx), i64::from(y + dy));
             for (number, line) in caption.iter().enumerate() {
                 let line_top = y + side + GAP / 2 + number as u32 * Font::CAPTION.line_height();
-                Font::CAPTION.write(&mut sheet, (left, line_top), line, PALE_INK);
+                Font::CAPTION.write(&mut sheet, (left, line_top), line, CAPTION_COLOUR);
             }
         }
         top += layout.height + GAP;
@@ -58,8 +60,8 @@ pub fn draw(rows: &[Row], side: u32) -> RgbImage {
     sheet
 }
 
-/// Pictures side by side without words: what a terminal shows, where the words are its own. Between them are `gap`
-/// transparent pixels.
+/// Pictures side by side without text, for terminals, which print the captions themselves. `gap` transparent pixels
+/// separate them.
 pub fn strip(pictures: &[&RgbImage], side: u32, gap: u32) -> RgbaImage {
     let count = pictures.len().max(1) as u32;
     let mut strip = RgbaImage::from_pixel(count * side + (count - 1) * gap, side, Rgba([0; 4]));
@@ -71,6 +73,7 @@ pub fn strip(pictures: &[&RgbImage], side: u32, gap: u32) -> RgbaImage {
     strip
 }
 
+/// The wrapped texts of a row, and the height that they need.
 struct Layout {
     heading: Vec<String>,
     captions: Vec<Vec<String>>,
@@ -79,9 +82,9 @@ struct Layout {
 
 impl Layout {
     fn of(row: &Row, side: u32, width: u32) -> Self {
-        let heading = wrap(&row.heading, Font::HEADING.fits(width));
+        let heading = wrap(&row.heading, Font::HEADING.columns(width));
         let captions: Vec<Vec<String>> =
-            row.pictures.iter().map(|item| wrap(&item.caption, Font::CAPTION.fits(side))).collect();
+            row.pictures.iter().map(|item| wrap(&item.caption, Font::CAPTION.columns(side))).collect();
         let lines = captions.iter().map(Vec::len).max().unwrap_or(0) as u32;
         let height = heading.len() as u32 * Font::HEADING.line_height()
             + GAP / 2
@@ -92,7 +95,7 @@ impl Layout {
     }
 }
 
-/// Scaled, up or down, so that the longer side is `side`.
+/// Scales a picture so that its longer side is `side`.
 fn fit(picture: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let longer = width.max(height).max(1);
@@ -108,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sheet_has_room_for_every_row_and_caption() {
+    fn a_sheet_has_space_for_every_row_and_caption() {
         let picture = RgbImage::from_pixel(64, 32, Rgb([200, 30, 30]));
         let item = |caption: &str| Captioned { picture: picture.clone(), caption: caption.to_owned() };
         let rows = [
@@ -120,14 +123,14 @@ mod tests {
         ];
         let sheet = draw(&rows, 128);
         assert_eq!(sheet.width(), 2 * MARGIN + 2 * 128 + GAP);
-        // The picture keeps its proportions: a quarter of the square above it is paper.
+        // The picture is half as high as wide: the top quarter of its square is background.
         let first_square = MARGIN + Font::HEADING.line_height() + GAP / 2;
-        assert_eq!(sheet.get_pixel(MARGIN + 64, first_square + 8), &PAPER);
+        assert_eq!(sheet.get_pixel(MARGIN + 64, first_square + 8), &BACKGROUND);
         assert_eq!(sheet.get_pixel(MARGIN + 64, first_square + 64), &Rgb([200, 30, 30]));
     }
 
     #[test]
-    fn an_empty_sheet_is_paper() {
-        assert!(draw(&[], 128).pixels().all(|pixel| *pixel == PAPER));
+    fn an_empty_sheet_is_background() {
+        assert!(draw(&[], 128).pixels().all(|pixel| *pixel == BACKGROUND));
     }
 }

@@ -1,9 +1,9 @@
-//! Words on a picture: captions in a small embedded bitmap font.
+//! Draws text on pictures, in a small embedded bitmap font.
 
 use image::{Rgb, RgbImage};
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, RasterizedChar, get_raster, get_raster_width};
 
-/// A weight and a height of the font.
+/// The font in one weight and height.
 #[derive(Clone, Copy)]
 pub(super) struct Font {
     weight: FontWeight,
@@ -14,17 +14,17 @@ impl Font {
     pub const CAPTION: Self = Self { weight: FontWeight::Regular, height: RasterHeight::Size16 };
     pub const HEADING: Self = Self { weight: FontWeight::Bold, height: RasterHeight::Size20 };
 
-    /// From one line to the next, in pixels.
+    /// The distance from one line to the next, in pixels.
     pub fn line_height(self) -> u32 {
         self.height.val() as u32 + 2
     }
 
-    /// How many characters fit into so many pixels.
-    pub fn fits(self, width: u32) -> usize {
+    /// How many characters fit into `width` pixels.
+    pub fn columns(self, width: u32) -> usize {
         width as usize / get_raster_width(self.weight, self.height)
     }
 
-    /// Writes one line from its top left corner; what does not fit on the picture is cut off.
+    /// Draws one line from its top left corner. Text outside the picture is cut off.
     pub fn write(self, picture: &mut RgbImage, (left, top): (u32, u32), line: &str, ink: Rgb<u8>) {
         let mut x = left;
         for character in line.chars() {
@@ -41,13 +41,13 @@ impl Font {
     }
 
     fn glyph(self, character: char) -> RasterizedChar {
-        get_raster(plain(character), self.weight, self.height)
+        get_raster(substitute(character), self.weight, self.height)
             .or_else(|| get_raster('?', self.weight, self.height))
             .expect("the font's basic Latin is compiled in")
     }
 }
 
-/// Breaks a text into lines of at most so many characters, between words where it can.
+/// Breaks a text into lines of at most `width` characters, between words if possible.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines: Vec<String> = Vec::new();
@@ -69,8 +69,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// The font's own spelling of a few signs it lacks.
-fn plain(character: char) -> char {
+/// Replaces a few characters that the font lacks.
+fn substitute(character: char) -> char {
     match character {
         '–' | '—' | '−' => '-',
         '‘' | '’' => '\'',
@@ -80,6 +80,7 @@ fn plain(character: char) -> char {
     }
 }
 
+/// Blends the text's colour over a pixel by the glyph's coverage.
 fn mix(under: Rgb<u8>, ink: Rgb<u8>, coverage: u8) -> Rgb<u8> {
     let part = |under: u8, ink: u8| {
         let coverage = u32::from(coverage);
@@ -93,14 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_break_between_words_and_long_words_anywhere() {
+    fn lines_break_between_words_and_inside_long_words() {
         assert_eq!(wrap("soft light, smiling at the camera", 12), ["soft light,", "smiling at", "the camera"]);
         assert_eq!(wrap("incomprehensibilities so", 10), ["incomprehe", "nsibilitie", "s so"]);
         assert!(wrap("  ", 10).is_empty());
     }
 
     #[test]
-    fn writing_beyond_the_edge_is_cut_off() {
+    fn text_beyond_the_edge_is_cut_off() {
         let mut picture = RgbImage::from_pixel(20, 10, Rgb([255; 3]));
         Font::CAPTION.write(&mut picture, (4, 2), "Ünicode → 肖像", Rgb([0; 3]));
         assert!(picture.pixels().any(|pixel| pixel[0] < 100));

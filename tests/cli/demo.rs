@@ -39,5 +39,5 @@ fn it_makes_what_it_says_and_its_commands_make_it_again() {
 fn a_folder_that_cannot_be_made() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("demo"), "in the way").unwrap();
-    run(pentimento().arg("demo").current_dir(folder.path())).refused(1, &["demo", "cannot be written"]);
+    run(pentimento().arg("demo").current_dir(folder.path())).refused(1, &["demo", "cannot write"]);
 }

@@ -71,8 +71,8 @@ fn an_output_that_cannot_be() {
         command.arg("--output").arg(bench.path(output));
         command
     };
-    run(&mut generate("nowhere/out.png")).refused(1, &["out.png", "cannot be written", "does not exist"]);
-    run(&mut generate("model")).refused(1, &["model", "cannot be written", "folder"]);
+    run(&mut generate("nowhere/out.png")).refused(1, &["out.png", "cannot write", "does not exist"]);
+    run(&mut generate("model")).refused(1, &["model", "cannot write", "folder"]);
     run(&mut generate("model/model_index.json/out.png")).refused(1, &["out.png", "not a folder"]);
     run(&mut generate("out.jpg")).refused(2, &["out.jpg", ".png"]);
     run(&mut generate("out")).refused(2, &["out", ".png"]);
@@ -86,7 +86,7 @@ fn an_output_where_nobody_may_write() {
     let bench = Bench::new();
     let mut command = pentimento();
     command.args(["generate", "--prompt", "x", "--output", "/proc/self/out.png", "--model"]).arg(bench.path("model"));
-    run(&mut command).refused(1, &["/proc/self/out.png", "cannot be written"]);
+    run(&mut command).refused(1, &["/proc/self/out.png", "cannot write"]);
 }
 
 #[test]

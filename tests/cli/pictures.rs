@@ -50,7 +50,7 @@ fn other_files_are_named_for_what_they_are() {
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"just text, long enough to look at", "another kind of file"),
     ] {
-        with_reference("portrait.png", bytes).refused(1, &["portrait.png", what, "PNG, JPEG and WebP"]);
+        with_reference("portrait.png", bytes).refused(1, &["portrait.png", what, "PNG, JPEG or WebP"]);
     }
 }
 
@@ -132,7 +132,7 @@ fn a_file_of_too_many_bytes() {
 #[test]
 fn what_is_no_file() {
     let bench = Bench::new();
-    run(&mut with(&bench, &bench.path("nowhere.png"))).refused(1, &["nowhere.png", "cannot be read"]);
+    run(&mut with(&bench, &bench.path("nowhere.png"))).refused(1, &["nowhere.png", "cannot read"]);
     run(&mut with(&bench, &bench.path("adapters"))).refused(1, &["adapters", "folder"]);
     #[cfg(unix)]
     run(&mut with(&bench, Path::new("/dev/zero"))).refused(1, &["/dev/zero", "device"]);

@@ -1,4 +1,4 @@
-//! What a file tells is read back as it was written, and no file does harm.
+//! Provenance is read back as it was written, and malicious files are refused.
 
 use super::*;
 use crate::imaging::provenance::{Generation, Ingredient, Origin};
@@ -10,11 +10,11 @@ fn picture() -> RgbImage {
     RgbImage::from_fn(9, 5, |x, y| image::Rgb([x as u8, y as u8, 200]))
 }
 
-fn read(bytes: &[u8]) -> Told {
+fn read(bytes: &[u8]) -> FileProvenance {
     read_provenance(Path::new(NAME), bytes).unwrap()
 }
 
-/// A PNG whose encoder was given something to write before the picture.
+/// A PNG with chunks that `write` adds before the pixels.
 fn png_with(write: impl FnOnce(&mut png::Encoder<'_, &mut Vec<u8>>)) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
@@ -28,7 +28,7 @@ fn task(number: u32) -> TaskId {
     TaskId { subject: "ada".parse().unwrap(), number }
 }
 
-/// A picture of ada-0042, or of no project.
+/// A PNG of the run ada-0042, or of no project.
 fn written(of_run: bool, prompt: &Prompt, settings: &Settings) -> Vec<u8> {
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     let ingredient = |name: &str| Ingredient { name: name.to_owned(), hash: hash(name) };
@@ -74,8 +74,8 @@ fn settings() -> Settings {
 }
 
 #[test]
-fn a_run_reads_back_with_everything_that_decided_it() {
-    let told = read(&written(true, &prompt(), &settings()));
+fn a_runs_provenance_is_read_back_completely() {
+    let found = read(&written(true, &prompt(), &settings()));
     let hash = |text: &str| Some(blake3::hash(text.as_bytes()));
     let expected = Account {
         writer: Writer::Pentimento,
@@ -89,21 +89,21 @@ fn a_run_reads_back_with_everything_that_decided_it() {
         parent: Some(task(41)),
         not_understood: Vec::new(),
     };
-    assert_eq!(told.account, Some(expected));
-    assert!(told.marked);
+    assert_eq!(found.account, Some(expected));
+    assert!(found.has_ai_mark);
 }
 
 #[test]
-fn a_generation_without_a_project_has_its_prompt_in_one_piece() {
+fn without_a_project_the_prompt_has_one_block() {
     let account = read(&written(false, &prompt(), &settings())).account.unwrap();
     assert_eq!(account.prompt.block(Block::Subject), prompt().assembled());
     assert_eq!((account.prompt.negative(), account.task), ("Nebel", None));
 }
 
 #[test]
-fn without_words_the_mark_stays_and_no_word_does() {
+fn stripping_removes_the_prompts_and_keeps_the_mark() {
     let bytes = written(true, &prompt(), &settings());
-    let stripped = without_words(Path::new(NAME), &bytes).unwrap();
+    let stripped = strip_prompts(Path::new(NAME), &bytes).unwrap();
     assert_eq!(decode_picture(Path::new(NAME), &stripped).unwrap(), picture());
     let texts = texts(Path::new(NAME), &stripped).unwrap();
     for word in ["müde", "rot", "Nebel"] {
@@ -112,60 +112,60 @@ fn without_words_the_mark_stays_and_no_word_does() {
     let record: Value = serde_json::from_str(&texts.iter().find(|(keyword, _)| keyword == RECORD).unwrap().1).unwrap();
     assert_eq!((&record["generated_by_ai"], &record["seed"]), (&Value::Bool(true), &u64::MAX.into()));
     assert_eq!((&record["task"], &record["settings"]["steps"]), (&"ada-0042".into(), &31.into()));
-    let told = read(&stripped);
-    assert!(told.marked);
-    let account = told.account.unwrap();
+    let found = read(&stripped);
+    assert!(found.has_ai_mark);
+    let account = found.account.unwrap();
     assert_eq!((account.prompt, account.seed, account.task), (Prompt::new(), Some(u64::MAX), Some(task(42))));
-    assert_eq!(without_words(Path::new(NAME), &stripped).unwrap(), stripped);
+    assert_eq!(strip_prompts(Path::new(NAME), &stripped).unwrap(), stripped);
 }
 
 #[test]
-fn foreign_parameters_are_found_in_every_kind_of_text() {
+fn parameters_are_found_in_every_kind_of_chunk() {
     let text = "a cat\nSteps: 4, Sampler: DDIM, CFG scale: 7, Seed: 3";
-    type Way = fn(&mut png::Encoder<'_, &mut Vec<u8>>, &str);
-    let ways: [Way; 3] = [
+    type AddText = fn(&mut png::Encoder<'_, &mut Vec<u8>>, &str);
+    let ways: [AddText; 3] = [
         |encoder, text| encoder.add_text_chunk(PARAMETERS.to_owned(), text.to_owned()).unwrap(),
         |encoder, text| encoder.add_ztxt_chunk(PARAMETERS.to_owned(), text.to_owned()).unwrap(),
         |encoder, text| encoder.add_itxt_chunk(PARAMETERS.to_owned(), text.to_owned()).unwrap(),
     ];
-    for way in ways {
-        let told = read(&png_with(|encoder| way(encoder, text)));
-        assert_eq!((told.account.unwrap().seed, told.marked), (Some(3), false));
+    for add in ways {
+        let found = read(&png_with(|encoder| add(encoder, text)));
+        assert_eq!((found.account.unwrap().seed, found.has_ai_mark), (Some(3), false));
     }
 }
 
 #[test]
-fn a_text_that_unpacks_without_end_is_refused() {
+fn overlong_texts_are_refused() {
     let refused = |bytes: &[u8]| read_provenance(Path::new(NAME), bytes).unwrap_err().to_string();
     let bomb = "a".repeat(64 << 20);
     let bytes = png_with(|encoder| encoder.add_ztxt_chunk(PARAMETERS.to_owned(), bomb).unwrap());
     assert!(bytes.len() < 1 << 20);
     assert!(refused(&bytes).contains("256 KiB"));
-    let long = "a".repeat(LONGEST_TEXT + 1);
+    let long = "a".repeat(MAX_TEXT_BYTES + 1);
     let bytes = png_with(|encoder| encoder.add_text_chunk(PARAMETERS.to_owned(), long.clone()).unwrap());
     assert!(refused(&bytes).contains(NAME));
-    // What nobody asks for is not unpacked at all.
+    // Texts with other keywords are not decompressed.
     let bytes = png_with(|encoder| encoder.add_ztxt_chunk("Comment".to_owned(), long).unwrap());
     assert!(read(&bytes).account.is_none());
 }
 
 #[test]
-fn a_file_of_ours_stays_the_same_file_and_others_lose_what_nobody_asked_for() {
+fn importing_keeps_our_files_and_drops_foreign_texts() {
     let bytes = written(true, &prompt(), &settings());
-    assert_eq!(marked(&picture(), &read(&bytes)).unwrap(), bytes);
+    assert_eq!(encode_import(&picture(), &read(&bytes)).unwrap(), bytes);
     let text = "a cat\nSteps: 4, Sampler: DDIM, CFG scale: 7, Seed: 3";
     let foreign = png_with(|encoder| {
         encoder.add_text_chunk("Author".to_owned(), "Somebody".to_owned()).unwrap();
         encoder.add_text_chunk(PARAMETERS.to_owned(), text.to_owned()).unwrap();
     });
-    let kept = marked(&picture(), &read(&foreign)).unwrap();
-    let told = read(&kept);
-    assert_eq!((told.marked, told.account), (true, read(&foreign).account));
+    let kept = encode_import(&picture(), &read(&foreign)).unwrap();
+    let found = read(&kept);
+    assert_eq!((found.has_ai_mark, found.account), (true, read(&foreign).account));
     assert!(!kept.windows(8).any(|bytes| bytes == b"Somebody"));
 }
 
 #[test]
-fn values_without_sense_are_told_and_do_not_count() {
+fn invalid_values_are_reported_and_ignored() {
     let record = serde_json::json!({
         "generator": "pentimento 9", "prompt": "x\u{1b}[2J", "seed": -1,
         "settings": {"steps": 1e9, "guidance": "high", "width": 0, "adapter_scale": {"a": "b"}, "adapter_end": 7},
@@ -182,7 +182,7 @@ fn values_without_sense_are_told_and_do_not_count() {
 }
 
 #[test]
-fn records_of_other_things_are_none() {
+fn other_records_are_ignored() {
     for record in ["[]", "{}", "{\"generator\": \"other\"}", "{\"generator\": \"pentimento 1\"}", "nonsense"] {
         let bytes = png_with(|encoder| encoder.add_itxt_chunk(RECORD.to_owned(), record.to_owned()).unwrap());
         assert!(read(&bytes).account.is_none(), "{record}");
@@ -190,13 +190,13 @@ fn records_of_other_things_are_none() {
 }
 
 #[test]
-fn a_damaged_file_is_an_error_or_less_told() {
+fn damaged_files_do_not_panic() {
     let whole = written(true, &prompt(), &settings());
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
         let _ = read_provenance(Path::new(NAME), &bytes);
-        let _ = without_words(Path::new(NAME), &bytes);
+        let _ = strip_prompts(Path::new(NAME), &bytes);
         let _ = read_provenance(Path::new(NAME), &whole[..at]);
     }
 }

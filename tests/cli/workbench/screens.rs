@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use pentimento::imaging::wire;
+use pentimento::imaging::compact;
 use pentimento::service::Service;
 use pentimento::store::Store;
 use pentimento::store::lines::Order;
@@ -56,7 +56,7 @@ impl Screen {
         let events = Mail::new(events, || {});
         let oldest = store.reader().unwrap().output_lines(None, &Filter::default(), Order::Oldest, 1, Timestamp::now());
         let moment = oldest.unwrap().first().map_or_else(Timestamp::now, |line| line.output.created);
-        let codecs = Codecs { png: wire::png, jpeg: wire::jpeg, sixel: wire::sixel };
+        let codecs = Codecs { png: compact::png, jpeg: compact::jpeg, sixel: compact::sixel };
         let reader = store.reader().unwrap();
         let shown = terminal::pictures::Pictures::new(&capabilities(columns, rows), codecs, || {});
         let pictures = Pictures::new(shown, reader, events.clone());

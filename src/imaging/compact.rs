@@ -1,5 +1,5 @@
-//! Pictures in as few bytes as still look right, for a terminal at the end of a slow line. What is lost is lost on the
-//! screen only; nothing of this is kept.
+//! Lossy encoders for terminals on slow links: as few bytes as look right. Only the screen uses them; nothing is stored
+//! in this form.
 
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -8,26 +8,26 @@ use quantette::deps::palette::cast::ComponentsAs;
 use quantette::dither::FloydSteinberg;
 use quantette::{ImageRef, PaletteSize, Pipeline};
 
-/// Enough for skin and sky once they are dithered. Full dithering is noise to a compressor, so that errors are only
-/// half handed on.
-const COLOURS: u16 = 128;
-const DITHER: f32 = 0.5;
-/// Colours and how much of an error is handed on. A sixel says every colour of every six lines by itself, and dithering
-/// scatters them.
+/// Enough colours for smooth skin and sky with dithering.
+const PNG_COLOURS: u16 = 128;
+/// The share of an error that dithering passes on. Full dithering looks like noise to the compressor.
+const PNG_DITHER: f32 = 0.5;
+/// The number of colours, and the share of an error that dithering passes on. In sixel, each band of six lines encodes
+/// each of its colours separately, and dithering scatters colours.
 const SIXEL_FINE: (u16, f32) = (256, 0.5);
 const SIXEL_COARSE: (u16, f32) = (64, 0.25);
-/// More bytes than this for a pixel are too many.
-const SIXEL_BYTES: f64 = 1.5;
-/// Blocks begin to show below this.
+/// With more bytes a pixel than this, [`SIXEL_FINE`] gives way to [`SIXEL_COARSE`].
+const SIXEL_MAX_BYTES_PER_PIXEL: f64 = 1.5;
+/// Lower qualities show blocks.
 const JPEG_QUALITY: u8 = 85;
 
-/// A PNG with a palette.
+/// Encodes a PNG with a palette of 128 colours.
 pub fn png(picture: &RgbImage) -> Option<Vec<u8>> {
     let (width, height) = picture.dimensions();
     let pixels: &[Srgb<u8>] = picture.as_raw().as_slice().components_as();
     let indexed = Pipeline::new()
-        .palette_size(PaletteSize::from_u16_clamped(COLOURS))
-        .ditherer(FloydSteinberg::with_error_diffusion(DITHER))
+        .palette_size(PaletteSize::from_u16_clamped(PNG_COLOURS))
+        .ditherer(FloydSteinberg::with_error_diffusion(PNG_DITHER))
         .input_image(ImageRef::new(width, height, pixels).ok()?)
         .output_srgb8_indexed_image();
     let palette: Vec<u8> =
@@ -38,7 +38,7 @@ pub fn png(picture: &RgbImage) -> Option<Vec<u8>> {
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_palette(palette);
     encoder.set_compression(png::Compression::High);
-    // Neighbours in a palette are no neighbours in colour.
+    // Filters predict a pixel from its neighbours, which does not help with palette indices.
     encoder.set_filter(png::Filter::NoFilter);
     let mut writer = encoder.write_header().ok()?;
     writer.write_image_data(indexed.indices()).ok()?;
@@ -46,23 +46,24 @@ pub fn png(picture: &RgbImage) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Encodes a JPEG of quality 85.
 pub fn jpeg(picture: &RgbImage) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(picture).ok()?;
     Some(bytes)
 }
 
-/// A whole sixel sequence: with many colours where the picture is smooth enough for them, else with few.
+/// Encodes a complete sixel sequence: with 256 colours if the picture is smooth enough, otherwise with 64.
 pub fn sixel(picture: &RgbImage) -> Option<Vec<u8>> {
     let pixels = picture.width() as usize * picture.height() as usize;
-    let fine = sixel_of(picture, SIXEL_FINE)?;
-    if fine.len() as f64 <= pixels as f64 * SIXEL_BYTES {
+    let fine = encode_sixel(picture, SIXEL_FINE)?;
+    if fine.len() as f64 <= pixels as f64 * SIXEL_MAX_BYTES_PER_PIXEL {
         return Some(fine);
     }
-    sixel_of(picture, SIXEL_COARSE)
+    encode_sixel(picture, SIXEL_COARSE)
 }
 
-fn sixel_of(picture: &RgbImage, (max_colors, diffusion): (u16, f32)) -> Option<Vec<u8>> {
+fn encode_sixel(picture: &RgbImage, (max_colors, diffusion): (u16, f32)) -> Option<Vec<u8>> {
     let quantize_method = icy_sixel::QuantizeMethod::Wu;
     let options = icy_sixel::EncodeOptions { max_colors, diffusion, quantize_method };
     let opaque: Vec<u8> = picture.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
@@ -78,8 +79,8 @@ mod tests {
     /// 24×11 cells of 8×17 pixels.
     const SIZE: (u32, u32) = (192, 187);
 
-    /// Twelve pictures with what makes photographs hard to compress: detail on every scale, edges, and the grain of a
-    /// sensor.
+    /// Twelve synthetic photographs, with what makes photographs hard to compress: detail on every scale, edges and
+    /// sensor noise.
     fn photographs() -> Vec<RgbImage> {
         (0..12).map(photograph).collect()
     }
@@ -111,20 +112,21 @@ mod tests {
         })
     }
 
-    fn on_the_wire(encode: fn(&RgbImage) -> Option<Vec<u8>>, growth: f64) -> f64 {
+    /// The size of all twelve in MB, multiplied by `growth`.
+    fn megabytes(encode: fn(&RgbImage) -> Option<Vec<u8>>, growth: f64) -> f64 {
         photographs().iter().map(|picture| encode(picture).unwrap().len() as f64 * growth).sum::<f64>() / 1e6
     }
 
     #[test]
     fn a_page_of_thumbnails_is_small() {
         let base64 = 4.0 / 3.0;
-        let (png, jpeg, sixel) = (on_the_wire(png, base64), on_the_wire(jpeg, base64), on_the_wire(sixel, 1.0));
+        let (png, jpeg, sixel) = (megabytes(png, base64), megabytes(jpeg, base64), megabytes(sixel, 1.0));
         println!("twelve thumbnails in MB: png {png:.3}, jpeg {jpeg:.3}, sixel {sixel:.3}");
         assert!(png <= 0.45 && jpeg <= 0.25 && sixel <= 0.8, "png {png:.3}, jpeg {jpeg:.3}, sixel {sixel:.3}");
     }
 
     #[test]
-    fn what_is_encoded_looks_like_the_picture() {
+    fn encoded_pictures_look_like_the_original() {
         let picture = photograph(3);
         for (encode, most) in [(png as fn(&RgbImage) -> Option<Vec<u8>>, 5.0), (jpeg, 5.0)] {
             let decoded = image::load_from_memory(&encode(&picture).unwrap()).unwrap().to_rgb8();
@@ -132,14 +134,14 @@ mod tests {
             assert!(difference(&picture, decoded.as_raw()) < most, "{}", difference(&picture, decoded.as_raw()));
         }
         let sixel = icy_sixel::SixelImage::decode(&sixel(&picture).unwrap()).unwrap();
-        // Its last six lines may be cut off, and are not when decoded.
+        // The decoder returns whole bands of six lines; the last one is cut to the picture.
         let decoded: Vec<u8> = sixel.pixels.chunks_exact(4).flat_map(|pixel| &pixel[..3]).copied().collect();
         let decoded = &decoded[..picture.as_raw().len()];
         assert!(difference(&picture, decoded) < 8.0, "{}", difference(&picture, decoded));
     }
 
     #[test]
-    fn one_colour_and_one_pixel_can_be_encoded() {
+    fn a_single_pixel_and_a_single_colour_can_be_encoded() {
         for picture in [RgbImage::new(1, 1), RgbImage::from_pixel(30, 20, Rgb([7, 8, 9]))] {
             assert!(png(&picture).is_some() && jpeg(&picture).is_some() && sixel(&picture).is_some());
         }
@@ -147,7 +149,7 @@ mod tests {
         assert_eq!(decoded.to_rgb8().get_pixel(29, 19).0, [7, 8, 9]);
     }
 
-    /// Of a channel, on average.
+    /// The mean absolute difference of a channel.
     fn difference(picture: &RgbImage, other: &[u8]) -> f64 {
         assert_eq!(picture.as_raw().len(), other.len());
         let sum: u64 = picture.as_raw().iter().zip(other).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum();
