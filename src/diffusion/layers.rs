@@ -9,7 +9,7 @@ use super::ops::{Conv2d, GatedLinear, GroupNorm, LayerNorm, Linear};
 /// `weight` [out, in] and `bias` [out].
 pub fn linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
     match (weights.numbers((outputs, inputs), "weight")?, weights.numbers(outputs, "bias")?) {
-        (Some(weight), bias @ Some(_)) => Ok(Linear::from_numbers(weight, outputs, bias)),
+        (Some(weight), bias @ Some(_)) => Ok(Linear::from_vec(weight, outputs, bias)),
         _ => Linear::new(weights.get((outputs, inputs), "weight")?, Some(weights.get(outputs, "bias")?)),
     }
 }
@@ -17,7 +17,7 @@ pub fn linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear
 /// A linear layer and the GEGLU of what it gives: `weight` [2·out, in] and `bias` [2·out].
 pub fn gated_linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<GatedLinear> {
     match (weights.numbers((2 * outputs, inputs), "weight")?, weights.numbers(2 * outputs, "bias")?) {
-        (Some(weight), Some(bias)) => Ok(GatedLinear::from_numbers(weight, outputs, bias)),
+        (Some(weight), Some(bias)) => Ok(GatedLinear::from_vec(weight, outputs, bias)),
         _ => GatedLinear::new(weights.get((2 * outputs, inputs), "weight")?, weights.get(2 * outputs, "bias")?),
     }
 }
@@ -25,7 +25,7 @@ pub fn gated_linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<
 /// `weight` [out, in] alone.
 pub fn linear_no_bias(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
     match weights.numbers((outputs, inputs), "weight")? {
-        Some(weight) => Ok(Linear::from_numbers(weight, outputs, None)),
+        Some(weight) => Ok(Linear::from_vec(weight, outputs, None)),
         None => Linear::new(weights.get((outputs, inputs), "weight")?, None),
     }
 }
@@ -56,9 +56,7 @@ pub fn conv2d(
 ) -> Result<Conv2d> {
     let shape = (outputs, inputs, kernel, kernel);
     match (weights.numbers(shape, "weight")?, weights.numbers(outputs, "bias")?) {
-        (Some(weight), Some(bias)) => {
-            Ok(Conv2d::from_numbers(weight, [outputs, inputs, kernel], bias, stride, padding))
-        }
+        (Some(weight), Some(bias)) => Ok(Conv2d::from_vec(weight, [outputs, inputs, kernel], bias, stride, padding)),
         _ => Conv2d::new(weights.get(shape, "weight")?, Some(weights.get(outputs, "bias")?), stride, padding),
     }
 }

@@ -1,26 +1,28 @@
-//! Activations by the names that configs use.
+//! Activation functions, named as in `config.json`.
 
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use serde::Deserialize;
 
-use super::cpu::rows::{self, Map};
-use super::cpu::{slice, takes};
+use super::cpu::elementwise::{self, Map};
+use super::cpu::{slice, supports};
 
-/// `hidden_act` and `act_fn` in config.json.
+/// The values of `hidden_act` and `act_fn` in `config.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// x · Φ(x), with the exact erf.
+    /// x · Φ(x), computed with erf and not with the tanh approximation.
     Gelu,
     /// x · σ(1.702 x).
     QuickGelu,
+    /// x · σ(x).
     #[serde(alias = "swish")]
     Silu,
 }
 
 impl Activation {
+    /// Applies the function to each element; the shape stays.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
-        if takes(x) {
+        if supports(x) {
             let map = match self {
                 Self::Gelu => Map::Gelu,
                 Self::QuickGelu => Map::Swish(1.702),
@@ -41,13 +43,13 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
     Activation::Silu.forward(x)
 }
 
-/// [.., 2·n] → [.., n]: the first half times the exact GELU of the second
-/// (diffusers, `models/activations.py`, `GEGLU`).
+/// [.., 2·n] → [.., n]: the first half of each row times the GELU (with erf) of the second half, as `GEGLU` in
+/// diffusers' `models/activations.py`. Fails if the last dimension is odd.
 pub fn geglu(x: &Tensor) -> Result<Tensor> {
-    if takes(x) {
+    if supports(x) {
         return x.contiguous()?.apply_op1_no_bwd(&GegluKernel);
     }
-    let halves = x.chunk(2, D::Minus1)?;
+    let halves = x.chunk(2, D::Minus1)?; // 2 × [.., n]
     &halves[0] * halves[1].contiguous()?.gelu_erf()?
 }
 
@@ -59,7 +61,7 @@ impl CustomOp1 for MapKernel {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(rows::map(slice(x, layout)?, self.0)), layout.shape().clone()))
+        Ok((CpuStorage::F32(elementwise::map(slice(x, layout)?, self.0)), layout.shape().clone()))
     }
 }
 
@@ -73,10 +75,10 @@ impl CustomOp1 for GegluKernel {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let mut dims = layout.dims().to_vec();
         let Some(size) = dims.last_mut().filter(|size| **size > 0 && size.is_multiple_of(2)) else {
-            candle_core::bail!("GEGLU needs an even number of columns, not {:?}", layout.dims());
+            candle_core::bail!("GEGLU needs an even last dimension, got the shape {:?}", layout.dims());
         };
         *size /= 2;
-        let y = rows::geglu(slice(x, layout)?, *size);
+        let y = elementwise::geglu(slice(x, layout)?, *size);
         Ok((CpuStorage::F32(y), dims.into()))
     }
 }

@@ -1,5 +1,7 @@
-//! The kernels behind the layers. On the CPU in float32 they are our own where candle's are slow; elsewhere they
-//! are candle's. Same results either way, to rounding.
+//! Tensor operations behind the model layers.
+//!
+//! On the CPU in float32, operations that are slow in candle run on our own kernels ([`cpu`]). On other devices and
+//! types they run on candle's. Both give the same results up to rounding.
 
 mod activation;
 mod attention;
@@ -19,10 +21,10 @@ pub use sum::add_scaled;
 
 use candle_core::Device;
 
-/// Runs work of many operations where they are computed: from another thread each of them would first have to wake
-/// one of those that compute, and be woken by it.
+/// Runs `work`, a long series of operations, on a rayon thread if the device is the CPU. From any other thread, each
+/// operation would pay for a hand-over to rayon's threads and back.
 pub fn on_workers<T: Send>(device: &Device, work: impl FnOnce() -> T + Send) -> T {
-    // A GPU's library ties its state to the thread that called it.
+    // GPU libraries bind their state to the calling thread, so stay on it.
     if device.is_cpu() { rayon::scope(|_| work()) } else { work() }
 }
 

@@ -1,35 +1,37 @@
-//! Normalisation: by groups of channels, alone and with the SiLU that follows it in every residual block; by rows.
+//! Group normalisation, alone or fused with the SiLU that follows it in residual blocks, and layer normalisation.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Module, Result as TensorResult, Shape, Tensor};
 
-use super::cpu::rows::{self, Map};
-use super::cpu::{slice, takes};
+use super::cpu::elementwise::Map;
+use super::cpu::{normalize, slice, supports};
 use crate::diffusion::Result;
 
-/// Normalises [batch, channels, …] over groups of channels, then scales and shifts each channel.
+/// Normalises [batch, channels, …] over groups of channels, then scales and shifts each channel. The shape stays.
 #[derive(Clone, Debug)]
 pub struct GroupNorm {
     weight: Tensor,
     bias: Tensor,
     groups: usize,
     eps: f64,
-    inner: candle_nn::GroupNorm,
+    /// For devices and types that our kernel does not cover.
+    candle: candle_nn::GroupNorm,
 }
 
 impl GroupNorm {
+    /// `weight` and `bias` [channels].
     pub fn new(weight: Tensor, bias: Tensor, groups: usize, eps: f64) -> Result<Self> {
         let channels = weight.dim(0)?;
-        let inner = candle_nn::GroupNorm::new(weight.clone(), bias.clone(), channels, groups, eps)?;
-        Ok(Self { weight: weight.contiguous()?, bias: bias.contiguous()?, groups, eps, inner })
+        let candle = candle_nn::GroupNorm::new(weight.clone(), bias.clone(), channels, groups, eps)?;
+        Ok(Self { weight: weight.contiguous()?, bias: bias.contiguous()?, groups, eps, candle })
     }
 
     pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
-        if takes(x) { self.on_cpu(x, Map::Nothing) } else { x.apply(&self.inner) }
+        if supports(x) { self.on_cpu(x, Map::Identity) } else { x.apply(&self.candle) }
     }
 
-    /// silu(norm(x)).
+    /// silu(norm(x)) in one pass.
     pub fn forward_silu(&self, x: &Tensor) -> TensorResult<Tensor> {
-        if takes(x) { self.on_cpu(x, Map::Swish(1.0)) } else { x.apply(&self.inner)?.silu() }
+        if supports(x) { self.on_cpu(x, Map::Swish(1.0)) } else { x.apply(&self.candle)?.silu() }
     }
 
     fn on_cpu(&self, x: &Tensor, map: Map) -> TensorResult<Tensor> {
@@ -60,18 +62,18 @@ impl CustomOp3 for GroupNormKernel {
     ) -> TensorResult<(CpuStorage, Shape)> {
         let (weight, bias) = (slice(weight, weight_layout)?, slice(bias, bias_layout)?);
         let [_, channels, plane @ ..] = x_layout.dims() else {
-            candle_core::bail!("group norm needs a batch and channels, not {:?}", x_layout.dims());
+            candle_core::bail!("group norm expects [batch, channels, ..], got {:?}", x_layout.dims());
         };
         if *channels != weight.len() {
-            candle_core::bail!("the group norm is for {} channels and was given {channels}", weight.len());
+            candle_core::bail!("the group norm expects {} channels, got {channels}", weight.len());
         }
         let shape = (*channels, plane.iter().product());
-        let y = rows::group_norm(slice(x, x_layout)?, shape, self.groups, (weight, bias), self.eps, self.map);
+        let y = normalize::group_norm(slice(x, x_layout)?, shape, self.groups, (weight, bias), self.eps, self.map);
         Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }
 }
 
-/// Normalises the last dimension, then scales and shifts each of its places.
+/// Normalises the last dimension, then scales and shifts each of its elements. The shape stays.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     weight: Tensor,
@@ -80,12 +82,13 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
+    /// `weight` and `bias` [size of the last dimension].
     pub fn new(weight: Tensor, bias: Tensor, eps: f64) -> Result<Self> {
         Ok(Self { weight: weight.contiguous()?, bias: bias.contiguous()?, eps })
     }
 
     pub fn forward(&self, x: &Tensor) -> TensorResult<Tensor> {
-        if takes(x) {
+        if supports(x) {
             x.contiguous()?.apply_op3_no_bwd(&self.weight, &self.bias, &LayerNormKernel { eps: self.eps })
         } else {
             candle_nn::LayerNorm::new(self.weight.clone(), self.bias.clone(), self.eps).forward(x)
@@ -119,9 +122,9 @@ impl CustomOp3 for LayerNormKernel {
     ) -> TensorResult<(CpuStorage, Shape)> {
         let (weight, bias) = (slice(weight, weight_layout)?, slice(bias, bias_layout)?);
         if x_layout.dims().last() != Some(&weight.len()) {
-            candle_core::bail!("the layer norm is for rows of {}, not for {:?}", weight.len(), x_layout.dims());
+            candle_core::bail!("the layer norm expects rows of {}, got {:?}", weight.len(), x_layout.dims());
         }
-        let y = rows::layer_norm(slice(x, x_layout)?, (weight, bias), self.eps);
+        let y = normalize::layer_norm(slice(x, x_layout)?, (weight, bias), self.eps);
         Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }
 }

@@ -1,41 +1,41 @@
-//! Large buffers in large pages: a fault for every 4 KiB of a new tensor costs as much as some of the kernels that fill
-//! it, and weights in small pages miss the processor's table of pages at every step.
+//! Huge pages for large buffers. With 4 KiB pages, the page faults of a new tensor cost as much as some of the kernels
+//! that fill it, and weights overflow the processor's translation buffer at every step.
 
-/// Buffers of fewer bytes are left as they are.
-const WORTH_IT: usize = 4 << 20;
+/// Smaller buffers keep ordinary pages.
+const MIN_BYTES: usize = 4 << 20;
 
-/// An empty vector with room for `len` numbers.
-pub fn with_room(len: usize) -> Vec<f32> {
-    let mut numbers = Vec::with_capacity(len);
-    in_large_pages(numbers.as_mut_ptr(), len);
-    numbers
+/// An empty vector with room for `len` values.
+pub fn with_capacity(len: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    advise_huge_pages(values.as_mut_ptr(), len);
+    values
 }
 
-/// `len` zeros.
+/// A vector of `len` zeros.
 pub fn zeros(len: usize) -> Vec<f32> {
-    // Asked from the system as zeros, which new pages are anyway.
-    let mut numbers = vec![0.0; len];
-    in_large_pages(numbers.as_mut_ptr(), len);
-    numbers
+    // `vec!` asks the system for zeroed pages, so no page has been touched yet.
+    let mut values = vec![0.0; len];
+    advise_huge_pages(values.as_mut_ptr(), len);
+    values
 }
 
-/// Asks for the buffer, of which nothing was used yet, to be backed by large pages. Nothing is lost when it is not.
+/// Asks the system to back an unused buffer with huge pages. If the system declines, the buffer is only slower.
 #[cfg(target_os = "linux")]
-fn in_large_pages(at: *mut f32, len: usize) {
+fn advise_huge_pages(at: *mut f32, len: usize) {
     const PAGE: usize = 2 << 20;
     let bytes = len * size_of::<f32>();
-    if bytes < WORTH_IT {
+    if bytes < MIN_BYTES {
         return;
     }
-    // The whole large pages in the buffer.
+    // The whole huge pages within the buffer.
     let skip = at.addr().next_multiple_of(PAGE) - at.addr();
     let length = (bytes - skip) / PAGE * PAGE;
-    // SAFETY: the range lies in a buffer we own, and the advice changes no number in it.
+    // SAFETY: the range lies in a buffer that we own, and the advice does not change its contents.
     let _ =
         unsafe { rustix::mm::madvise(at.wrapping_byte_add(skip).cast(), length, rustix::mm::Advice::LinuxHugepage) };
 }
 
 #[cfg(not(target_os = "linux"))]
-fn in_large_pages(_: *mut f32, len: usize) {
-    let _ = len < WORTH_IT;
+fn advise_huge_pages(_: *mut f32, len: usize) {
+    let _ = len < MIN_BYTES;
 }

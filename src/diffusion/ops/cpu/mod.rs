@@ -1,35 +1,40 @@
-//! Our own float32 kernels for the CPU, written once against [`pulp::Simd`] and compiled for what the processor
-//! turns out to have (AVX-512, AVX2, NEON, WebAssembly, or scalars).
+//! Our own float32 kernels for the CPU. They are written once against [`pulp::Simd`] and compiled for several
+//! instruction sets (AVX-512, AVX2, NEON, WebAssembly, scalar code); the processor decides at run time.
 //!
-//! - [`tile`]: the register tile every product is made of
-//! - [`pack`]: weights in the order in which tiles read them, made once at load
-//! - [`direct`], [`winograd`]: convolutions; [`product`]: linear layers; [`flash`]: attention
-//! - [`rows`]: normalisations and activations; [`math`]: exp and erf on vectors
-//! - [`threads`]: how work is spread; [`memory`]: where large buffers lie
+//! - `tile`: the register tile that all matrix products are made of
+//! - `pack`: weights rearranged once, at load, into the order in which tiles read them
+//! - `matmul`: linear layers
+//! - `conv`: sizes and addends of a convolution; `direct` and `winograd`: its two algorithms
+//! - `flash`: attention
+//! - `elementwise`, `normalize`: activations, sums and norms, on top of `vectors` and `math`
+//! - `threads`: how work is divided; `memory`: huge pages for large buffers
 
+pub mod conv;
 pub mod direct;
+pub mod elementwise;
 pub mod flash;
 pub mod math;
+pub mod matmul;
 pub mod memory;
+pub mod normalize;
 pub mod pack;
-pub mod product;
-pub mod rows;
 pub mod threads;
 pub mod tile;
+pub mod vectors;
 pub mod winograd;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor};
 use pulp::Arch;
 
-/// Whether our kernels take this tensor; candle's take the others.
-pub fn takes(x: &Tensor) -> bool {
+/// Whether our kernels can compute with this tensor; otherwise candle's must.
+pub fn supports(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 
-/// The best instructions that this processor has.
+/// The best instruction set that this processor has.
 pub fn arch() -> Arch {
     #[cfg(test)]
-    match tested() {
+    match forced_instructions() {
         #[cfg(target_arch = "x86_64")]
         Some("avx2") => return pulp::x86::V3::try_new().map_or(Arch::Scalar, Arch::V3),
         Some("none") => return Arch::Scalar,
@@ -38,32 +43,33 @@ pub fn arch() -> Arch {
     Arch::new()
 }
 
-/// The variable by which a test process asks for lesser instructions: `avx2`, or `none` for no vectors at all.
+/// Tests set this variable to run with fewer instructions: `avx2`, or `none` for scalar code.
 #[cfg(test)]
-pub const TESTED: &str = "PENTIMENTO_TESTED_INSTRUCTIONS";
+pub const FORCE_INSTRUCTIONS: &str = "PENTIMENTO_TESTED_INSTRUCTIONS";
 
 #[cfg(test)]
-fn tested() -> Option<&'static str> {
-    static WISH: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| std::env::var(TESTED).ok());
-    WISH.as_deref()
+fn forced_instructions() -> Option<&'static str> {
+    static FORCED: std::sync::LazyLock<Option<String>> =
+        std::sync::LazyLock::new(|| std::env::var(FORCE_INSTRUCTIONS).ok());
+    FORCED.as_deref()
 }
 
-/// The numbers of a contiguous tensor.
+/// The values of a contiguous tensor. Fails for any other layout.
 pub fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
-        candle_core::bail!("a kernel was given a tensor that is not contiguous: {layout:?}");
+        candle_core::bail!("the kernel needs a contiguous tensor, got {layout:?}");
     };
     Ok(&storage.as_slice::<f32>()?[start..end])
 }
 
-/// A new vector of `len` numbers that `fill` writes, every one of them.
+/// A new vector of `len` values, all of them written by `fill`.
 ///
 /// # Safety
-/// `fill` must write all `len` numbers behind the pointer before it returns, and nothing else.
-pub unsafe fn filled(len: usize, fill: impl FnOnce(threads::Shared)) -> Vec<f32> {
-    let mut numbers = memory::with_room(len);
-    fill(threads::Shared::new(numbers.as_mut_ptr()));
+/// Before it returns, `fill` must write all `len` values behind the pointer, and nothing else.
+pub unsafe fn filled(len: usize, fill: impl FnOnce(threads::OutputPtr)) -> Vec<f32> {
+    let mut values = memory::with_capacity(len);
+    fill(threads::OutputPtr::new(values.as_mut_ptr()));
     // SAFETY: the capacity is `len`, and the caller promises that all of it was written.
-    unsafe { numbers.set_len(len) };
-    numbers
+    unsafe { values.set_len(len) };
+    values
 }

@@ -1,4 +1,4 @@
-//! Weights in the order in which tiles read them: made once at load, so that no call rearranges them.
+//! Weights in the order in which tiles read them. They are packed once, at load.
 
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
@@ -6,90 +6,93 @@ use rayon::prelude::*;
 use super::threads;
 use super::tile::{COLUMNS, PADDED, ROWS};
 
-/// A matrix [rows, depth] as the left-hand side of tiles: blocks of 8 rows, in each the 8 numbers of one column side
-/// by side. The last block may have fewer rows, and then fewer numbers side by side.
-pub struct Left {
+/// A matrix [rows, depth] as the left-hand side of tiles. It is cut into blocks of [`ROWS`] rows (the last may have
+/// fewer); a block is stored column by column.
+pub struct PackedLeft {
     pub rows: usize,
     pub depth: usize,
-    pub numbers: Vec<f32>,
+    pub values: Vec<f32>,
 }
 
-impl Left {
-    /// The matrix as it comes, row after row.
-    pub fn new(mut numbers: Vec<f32>, rows: usize) -> Self {
-        let depth = numbers.len() / rows;
-        assert_eq!(numbers.len(), rows * depth, "whole rows");
-        rearrange(&mut numbers, ROWS * depth, |from, numbers| {
-            let high = numbers.len() / depth;
-            for (column, numbers) in numbers.chunks_exact_mut(high).enumerate() {
-                for (row, number) in numbers.iter_mut().enumerate() {
-                    *number = from[row * depth + column];
+impl PackedLeft {
+    /// `values` is the matrix [rows, depth], row by row.
+    pub fn new(mut values: Vec<f32>, rows: usize) -> Self {
+        let depth = values.len() / rows;
+        assert_eq!(values.len(), rows * depth, "the matrix must have whole rows");
+        rearrange(&mut values, ROWS * depth, |from, block| {
+            let block_rows = block.len() / depth;
+            for (column, to) in block.chunks_exact_mut(block_rows).enumerate() {
+                for (row, value) in to.iter_mut().enumerate() {
+                    *value = from[row * depth + column];
                 }
             }
         });
-        Self { rows, depth, numbers }
+        Self { rows, depth, values }
     }
 
-    /// The block of rows that begins at `row` (a multiple of 8), from column `column` on; and how many rows it has,
-    /// which is also the step from one column to the next.
+    /// The block that begins at `row` (a multiple of [`ROWS`]), from `column` on, and its number of rows, which is
+    /// also the distance from one column to the next.
     pub fn block(&self, row: usize, column: usize) -> (&[f32], usize) {
-        let high = ROWS.min(self.rows - row);
-        (&self.numbers[row * self.depth + column * high..][..(self.depth - column) * high], high)
+        let block_rows = ROWS.min(self.rows - row);
+        (&self.values[row * self.depth + column * block_rows..][..(self.depth - column) * block_rows], block_rows)
     }
 }
 
-/// The transpose of a matrix [columns, depth] as the right-hand side of tiles: panels of 48 columns, in each the 48
-/// numbers of one row side by side. The last panel is as wide as it needs, rounded up to 16.
-pub struct Right {
+/// The transpose of a matrix [columns, depth] as the right-hand side of tiles. It is cut into panels of [`COLUMNS`]
+/// columns; a panel is stored row by row. The last panel is padded to a multiple of [`PADDED`] columns.
+pub struct PackedRight {
     pub columns: usize,
     pub depth: usize,
-    pub numbers: Vec<f32>,
-    /// One number for each column, zeros without one; as long as all panels are wide.
+    pub values: Vec<f32>,
+    /// One value per column, zero for padded columns.
     pub bias: Vec<f32>,
 }
 
-impl Right {
-    /// The matrix as it comes, column after column, and the bias, if there is one.
-    pub fn new(mut numbers: Vec<f32>, columns: usize, bias: Option<Vec<f32>>) -> Self {
-        let depth = numbers.len() / columns;
+impl PackedRight {
+    /// `values` is the matrix [columns, depth], `bias` has one value per column.
+    pub fn new(mut values: Vec<f32>, columns: usize, bias: Option<Vec<f32>>) -> Self {
+        let depth = values.len() / columns;
         let mut bias = bias.unwrap_or_else(|| vec![0.0; columns]);
-        assert!(numbers.len() == columns * depth && bias.len() == columns, "whole columns, and a bias for each");
+        assert!(
+            values.len() == columns * depth && bias.len() == columns,
+            "each column needs {depth} values and a bias"
+        );
         let padded = columns.next_multiple_of(PADDED);
         bias.resize(padded, 0.0);
-        numbers.resize(padded * depth, 0.0);
-        rearrange(&mut numbers, COLUMNS * depth, |from, numbers| {
-            let wide = numbers.len() / depth;
-            // A few steps of all columns at a time, so that what is written stays in the first-level cache.
-            for step in (0..depth).step_by(PADDED) {
+        values.resize(padded * depth, 0.0);
+        rearrange(&mut values, COLUMNS * depth, |from, panel| {
+            let width = panel.len() / depth;
+            // A few rows at a time, so that the written part stays in the first-level cache.
+            for row in (0..depth).step_by(PADDED) {
                 for (column, from) in from.chunks_exact(depth).enumerate() {
-                    for (i, number) in from[step..depth.min(step + PADDED)].iter().enumerate() {
-                        numbers[(step + i) * wide + column] = *number;
+                    for (i, value) in from[row..depth.min(row + PADDED)].iter().enumerate() {
+                        panel[(row + i) * width + column] = *value;
                     }
                 }
             }
         });
-        Self { columns, depth, numbers, bias }
+        Self { columns, depth, values, bias }
     }
 
-    /// The panel that begins at `column` (a multiple of 48), and how wide it lies.
+    /// The panel that begins at `column` (a multiple of [`COLUMNS`]), and its padded width.
     pub fn panel(&self, column: usize) -> (&[f32], usize) {
-        let wide = COLUMNS.min(self.bias.len() - column);
-        (&self.numbers[column * self.depth..][..wide * self.depth], wide)
+        let width = COLUMNS.min(self.bias.len() - column);
+        (&self.values[column * self.depth..][..width * self.depth], width)
     }
 }
 
-/// Rearranges blocks of `size` numbers (the last may be shorter) where they are, since weights fill most of the memory:
-/// `order` gets a copy of each block and the block.
-fn rearrange(numbers: &mut [f32], size: usize, order: impl Fn(&[f32], &mut [f32]) + Sync) {
-    numbers.par_chunks_mut(size).for_each(|numbers| {
-        threads::with_scratch(numbers.len(), |copy| {
-            copy.copy_from_slice(numbers);
-            order(copy, numbers);
+/// Rearranges blocks of `size` values (the last may be shorter) in place, because weights fill most of the memory.
+/// `order` receives a copy of each block and the block to write.
+fn rearrange(values: &mut [f32], size: usize, order: impl Fn(&[f32], &mut [f32]) + Sync) {
+    values.par_chunks_mut(size).for_each(|block| {
+        threads::with_scratch(block.len(), |copy| {
+            copy.copy_from_slice(block);
+            order(copy, block);
         });
     });
 }
 
-/// A copy of the numbers of a tensor of float32 on the CPU, row after row.
-pub fn numbers_of(x: &Tensor) -> Result<Vec<f32>> {
+/// A copy of the values of a float32 tensor, row by row.
+pub fn to_vec(x: &Tensor) -> Result<Vec<f32>> {
     x.flatten_all()?.to_vec1()
 }

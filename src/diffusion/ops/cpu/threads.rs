@@ -1,4 +1,4 @@
-//! How work is spread over rayon's threads, and the scratch memory that each of them keeps.
+//! How work is divided among rayon's threads, and the scratch memory that each thread keeps.
 
 use std::cell::RefCell;
 
@@ -6,18 +6,18 @@ use rayon::prelude::*;
 
 use super::tile::{COLUMNS, PADDED};
 
-/// Below this many multiplications waking another thread costs more than it saves (about 20 µs of one core).
-const WORTH_A_THREAD: usize = 1 << 20;
+/// Work of fewer multiplications (about 20 µs on one core) stays on one thread: waking others costs more.
+const MIN_PARALLEL_WORK: usize = 1 << 20;
 
-/// A pointer that several tasks write through, each to places of its own.
+/// A pointer to an output that several tasks write at once, each its own part.
 #[derive(Clone, Copy)]
-pub struct Shared(*mut f32);
+pub struct OutputPtr(*mut f32);
 
-// SAFETY: whoever dereferences the pointer (always in an unsafe block) answers for tasks not meeting.
-unsafe impl Send for Shared {}
-unsafe impl Sync for Shared {}
+// SAFETY: dereferencing is unsafe, and that code guarantees that the tasks' parts do not overlap.
+unsafe impl Send for OutputPtr {}
+unsafe impl Sync for OutputPtr {}
 
-impl Shared {
+impl OutputPtr {
     pub fn new(at: *mut f32) -> Self {
         Self(at)
     }
@@ -27,38 +27,39 @@ impl Shared {
     }
 }
 
-/// Runs `task` for each number below `count`; `work` is the number of multiplications (or as costly steps) in all.
+/// Runs `task` for each index below `count`. `work` is the total cost of all tasks, in multiplications.
 pub fn for_each(count: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
-    if count < 2 || work < WORTH_A_THREAD {
+    if count < 2 || work < MIN_PARALLEL_WORK {
         (0..count).for_each(task);
     } else {
         (0..count).into_par_iter().with_max_len(1).for_each(task);
     }
 }
 
-/// Into how many parts each of `count` pieces of work should be split so that every thread has enough to do: several
-/// for each where there is much to do, since threads are rarely equally fast.
+/// Into how many parts to split each of `count` pieces of work so that all threads are busy. Large work is split into
+/// several parts per thread, because threads are rarely equally fast.
 pub fn splits(count: usize, work: usize) -> usize {
     let threads = rayon::current_num_threads();
-    let each = (work / threads / (8 * WORTH_A_THREAD)).clamp(1, 4);
+    let each = (work / threads / (8 * MIN_PARALLEL_WORK)).clamp(1, 4);
     (each * threads).div_ceil(count.max(1))
 }
 
-/// Into how many panels to cut `total` columns, which take 48 each at most: at least one for every thread, but none
-/// narrower than a vector.
+/// Into how many panels of at most [`COLUMNS`] columns to cut `total` columns: at least one per thread, unless panels
+/// would become narrower than [`PADDED`] columns.
 pub fn panels(total: usize) -> usize {
     total.div_ceil(COLUMNS).max(rayon::current_num_threads().min(total.div_ceil(PADDED)))
 }
 
-/// `total` in `parts` runs whose lengths are multiples of `unit` (the last may be shorter): the length of a run.
+/// The length of a run when `total` items are cut into at most `parts` runs. It is a multiple of `unit`; the last run
+/// may be shorter.
 pub fn run_length(total: usize, parts: usize, unit: usize) -> usize {
     total.div_ceil(unit).div_ceil(parts.max(1)).max(1) * unit
 }
 
-/// Lends the thread's scratch memory: `len` numbers of unknown value.
+/// Lends `task` this thread's scratch memory: `len` values with arbitrary contents.
 pub fn with_scratch<T>(len: usize, task: impl FnOnce(&mut [f32]) -> T) -> T {
     thread_local!(static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) });
-    // Taken out while in use: a task that itself asks for scratch gets other memory.
+    // Taken out while in use, so that a nested call gets different memory.
     let mut scratch = SCRATCH.take();
     if scratch.len() < len {
         scratch = vec![0.0; len];

@@ -1,65 +1,63 @@
-//! The register tile: up to 8 × 48 numbers of a product that stay in registers while the inner dimension is walked.
+//! The register tile: a product of up to 8 × 48 values that stay in registers while the loop walks the inner dimension.
 //!
-//! The right-hand side is read in whole vectors along its rows, the left-hand side one number at a time from
-//! anywhere: that fits packed weights against pixels, activations as they lie against packed weights, and the heads
-//! of an attention without a transposed copy.
+//! The right-hand side is read in whole vectors along its rows, the left-hand side one value at a time with any
+//! strides. So one tile serves packed weights times pixels, unpacked activations times packed weights, and attention
+//! heads without a transposed copy.
 
 use std::mem::MaybeUninit;
 
 use pulp::{Simd, WithSimd};
 
-/// Most rows of a tile.
+/// The most rows of a tile.
 pub const ROWS: usize = 8;
-/// Most columns of a tile.
+/// The most columns of a tile.
 pub const COLUMNS: usize = 48;
-/// Right-hand sides are readable up to a multiple of this many columns.
+/// Right-hand sides are padded to a multiple of this many columns, the lanes of the widest vectors.
 pub const PADDED: usize = 16;
 
-/// What a tile holds before the product is added.
+/// The values that the product is added to.
 #[derive(Clone, Copy)]
-pub enum Start {
+pub enum Init {
     Zero,
-    /// What is in the output already.
+    /// The current contents of the output.
     Output,
-    /// A number for each row.
+    /// One value per row.
     PerRow(*const f32),
-    /// A number for each column, readable like the right-hand side.
+    /// One value per column, padded like the right-hand side.
     PerColumn(*const f32),
 }
 
-/// c [rows, columns] = start + a [rows, depth] · b [depth, columns].
+/// c [rows, columns] = init + a [rows, depth] · b [depth, columns]. Strides are in values.
 #[derive(Clone, Copy)]
 pub struct Tile {
     pub rows: usize,
     pub columns: usize,
     pub depth: usize,
     pub a: *const f32,
-    /// From one row of `a` to the next.
-    pub a_row: usize,
-    /// From one column of `a` to the next.
-    pub a_step: usize,
+    pub a_row_stride: usize,
+    pub a_column_stride: usize,
     pub b: *const f32,
-    /// From one row of `b` to the next.
-    pub b_step: usize,
+    pub b_row_stride: usize,
     pub c: *mut f32,
-    /// From one row of `c` to the next.
-    pub c_row: usize,
-    pub start: Start,
+    pub c_row_stride: usize,
+    pub init: Init,
 }
 
 impl Tile {
+    /// Computes the tile.
+    ///
     /// # Safety
-    /// All of `a` and `b` that the fields describe must be readable, `b` up to a multiple of [`PADDED`] columns, and
-    /// `c` writable; rows ≤ [`ROWS`], columns ≤ [`COLUMNS`].
+    /// `a` and `b` must be readable as the fields describe, `b` up to a multiple of [`PADDED`] columns. `c` must be
+    /// writable. `rows` is at most [`ROWS`], `columns` at most [`COLUMNS`].
     #[inline(always)]
     pub unsafe fn run<S: Simd>(self, simd: S) {
         debug_assert!(self.rows <= ROWS && self.columns <= COLUMNS);
-        // Through `vectorize`, so that there is one copy of it for each instruction set and not one for each caller.
+        // `vectorize` compiles one copy per instruction set instead of one per caller.
         simd.vectorize(Checked(self));
     }
 }
 
-/// A tile whose caller has promised what [`Tile::run`] asks for.
+/// A tile whose caller guarantees the conditions of [`Tile::run`].
 struct Checked(Tile);
 
 impl WithSimd for Checked {
@@ -75,7 +73,7 @@ impl WithSimd for Checked {
             let mut row = 0;
             while row < tile.rows {
                 let left = tile.rows - row;
-                // SAFETY: the part lies inside the tile, which the caller of `run` answers for.
+                // SAFETY: the part is inside the tile, which the caller of `run` guarantees.
                 unsafe {
                     let part = Part { tile: &tile, row, column, columns };
                     row += match columns.div_ceil(lanes) {
@@ -90,7 +88,7 @@ impl WithSimd for Checked {
     }
 }
 
-/// As much of a tile as fits into the registers.
+/// A part of a tile that fits into the registers.
 struct Part<'a> {
     tile: &'a Tile,
     row: usize,
@@ -99,10 +97,10 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Does as many of the `left` rows as fit and says how many those were.
+    /// Computes as many of the `left` remaining rows as fit into the registers, and returns how many.
     #[inline(always)]
     unsafe fn rows<S: Simd, const VECTORS: usize>(&self, simd: S, left: usize) -> usize {
-        // SAFETY: as for `registers`; no more rows are taken than are left.
+        // SAFETY: as for `registers`; never more rows than are left.
         unsafe {
             if S::REGISTER_COUNT >= 32 && left >= 8 {
                 self.registers::<S, 8, VECTORS>(simd);
@@ -121,38 +119,38 @@ impl Part<'_> {
     }
 
     #[inline(always)]
-    unsafe fn registers<S: Simd, const HIGH: usize, const VECTORS: usize>(&self, simd: S) {
+    unsafe fn registers<S: Simd, const ROW_COUNT: usize, const VECTORS: usize>(&self, simd: S) {
         let lanes = S::F32_LANES;
-        let Tile { depth, a_row, a_step, b_step, c_row, start, .. } = *self.tile;
+        let Tile { depth, a_row_stride, a_column_stride, b_row_stride, c_row_stride, init, .. } = *self.tile;
         let whole = self.columns == VECTORS * lanes;
-        // SAFETY: the pointers stay inside what the caller of `Tile::run` vouches for: rows below `tile.rows`, whole
-        // vectors of `b` because those are padded, and vectors of `c` only where the part is as wide as they are.
+        // SAFETY: the pointers stay inside what the caller of `Tile::run` guarantees: rows below `tile.rows`, whole
+        // vectors of `b` because it is padded, and whole vectors of `c` only where the part is as wide.
         unsafe {
-            let mut a = self.tile.a.add(self.row * a_row);
+            let mut a = self.tile.a.add(self.row * a_row_stride);
             let mut b = self.tile.b.add(self.column);
-            let c = self.tile.c.add(self.row * c_row + self.column);
-            // Only as much of it is read as was written before.
+            let c = self.tile.c.add(self.row * c_row_stride + self.column);
+            // A copy of `c` for parts that end within a vector. It is written before it is read.
             let mut edge = [const { MaybeUninit::<f32>::uninit() }; ROWS * COLUMNS];
             let edge = edge.as_mut_ptr().cast::<f32>();
-            let mut sums = [[simd.splat_f32s(0.0); VECTORS]; HIGH];
-            match start {
-                Start::Zero => {}
-                Start::PerRow(numbers) => {
+            let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROW_COUNT];
+            match init {
+                Init::Zero => {}
+                Init::PerRow(values) => {
                     for (i, sums) in sums.iter_mut().enumerate() {
-                        *sums = [simd.splat_f32s(*numbers.add(self.row + i)); VECTORS];
+                        *sums = [simd.splat_f32s(*values.add(self.row + i)); VECTORS];
                     }
                 }
-                Start::PerColumn(numbers) => {
+                Init::PerColumn(values) => {
                     for j in 0..VECTORS {
-                        let vector = load::<S>(numbers.add(self.column + j * lanes));
+                        let vector = load::<S>(values.add(self.column + j * lanes));
                         for sums in &mut sums {
                             sums[j] = vector;
                         }
                     }
                 }
-                Start::Output => {
+                Init::Output => {
                     for (i, sums) in sums.iter_mut().enumerate() {
-                        let mut from = c.add(i * c_row).cast_const();
+                        let mut from = c.add(i * c_row_stride).cast_const();
                         if !whole {
                             let to = edge.add(i * COLUMNS);
                             std::ptr::copy_nonoverlapping(from, to, self.columns);
@@ -171,16 +169,16 @@ impl Part<'_> {
                     *vector = load::<S>(b.add(j * lanes));
                 }
                 for (i, sums) in sums.iter_mut().enumerate() {
-                    let number = simd.splat_f32s(*a.add(i * a_row));
+                    let factor = simd.splat_f32s(*a.add(i * a_row_stride));
                     for (sum, vector) in sums.iter_mut().zip(row) {
-                        *sum = simd.mul_add_e_f32s(number, vector, *sum);
+                        *sum = simd.mul_add_e_f32s(factor, vector, *sum);
                     }
                 }
-                a = a.wrapping_add(a_step);
-                b = b.wrapping_add(b_step);
+                a = a.wrapping_add(a_column_stride);
+                b = b.wrapping_add(b_row_stride);
             }
             for (i, sums) in sums.iter().enumerate() {
-                let to = c.add(i * c_row);
+                let to = c.add(i * c_row_stride);
                 if whole {
                     for (j, sum) in sums.iter().enumerate() {
                         store::<S>(to.add(j * lanes), *sum);
@@ -197,18 +195,22 @@ impl Part<'_> {
     }
 }
 
+/// Reads a vector, which need not be aligned.
+///
 /// # Safety
-/// A whole vector must be readable; it need not be aligned.
+/// The whole vector must be readable.
 #[inline(always)]
 pub unsafe fn load<S: Simd>(at: *const f32) -> S::f32s {
-    // SAFETY: promised by the caller; any bits are a vector of floats.
+    // SAFETY: guaranteed by the caller; any bits form a vector of floats.
     unsafe { at.cast::<S::f32s>().read_unaligned() }
 }
 
+/// Writes a vector, which need not be aligned.
+///
 /// # Safety
-/// A whole vector must be writable; it need not be aligned.
+/// The whole vector must be writable.
 #[inline(always)]
 pub unsafe fn store<S: Simd>(at: *mut f32, vector: S::f32s) {
-    // SAFETY: promised by the caller.
+    // SAFETY: guaranteed by the caller.
     unsafe { at.cast::<S::f32s>().write_unaligned(vector) }
 }
