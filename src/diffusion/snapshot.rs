@@ -10,7 +10,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 
-use super::scheduler::Memory;
+use super::scheduler::History;
 use super::{Error, Result};
 use crate::studio::settings::Sampler;
 
@@ -20,7 +20,7 @@ pub struct Snapshot {
     pub(super) facts: Facts,
     /// [seeds, channels, h, w], in float32, as is all of the memory.
     pub(super) latents: Tensor,
-    pub(super) memory: Memory,
+    pub(super) memory: History,
 }
 
 /// What it belongs to, and how far it is.
@@ -86,7 +86,7 @@ impl Snapshot {
             let found = tensors.iter().find(|(other, _)| *other == name);
             found.map(|(_, view)| read(view)).transpose()
         };
-        let mut memory = Memory { outputs: Vec::new(), sample: tensor(SAMPLE)? };
+        let mut memory = History { outputs: Vec::new(), sample: tensor(SAMPLE)? };
         for index in 0..MOST_OUTPUTS {
             memory.outputs.extend(tensor(&output_name(index))?);
         }
@@ -114,11 +114,11 @@ impl Snapshot {
     }
 
     /// On the device where it goes on.
-    pub(super) fn on(self, device: &Device) -> Result<(Tensor, Memory)> {
-        let Memory { outputs, sample } = self.memory;
+    pub(super) fn on(self, device: &Device) -> Result<(Tensor, History)> {
+        let History { outputs, sample } = self.memory;
         let outputs = outputs.iter().map(|output| Ok(output.to_device(device)?)).collect::<Result<_>>()?;
         let sample = sample.map(|sample| sample.to_device(device)).transpose()?;
-        Ok((self.latents.to_device(device)?, Memory { outputs, sample }))
+        Ok((self.latents.to_device(device)?, History { outputs, sample }))
     }
 }
 

@@ -62,7 +62,7 @@ impl Denoising<'_> {
             let snapshot = || {
                 let (done, of, draws) = (index + 1, timesteps.len(), source.draws);
                 let facts = Facts { sampler: self.sampler.name().to_owned(), seeds: seeds.to_vec(), done, of, draws };
-                Ok(Snapshot { facts, latents: latents.clone(), memory: scheduler.memory() })
+                Ok(Snapshot { facts, latents: latents.clone(), memory: scheduler.history() })
             };
             let (index, of) = (index + 1, timesteps.len());
             let step = Step { index, of, timestep, seeds, preview: &preview, snapshot: &snapshot };

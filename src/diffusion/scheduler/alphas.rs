@@ -1,41 +1,41 @@
-//! ᾱ by time, for the samplers that count in whole times of the training.
+//! ᾱ by timestep, for the schedulers that use whole training timesteps.
 
 use super::steps_out_of_range;
 use crate::diffusion::Result;
 
-/// ᾱ by time, and after the last step.
+/// ᾱ for each training timestep, and for the end of the last step.
 pub(super) struct Alphas {
-    by_time: Vec<f32>,
+    by_timestep: Vec<f32>,
     last: f32,
 }
 
 impl Alphas {
-    /// `ends_at_one`: `set_alpha_to_one`; otherwise a run ends at the ᾱ of time 0.
-    pub fn new(by_time: Vec<f32>, ends_at_one: bool) -> Self {
-        let last = if ends_at_one { 1.0 } else { by_time[0] };
-        Self { by_time, last }
+    /// `ends_at_one` is the option `set_alpha_to_one`. Without it, the last step ends at the ᾱ of timestep 0.
+    pub fn new(by_timestep: Vec<f32>, ends_at_one: bool) -> Self {
+        let last = if ends_at_one { 1.0 } else { by_timestep[0] };
+        Self { by_timestep, last }
     }
 
-    /// Refuses times past the training, where `steps_offset` can lead.
+    /// Fails if a timestep lies outside the training range, which `steps_offset` can cause.
     pub fn check(&self, timesteps: &[f64], steps: usize) -> Result<()> {
-        let count = self.by_time.len() as f64;
-        if timesteps.iter().all(|time| (-count..count).contains(time)) {
+        let count = self.by_timestep.len() as f64;
+        if timesteps.iter().all(|timestep| (-count..count).contains(timestep)) {
             return Ok(());
         }
         Err(steps_out_of_range(
             steps,
-            "so low that the timesteps, moved by the checkpoint's steps_offset, are all among those of its training",
+            "lower, because the checkpoint's steps_offset moves a timestep beyond its training range",
         ))
     }
 
-    /// At a time that [`check`](Self::check) let pass; −1 is the last one, as in Python.
-    pub fn at(&self, time: f64) -> f32 {
-        let count = self.by_time.len() as f64;
-        self.by_time[if time < 0.0 { time + count } else { time } as usize]
+    /// ᾱ at a timestep that passed [`check`](Self::check). Negative timesteps count from the end, as in Python.
+    pub fn at(&self, timestep: f64) -> f32 {
+        let count = self.by_timestep.len() as f64;
+        self.by_timestep[if timestep < 0.0 { timestep + count } else { timestep } as usize]
     }
 
-    /// At the end of a step, which lies below time 0 if it is the last.
-    pub fn after(&self, time: f64) -> f32 {
-        if time >= 0.0 { self.at(time) } else { self.last }
+    /// ᾱ at the end of a step. The last step ends below timestep 0.
+    pub fn after(&self, timestep: f64) -> f32 {
+        if timestep >= 0.0 { self.at(timestep) } else { self.last }
     }
 }

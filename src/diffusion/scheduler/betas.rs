@@ -1,35 +1,35 @@
-//! How much of the picture is left at each diffusion time of the training: the cumulative products of 1 − β.
+//! ᾱ by training timestep: the cumulative product of 1 − β, the share of the original in the variance.
 //!
-//! diffusers computes them in float32 (`scheduling_ddim.py` and its siblings, all alike), and near the picture, where
-//! 1 − ᾱ is about 10⁻³, the rounding shows: so this rounds where torch does.
+//! diffusers computes it in float32 (`scheduling_ddim.py` and the other schedulers). Where 1 − ᾱ is about 10⁻³, the
+//! rounding is visible in the output, so this code rounds where torch rounds.
 
 use super::SchedulerConfig;
 use crate::diffusion::Result;
 
-/// The defaults of the keys that make a schedule of betas.
+/// A scheduler's defaults for `beta_start`, `beta_end` and `beta_schedule`.
 pub(super) struct BetaDefaults {
     pub start: f64,
     pub end: f64,
     pub schedule: &'static str,
 }
 
-/// Of every sampler but LCM.
+/// The defaults of all schedulers except LCM.
 pub(super) const LINEAR: BetaDefaults = BetaDefaults { start: 0.0001, end: 0.02, schedule: "linear" };
-/// Those of Stable Diffusion.
+/// The defaults of LCM, which are Stable Diffusion's values.
 pub(super) const SCALED_LINEAR: BetaDefaults = BetaDefaults { start: 0.00085, end: 0.012, schedule: "scaled_linear" };
 
-/// What becomes of `rescale_betas_zero_snr`.
+/// How a scheduler handles `rescale_betas_zero_snr`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ZeroSnr {
-    /// The sampler does not know the key.
+    /// The scheduler does not have this option.
     Ignored,
-    /// The last ᾱ is 0.
+    /// The last ᾱ becomes 0.
     Exact,
-    /// The last ᾱ is 2⁻²⁴ instead, which keeps its sigma finite.
+    /// The last ᾱ becomes 2⁻²⁴ instead of 0, so that its sigma stays finite.
     Floored,
 }
 
-/// ᾱ for each time of the training, from nearly 1 down to nearly 0.
+/// ᾱ for each training timestep, from nearly 1 down to nearly 0.
 pub(super) fn alphas_cumprod(config: &SchedulerConfig, defaults: BetaDefaults, zero_snr: ZeroSnr) -> Result<Vec<f32>> {
     let mut betas = betas(config, defaults)?;
     let rescale = zero_snr != ZeroSnr::Ignored && config.flag("rescale_betas_zero_snr", false)?;
@@ -41,7 +41,7 @@ pub(super) fn alphas_cumprod(config: &SchedulerConfig, defaults: BetaDefaults, z
         *last = f32::EPSILON / 2.0;
     }
     if alphas_cumprod.iter().any(|alpha| !(0.0..=1.0).contains(alpha)) {
-        return Err(config.bad("its betas leave no schedule of noise"));
+        return Err(config.invalid("its betas do not give a noise schedule"));
     }
     Ok(alphas_cumprod)
 }
@@ -55,13 +55,15 @@ fn betas(config: &SchedulerConfig, defaults: BetaDefaults) -> Result<Vec<f32>> {
             .and_then(|betas| betas.iter().map(|beta| beta.as_f64().map(|beta| beta as f32)).collect());
         return match betas {
             Some(betas) if betas.iter().all(|beta| (0.0..=1.0).contains(beta)) => Ok(betas),
-            _ => Err(config.bad(format!("trained_betas must be a list of {count} numbers from 0 to 1"))),
+            _ => Err(config.invalid(format!("trained_betas must be a list of {count} numbers between 0 and 1"))),
         };
     }
     let start = config.number("beta_start", defaults.start)?;
     let end = config.number("beta_end", defaults.end)?;
     if !(0.0..=1.0).contains(&start) || !(0.0..=1.0).contains(&end) {
-        return Err(config.bad(format!("beta_start and beta_end are {start} and {end}, but must be from 0 to 1")));
+        return Err(
+            config.invalid(format!("beta_start is {start} and beta_end is {end}, but both must be between 0 and 1"))
+        );
     }
     match config.text("beta_schedule", defaults.schedule)? {
         "linear" => Ok(linspace(start as f32, end as f32, count)),
@@ -70,12 +72,12 @@ fn betas(config: &SchedulerConfig, defaults: BetaDefaults) -> Result<Vec<f32>> {
             Ok(roots.into_iter().map(|root| root * root).collect())
         }
         "squaredcos_cap_v2" => Ok(squared_cosine(count)),
-        _ => Err(config.unknown("beta_schedule", "linear, scaled_linear and squaredcos_cap_v2")),
+        _ => Err(config.unknown_value("beta_schedule", "linear, scaled_linear or squaredcos_cap_v2")),
     }
 }
 
-/// `torch.linspace` in float32 on the CPU: from both ends to the middle, multiplied and added with one rounding.
-/// `count` is at least 2.
+/// `torch.linspace` in float32 on the CPU, which works from both ends to the middle with fused multiply-adds. `count` is
+/// at least 2.
 fn linspace(start: f32, end: f32, count: usize) -> Vec<f32> {
     let step = (end - start) / (count - 1) as f32;
     (0..count)
@@ -96,8 +98,8 @@ fn squared_cosine(count: usize) -> Vec<f32> {
     (0..count).map(|index| (1.0 - alpha_bar(time(index + 1)) / alpha_bar(time(index))).min(0.999) as f32).collect()
 }
 
-/// Lin et al., "Common diffusion noise schedules and sample steps are flawed", 2023, algorithm 1: shifts and scales
-/// √ᾱ so that the last is 0 and the first stays.
+/// Shifts and scales √ᾱ so that the last value is 0 and the first stays: Lin et al., "Common diffusion noise schedules
+/// and sample steps are flawed", 2023, algorithm 1.
 fn rescale_to_zero_snr(betas: &[f32]) -> Vec<f32> {
     let mut roots = cumulative_product(betas.iter().map(|beta| 1.0 - beta));
     roots.iter_mut().for_each(|alpha| *alpha = alpha.sqrt());
@@ -108,7 +110,7 @@ fn rescale_to_zero_snr(betas: &[f32]) -> Vec<f32> {
     alphas_cumprod.iter().zip(before).map(|(alpha, before)| 1.0 - alpha / before).collect()
 }
 
-/// `torch.cumprod`: accumulated in double, every result rounded to float32.
+/// `torch.cumprod`: accumulated in float64, each result rounded to float32.
 fn cumulative_product(factors: impl Iterator<Item = f32>) -> Vec<f32> {
     factors
         .scan(1.0f64, |product, factor| {

@@ -1,13 +1,13 @@
-//! Samplers are linear combinations of pictures.
+//! Linear combinations of tensors, which all schedulers are made of.
 
 use candle_core::Tensor;
 
 use crate::diffusion::Result;
 
-/// The sum of all `factor · tensor`; all tensors have one shape, and there is at least one. The factors are float32
-/// numbers, as in diffusers, where they are tensors without dimensions.
+/// The sum of all `factor · tensor`, from left to right. All tensors have one shape, and there is at least one. The
+/// factors are float32, as in diffusers, where they are zero-dimensional tensors.
 pub(super) fn combine<const N: usize>(terms: [(f32, &Tensor); N]) -> Result<Tensor> {
-    let [(factor, tensor), rest @ ..] = terms.as_slice() else { unreachable!("no sum without terms") };
+    let [(factor, tensor), rest @ ..] = terms.as_slice() else { unreachable!("a sum needs at least one term") };
     let mut sum = scaled(*factor, tensor)?;
     for (factor, tensor) in rest {
         sum = (sum + scaled(*factor, tensor)?)?;
@@ -15,8 +15,8 @@ pub(super) fn combine<const N: usize>(terms: [(f32, &Tensor); N]) -> Result<Tens
     Ok(sum)
 }
 
-/// `tensor / divisor`, divided: where the noise is much greater than the picture, a product with the reciprocal would
-/// be off by as much as the picture's last digits.
+/// `tensor / divisor` as a real division. Where the noise is much larger than the original, multiplying by the
+/// reciprocal would change the original's last digits.
 pub(super) fn divided(tensor: &Tensor, divisor: f32) -> Result<Tensor> {
     Ok(tensor.broadcast_div(&Tensor::new(divisor, tensor.device())?)?)
 }

@@ -1,4 +1,4 @@
-//! `scheduler/scheduler_config.json`: one file that every sampler reads, each with defaults of its own.
+//! `scheduler/scheduler_config.json`, which every scheduler reads with its own defaults.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use crate::studio::settings::Sampler;
 
 const FILE: &str = "scheduler_config.json";
 
-/// The configuration of a checkpoint's scheduler, as its file says it. What a key means when it is absent depends on
-/// the sampler that reads it, as in diffusers' `from_config` (`configuration_utils.py`).
+/// The values of a checkpoint's scheduler configuration. The meaning of a missing key depends on the scheduler that
+/// reads it, as with `from_config` in diffusers (`configuration_utils.py`).
 #[derive(Clone, Debug)]
 pub struct SchedulerConfig {
     path: PathBuf,
@@ -20,7 +20,7 @@ pub struct SchedulerConfig {
 }
 
 impl SchedulerConfig {
-    /// Reads `scheduler_config.json` in the folder of the scheduler.
+    /// Reads `scheduler_config.json` from the checkpoint's `scheduler` folder.
     pub fn load(folder: &Files) -> Result<Self> {
         let bytes = folder.read(FILE)?;
         let path = folder.path_of(FILE);
@@ -30,7 +30,7 @@ impl SchedulerConfig {
         }
     }
 
-    /// The same from a text, under the file's name.
+    /// Parses JSON text. Errors name the usual file name.
     pub fn from_json(text: &str) -> Result<Self> {
         Self::parse(FILE.into(), text)
     }
@@ -40,18 +40,18 @@ impl SchedulerConfig {
             Ok(values) => values,
             Err(error) => return Err(Error::BadConfig { path, reason: error.to_string() }),
         };
-        // Values that whoever wrote the file left at a default, which diffusers replaces by the reader's default.
+        // These keys were at the writing scheduler's default. diffusers replaces them by the reading scheduler's.
         if let Some(Value::Array(keys)) = values.remove("_use_default_values") {
             values.retain(|key, _| !keys.iter().any(|default| default == key));
         }
         Ok(Self { path, values })
     }
 
-    /// The sampler that the file itself names.
+    /// The scheduler that the file names in `_class_name`.
     pub fn own_sampler(&self) -> Result<Sampler> {
         let class = match self.values.get("_class_name") {
             Some(Value::String(class)) => class.as_str(),
-            _ => return Err(self.bad("it names no scheduler: _class_name is missing or is not a text")),
+            _ => return Err(self.invalid("_class_name is missing or not a string")),
         };
         match class {
             "DDIMScheduler" => Ok(Sampler::Ddim),
@@ -65,13 +65,13 @@ impl SchedulerConfig {
         }
     }
 
-    /// What the model predicts.
+    /// What the model predicts (`prediction_type`).
     pub fn prediction_type(&self) -> Result<Prediction> {
         match self.text("prediction_type", "epsilon")? {
             "epsilon" => Ok(Prediction::Epsilon),
             "v_prediction" => Ok(Prediction::Velocity),
             "sample" => Ok(Prediction::Sample),
-            _ => Err(self.unknown("prediction_type", "epsilon, v_prediction and sample")),
+            _ => Err(self.unknown_value("prediction_type", "epsilon, v_prediction or sample")),
         }
     }
 
@@ -80,54 +80,54 @@ impl SchedulerConfig {
             "leading" => Ok(Spacing::Leading),
             "trailing" => Ok(Spacing::Trailing),
             "linspace" => Ok(Spacing::Linspace),
-            _ => Err(self.unknown("timestep_spacing", "leading, trailing and linspace")),
+            _ => Err(self.unknown_value("timestep_spacing", "leading, trailing or linspace")),
         }
     }
 
-    /// Whether the schedule ends at no noise, or at the least noise of the training.
+    /// Whether the schedule ends without noise, or at the lowest noise level of the training (`final_sigmas_type`).
     pub(super) fn ends_at_zero(&self) -> Result<bool> {
         match self.text("final_sigmas_type", "zero")? {
             "zero" => Ok(true),
             "sigma_min" => Ok(false),
-            _ => Err(self.unknown("final_sigmas_type", "zero and sigma_min")),
+            _ => Err(self.unknown_value("final_sigmas_type", "zero or sigma_min")),
         }
     }
 
-    /// From 2 to 1,000,000.
+    /// The number of training timesteps, from 2 to 1,000,000.
     pub(super) fn num_train_timesteps(&self) -> Result<usize> {
         match self.integer("num_train_timesteps", 1000)? {
             count @ 2..=1_000_000 => Ok(count as usize),
-            count => Err(self.bad(format!("num_train_timesteps is {count}, but must be from 2 to 1000000"))),
+            count => Err(self.invalid(format!("num_train_timesteps is {count}, but must be between 2 and 1000000"))),
         }
     }
 
-    /// No file asks for an offset beyond the number of timesteps.
+    /// Added to each timestep when the spacing is "leading". Its magnitude is at most the largest number of timesteps.
     pub(super) fn steps_offset(&self) -> Result<i64> {
         match self.integer("steps_offset", 0)? {
             offset @ -1_000_000..=1_000_000 => Ok(offset),
-            offset => Err(self.bad(format!("steps_offset is {offset}, which is no number of timesteps"))),
+            offset => Err(self.invalid(format!("steps_offset is {offset}, but must be between -1000000 and 1000000"))),
         }
     }
 
-    /// The largest value that `clip_sample` lets through, if it is on.
+    /// The range that `clip_sample` limits values to, if it is on.
     pub(super) fn clip(&self, on_by_default: bool) -> Result<Option<f64>> {
         let range = self.number("clip_sample_range", 1.0)?;
         if !self.flag("clip_sample", on_by_default)? {
             return Ok(None);
         }
         if range < 0.0 {
-            return Err(self.bad(format!("clip_sample_range is {range}, but must not be negative")));
+            return Err(self.invalid(format!("clip_sample_range is {range}, but must not be negative")));
         }
         Ok(Some(range))
     }
 
-    /// `null` is no, as in Python.
+    /// A boolean. `null` counts as false, as in Python.
     pub(super) fn flag(&self, key: &str, default: bool) -> Result<bool> {
         match self.values.get(key) {
             None => Ok(default),
             Some(Value::Null) => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
-            Some(other) => Err(self.bad(format!("{key} is {other}, but must be true or false"))),
+            Some(other) => Err(self.invalid(format!("{key} is {other}, but must be true or false"))),
         }
     }
 
@@ -135,7 +135,7 @@ impl SchedulerConfig {
         match self.values.get(key) {
             None => Ok(default),
             Some(value) => {
-                value.as_i64().ok_or_else(|| self.bad(format!("{key} is {value}, but must be a whole number")))
+                value.as_i64().ok_or_else(|| self.invalid(format!("{key} is {value}, but must be a whole number")))
             }
         }
     }
@@ -144,17 +144,19 @@ impl SchedulerConfig {
     pub(super) fn number(&self, key: &str, default: f64) -> Result<f64> {
         match self.values.get(key) {
             None => Ok(default),
-            Some(value) => value.as_f64().ok_or_else(|| self.bad(format!("{key} is {value}, but must be a number"))),
+            Some(value) => {
+                value.as_f64().ok_or_else(|| self.invalid(format!("{key} is {value}, but must be a number")))
+            }
         }
     }
 
-    /// A number greater than 0, or none.
+    /// A number greater than 0, if the key is present.
     pub(super) fn optional_positive(&self, key: &str) -> Result<Option<f64>> {
         match self.get(key) {
             None => Ok(None),
             Some(value) => match value.as_f64() {
                 Some(number) if number > 0.0 => Ok(Some(number)),
-                _ => Err(self.bad(format!("{key} is {value}, but must be a number greater than 0"))),
+                _ => Err(self.invalid(format!("{key} is {value}, but must be a number greater than 0"))),
             },
         }
     }
@@ -163,16 +165,16 @@ impl SchedulerConfig {
         match self.values.get(key) {
             None => Ok(default),
             Some(Value::String(text)) => Ok(text),
-            Some(other) => Err(self.bad(format!("{key} is {other}, but must be a text"))),
+            Some(other) => Err(self.invalid(format!("{key} is {other}, but must be a string"))),
         }
     }
 
-    /// The value of `key`, unless that is `null`.
+    /// The value of `key`, unless it is missing or `null`.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.values.get(key).filter(|value| !value.is_null())
     }
 
-    /// Refuses options that would change the picture and that `sampler` does not have here.
+    /// Fails if one of these options is on. They would change the output, and `sampler` does not implement them.
     pub(super) fn refuse_flags(&self, sampler: Sampler, keys: &[&str]) -> Result<()> {
         for key in keys {
             if self.flag(key, false)? {
@@ -182,28 +184,28 @@ impl SchedulerConfig {
         Ok(())
     }
 
-    /// The sentence that the value of `key` is an option of diffusers that is missing here.
+    /// The error for an option of diffusers that `sampler` does not implement.
     pub(super) fn unsupported(&self, sampler: Sampler, key: &str) -> Error {
         let value = self.values.get(key).unwrap_or(&Value::Null);
-        self.bad(format!(
-            "{key} is {value}, which this program cannot do with the sampler {sampler}; choose another one with \
-             --scheduler"
+        self.invalid(format!(
+            "{key} {value} is not supported with the scheduler {sampler}: choose another scheduler with --scheduler"
         ))
     }
 
-    /// The sentence that the value of `key` means nothing.
-    pub(super) fn unknown(&self, key: &str, known: &str) -> Error {
+    /// The error for a value that is not one of the `known` ones.
+    pub(super) fn unknown_value(&self, key: &str, known: &str) -> Error {
         let value = self.values.get(key).unwrap_or(&Value::Null);
-        self.bad(format!("{key} is {value}, but this program knows {known}"))
+        self.invalid(format!("{key} is {value}, but must be {known}"))
     }
 
-    pub(super) fn bad(&self, reason: impl Into<String>) -> Error {
+    /// The error for an invalid file.
+    pub(super) fn invalid(&self, reason: impl Into<String>) -> Error {
         Error::BadConfig { path: self.path.clone(), reason: reason.into() }
     }
 }
 
-/// Python writes numbers that JSON does not have (`"lambda_min_clipped": -Infinity` is in many files): as texts they
-/// can be read.
+/// Puts quotes around Python's `Infinity` and `NaN`, which are not JSON. Many files contain
+/// `"lambda_min_clipped": -Infinity`.
 fn quote_non_finite(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let mut rest = text;
@@ -225,7 +227,8 @@ fn quote_non_finite(text: &str) -> String {
     out
 }
 
-/// The bytes of the quoted string at the beginning of `text`, with both quotes; all of `text` when it does not end.
+/// The length in bytes of the quoted string that `text` starts with, including both quotes; the length of `text` if the
+/// string does not end.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     for (index, byte) in text.bytes().enumerate().skip(1) {
@@ -244,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pythons_infinities_can_be_read() {
+    fn infinity_and_nan_are_read_as_strings() {
         let text = r#"{"a": -Infinity, "b": [NaN, Infinity], "say \"NaN": "-Infinity\\", "c": 1}"#;
         let config = SchedulerConfig::from_json(text).unwrap();
         assert_eq!(config.get("a").unwrap(), "-Infinity");
@@ -254,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_scheduler_is_named() {
+    fn an_unknown_scheduler_is_rejected_by_name() {
         let config = SchedulerConfig::from_json(r#"{"_class_name": "DDPMScheduler"}"#).unwrap();
         assert!(
             matches!(config.own_sampler(), Err(Error::UnsupportedScheduler { class, .. }) if class == "DDPMScheduler")

@@ -1,19 +1,19 @@
-//! Euler's method with fresh noise at every step, by Katherine Crowson (`sample_euler_ancestral` in k-diffusion).
+//! Euler's method with fresh noise at each step, after Katherine Crowson's `sample_euler_ancestral` in k-diffusion.
 //! diffusers: `schedulers/scheduling_euler_ancestral_discrete.py`.
 
 use candle_core::Tensor;
 
 use super::betas::{self, ZeroSnr, alphas_cumprod};
 use super::combine::combine;
-use super::euler::{Levels, picture, timesteps, toward};
-use super::sigmas::{Sigmas, ending_at};
+use super::euler::{SigmaSchedule, euler_step, predict_original, timesteps};
+use super::sigmas::{Sigmas, with_end};
 use super::{Denoised, Noise, Prediction, Scheduler, SchedulerConfig};
 use crate::diffusion::Result;
 use crate::studio::settings::Sampler;
 
 pub(super) struct EulerAncestral {
     timesteps: Vec<f64>,
-    levels: Levels,
+    sigmas: SigmaSchedule,
     prediction: Prediction,
 }
 
@@ -26,8 +26,8 @@ impl EulerAncestral {
         let training = Sigmas::new(&alphas_cumprod(config, betas::LINEAR, ZeroSnr::Floored)?);
         let spacing = config.spacing("linspace")?;
         let timesteps = timesteps(config, spacing, steps)?;
-        let sigmas: Vec<f64> = timesteps.iter().map(|&time| training.at(time)).collect();
-        Ok(Self { timesteps, levels: Levels { sigmas: ending_at(&sigmas, 0.0), spacing }, prediction })
+        let sigmas: Vec<f64> = timesteps.iter().map(|&timestep| training.at(timestep)).collect();
+        Ok(Self { timesteps, sigmas: SigmaSchedule { sigmas: with_end(&sigmas, 0.0), spacing }, prediction })
     }
 }
 
@@ -37,11 +37,11 @@ impl Scheduler for EulerAncestral {
     }
 
     fn init_noise_sigma(&self) -> f64 {
-        self.levels.init_noise_sigma()
+        self.sigmas.init_noise_sigma()
     }
 
     fn scale_model_input(&self, sample: &Tensor, index: usize) -> Result<Tensor> {
-        self.levels.scale_model_input(sample, index)
+        self.sigmas.scale_model_input(sample, index)
     }
 
     fn step(
@@ -51,14 +51,14 @@ impl Scheduler for EulerAncestral {
         sample: &Tensor,
         noise: &mut Noise<'_>,
     ) -> Result<Denoised> {
-        let (sigma, next) = (self.levels.sigmas[index], self.levels.sigmas[index + 1]);
-        let picture = picture(self.prediction, sigma, model_output, sample)?;
-        // Down below the next level, and up to it again with new noise.
+        let (sigma, next) = (self.sigmas.sigmas[index], self.sigmas.sigmas[index + 1]);
+        let original = predict_original(self.prediction, sigma, model_output, sample)?;
+        // Step to `down`, below the next level, then add noise of deviation `up` to reach the next level.
         let (before, after) = (sigma * sigma, next * next);
         let up = (after * (before - after) / before).sqrt();
         let down = (after - up * up).sqrt();
-        let lower = toward(&picture, sample, sigma, down)?;
+        let lower = euler_step(&original, sample, sigma, down)?;
         let sample = combine([(1.0, &lower), (up, &noise()?)])?;
-        Ok(Denoised { sample, predicted_original: picture })
+        Ok(Denoised { sample, predicted_original: original })
     }
 }

@@ -1,17 +1,17 @@
-//! Latent consistency models: Luo et al., 2023, algorithm 3. The model is one that was distilled for it. diffusers:
-//! `schedulers/scheduling_lcm.py`.
+//! The scheduler of latent consistency models, for checkpoints distilled for it: Luo et al., "Latent consistency
+//! models", 2023, algorithm 3. diffusers: `schedulers/scheduling_lcm.py`.
 
 use candle_core::Tensor;
 
 use super::alphas::Alphas;
 use super::betas::{self, ZeroSnr, alphas_cumprod};
 use super::combine::combine;
-use super::mixture::{Mixture, clipped};
+use super::mixture::{Mixture, clip};
 use super::{Denoised, Noise, Prediction, Scheduler, SchedulerConfig, steps_out_of_range};
 use crate::diffusion::Result;
 use crate::studio::settings::Sampler;
 
-/// The standard deviation of the data, as the boundary condition assumes it.
+/// The standard deviation of the data that the boundary condition assumes.
 const SIGMA_DATA: f32 = 0.5;
 
 pub(super) struct Lcm {
@@ -29,18 +29,16 @@ impl Lcm {
         let distilled = match config.integer("original_inference_steps", 50)? {
             count if (1..=train as i64).contains(&count) => count as usize,
             count => {
-                return Err(config.bad(format!("original_inference_steps is {count}, but must be from 1 to {train}")));
+                let reason = format!("original_inference_steps is {count}, but must be between 1 and {train}");
+                return Err(config.invalid(reason));
             }
         };
         if steps > distilled {
-            return Err(steps_out_of_range(
-                steps,
-                "at most the checkpoint's original_inference_steps (50 unless it says)",
-            ));
+            return Err(steps_out_of_range(steps, "at most the checkpoint's original_inference_steps (default 50)"));
         }
-        let by_time = alphas_cumprod(config, betas::SCALED_LINEAR, ZeroSnr::Exact)?;
+        let by_timestep = alphas_cumprod(config, betas::SCALED_LINEAR, ZeroSnr::Exact)?;
         Ok(Self {
-            alphas: Alphas::new(by_time, config.flag("set_alpha_to_one", true)?),
+            alphas: Alphas::new(by_timestep, config.flag("set_alpha_to_one", true)?),
             timesteps: timesteps(train / distilled, distilled, steps),
             prediction: config.prediction_type()?,
             clip: config.clip(false)?,
@@ -69,14 +67,14 @@ impl Scheduler for Lcm {
         sample: &Tensor,
         noise: &mut Noise<'_>,
     ) -> Result<Denoised> {
-        let time = self.timesteps[index];
-        let picture = Mixture::of_alpha(self.alphas.at(time)).picture(self.prediction, model_output, sample)?;
-        let picture = clipped(picture, self.clip)?;
-        // The boundary condition: at time 0 the sample is the picture.
-        let scaled = time as f32 * self.timestep_scaling;
+        let timestep = self.timesteps[index];
+        let mixture = Mixture::of_alpha(self.alphas.at(timestep));
+        let original = clip(mixture.predict_original(self.prediction, model_output, sample)?, self.clip)?;
+        // The boundary condition: at timestep 0 the sample is the original.
+        let scaled = timestep as f32 * self.timestep_scaling;
         let variance = scaled * scaled + SIGMA_DATA * SIGMA_DATA;
         let (skip, out) = (SIGMA_DATA * SIGMA_DATA / variance, scaled / variance.sqrt());
-        let denoised = combine([(out, &picture), (skip, sample)])?;
+        let denoised = combine([(out, &original), (skip, sample)])?;
         let sample = match self.timesteps.get(index + 1) {
             None => denoised.clone(),
             Some(&next) => {
@@ -88,7 +86,7 @@ impl Scheduler for Lcm {
     }
 }
 
-/// `steps` of the `distilled` times k·stride − 1, evenly, from high to low.
+/// `steps` evenly chosen timesteps of the `distilled` ones k·stride − 1, from high to low.
 fn timesteps(stride: usize, distilled: usize, steps: usize) -> Vec<f64> {
     let step = distilled as f64 / steps as f64;
     (0..steps).map(|index| ((distilled - (index as f64 * step) as usize) * stride) as f64 - 1.0).collect()

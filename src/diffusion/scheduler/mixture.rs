@@ -1,4 +1,4 @@
-//! A sample as a mixture of picture and noise, and what a model's output says about both.
+//! A sample as a mixture of the original and noise, and the model's prediction of both.
 
 use candle_core::Tensor;
 
@@ -6,7 +6,7 @@ use super::Prediction;
 use super::combine::{combine, divided};
 use crate::diffusion::Result;
 
-/// sample = signal·picture + noise·ε, with signal² + noise² = 1.
+/// sample = signal·original + noise·ε, with signal² + noise² = 1.
 #[derive(Clone, Copy)]
 pub(super) struct Mixture {
     pub signal: f32,
@@ -14,19 +14,19 @@ pub(super) struct Mixture {
 }
 
 impl Mixture {
-    /// `alpha`: ᾱ, the share of the picture in the variance.
+    /// `alpha` is ᾱ, the share of the original in the variance.
     pub fn of_alpha(alpha: f32) -> Self {
         Self { signal: alpha.sqrt(), noise: (1.0 - alpha).sqrt() }
     }
 
-    /// `sigma`: noise / signal.
+    /// `sigma` is noise / signal.
     pub fn of_sigma(sigma: f32) -> Self {
         let signal = 1.0 / (sigma * sigma + 1.0).sqrt();
         Self { signal, noise: sigma * signal }
     }
 
-    /// The picture that `output` promises.
-    pub fn picture(self, prediction: Prediction, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
+    /// The original according to the model's `output`.
+    pub fn predict_original(self, prediction: Prediction, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
         match prediction {
             Prediction::Epsilon => {
                 let rest = combine([(1.0, sample), (-self.noise, output)])?;
@@ -37,8 +37,8 @@ impl Mixture {
         }
     }
 
-    /// The noise that `output` sees.
-    pub fn epsilon(self, prediction: Prediction, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
+    /// The noise ε according to the model's `output`.
+    pub fn predict_noise(self, prediction: Prediction, output: &Tensor, sample: &Tensor) -> Result<Tensor> {
         match prediction {
             Prediction::Epsilon => Ok(output.clone()),
             Prediction::Velocity => combine([(self.signal, output), (self.noise, sample)]),
@@ -50,10 +50,10 @@ impl Mixture {
     }
 }
 
-/// `clip_sample`: keeps a picture within ±`range`.
-pub(super) fn clipped(picture: Tensor, range: Option<f64>) -> Result<Tensor> {
+/// The option `clip_sample`: limits the original to ±`range`.
+pub(super) fn clip(original: Tensor, range: Option<f64>) -> Result<Tensor> {
     match range {
-        Some(range) => Ok(picture.clamp(-range as f32, range as f32)?),
-        None => Ok(picture),
+        Some(range) => Ok(original.clamp(-range as f32, range as f32)?),
+        None => Ok(original),
     }
 }

@@ -1,11 +1,11 @@
-//! Samplers: how a predicted noise becomes the next, less noisy latents.
+//! Schedulers: they turn the model's prediction into the next, less noisy latents.
 //!
-//! Each does what `XScheduler.from_config(<the checkpoint's scheduler_config.json>)` of diffusers 0.42 does, with the
-//! defaults of X for what the file leaves out; the numbers are held against it by `tests/parity`. Options that would
-//! change the picture and are missing here are refused by name.
+//! Each one computes what diffusers 0.42 computes for `XScheduler.from_config(scheduler_config)` with the checkpoint's
+//! `scheduler_config.json`, including X's own defaults for missing keys. `tests/parity` compares the values. Options
+//! that would change the output but are not implemented are rejected by name.
 //!
-//! - `config`: the file; `betas`, `sigmas`, `timesteps`: the schedules made from it
-//! - `ddim`, `pndm`, `lcm`: on ᾱ; `euler`, `euler_ancestral`: on σ; `dpm_solver`, `unipc`: on the log SNR
+//! - `config`: the file; `betas`, `sigmas`, `timesteps`: the schedules derived from it
+//! - `ddim`, `pndm`, `lcm` step in ᾱ; `euler`, `euler_ancestral` in σ; `dpm_solver`, `unipc` in the log SNR
 
 mod alphas;
 mod betas;
@@ -34,67 +34,70 @@ use timesteps::Spacing;
 use super::{Error, Result};
 use crate::studio::settings::Sampler;
 
-/// Makes noise: a standard normal tensor of the latents' shape, from the generators of the run's seeds.
+/// Draws noise: a standard normal tensor of the latents' shape, from the generators of the run's seeds.
 pub type Noise<'a> = dyn FnMut() -> Result<Tensor> + 'a;
 
-/// A sampler on its way through one run. Latents are float32 tensors [B, C, h, w], as are model outputs and noise.
+/// One scheduler during one generation. Latents, model outputs and noise are float32 tensors [batch, channels, h, w].
 pub trait Scheduler: Send {
-    /// The times to ask the model for, from high to low; they may be fractions, and may repeat.
+    /// The timesteps at which the model is called, from high to low. They may be fractional and may repeat.
     fn timesteps(&self) -> &[f64];
 
-    /// The standard deviation of the first latents: noise is multiplied by it.
+    /// The standard deviation of the initial latents, a factor for standard normal noise.
     fn init_noise_sigma(&self) -> f64;
 
-    /// What the model is to see of `sample` at `timesteps()[index]`.
+    /// The model's input for the latents `sample` at `timesteps()[index]`.
     fn scale_model_input(&self, sample: &Tensor, index: usize) -> Result<Tensor>;
 
-    /// The latents after `timesteps()[index]`, from those before it and from what the model says of them. Called once
-    /// for each index in order; index 0 begins anew.
+    /// Computes the latents after `timesteps()[index]` from the latents before it and the model's output. Call it for
+    /// each index in order; index 0 discards the history and starts a new generation.
     fn step(&mut self, model_output: &Tensor, index: usize, sample: &Tensor, noise: &mut Noise<'_>)
     -> Result<Denoised>;
 
-    /// What the next step will need of those before it, besides the latents.
-    fn memory(&self) -> Memory {
-        Memory::default()
+    /// What later steps need from earlier ones besides the latents; part of a saved generation.
+    fn history(&self) -> History {
+        History::default()
     }
 
-    /// Goes on after `done` steps as if it had made them itself. False, if `memory` is not what they would have left.
+    /// Continues after `steps_done` steps with the history they left. Returns false if the history does not fit.
     #[must_use]
-    fn restore(&mut self, memory: Memory, done: usize) -> bool {
-        let _ = done;
-        memory.outputs.is_empty() && memory.sample.is_none()
+    fn restore(&mut self, history: History, steps_done: usize) -> bool {
+        let _ = steps_done;
+        history.outputs.is_empty() && history.sample.is_none()
     }
 }
 
-/// What a sampler remembers from one step to the next; nothing in those that look at one step alone.
+/// What a multistep scheduler keeps from one step to the next; empty for single-step schedulers.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
-    /// What the last steps gave, the newest last.
+pub struct History {
+    /// Results of the last steps, the newest last.
     pub outputs: Vec<Tensor>,
-    /// The latents that a later step starts from once more.
+    /// Earlier latents that a later step starts from again.
     pub sample: Option<Tensor>,
 }
 
-/// Latents that are one step less noisy.
+/// The result of one step.
 pub struct Denoised {
+    /// The latents, one step less noisy.
     pub sample: Tensor,
-    /// What the finished latents look like as far as this step can tell.
+    /// The model's current estimate of the final latents (`pred_original_sample` in diffusers).
     pub predicted_original: Tensor,
 }
 
-/// What a model's output is.
+/// What a model's output means (`prediction_type`). "Original" means the latents without noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prediction {
     /// The noise.
     Epsilon,
-    /// Salimans and Ho, "Progressive distillation for fast sampling of diffusion models", 2022: √ᾱ·noise − √(1 − ᾱ)·picture.
+    /// √ᾱ·noise − √(1 − ᾱ)·original: Salimans and Ho, "Progressive distillation for fast sampling of diffusion
+    /// models", 2022.
     Velocity,
-    /// The picture.
+    /// The original.
     Sample,
 }
 
-/// `sampler` for `steps` steps on a checkpoint with this configuration. `karras` goes before the file's
-/// `use_karras_sigmas`, in the samplers that know it: Euler, DPM-Solver++ and UniPC.
+/// Builds a scheduler for `steps` steps on a checkpoint with this configuration. `karras` overrides the file's
+/// `use_karras_sigmas` for the schedulers that have this option: Euler, DPM-Solver++ and UniPC. Fails if `steps` is
+/// out of range or the configuration asks for something that is not implemented.
 pub fn build(
     sampler: Sampler,
     config: &SchedulerConfig,
@@ -102,7 +105,7 @@ pub fn build(
     karras: Option<bool>,
 ) -> Result<Box<dyn Scheduler>> {
     if !(1..=config.num_train_timesteps()?).contains(&steps) {
-        return Err(steps_out_of_range(steps, "at least 1 and at most the timesteps the checkpoint was trained with"));
+        return Err(steps_out_of_range(steps, "from 1 to the checkpoint's number of training timesteps"));
     }
     let karras = || karras.map_or_else(|| config.flag("use_karras_sigmas", false), Ok);
     Ok(match sampler {

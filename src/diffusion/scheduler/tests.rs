@@ -1,10 +1,10 @@
-//! Small facts and refusals; whole runs are compared with diffusers in `tests/parity`.
+//! Timesteps and rejected configurations. `tests/parity` compares whole trajectories with diffusers.
 
 use candle_core::{Device, Tensor};
 
 use super::*;
 
-/// `scheduler_config.json` of Stable Diffusion 1.5, with more keys or other values.
+/// The `scheduler_config.json` of Stable Diffusion 1.5, followed by the keys in `more`.
 fn stable_diffusion(more: &str) -> SchedulerConfig {
     let more = if more.is_empty() { String::new() } else { format!(", {more}") };
     SchedulerConfig::from_json(&format!(
@@ -16,14 +16,14 @@ fn stable_diffusion(more: &str) -> SchedulerConfig {
     .unwrap()
 }
 
-fn refusal(sampler: Sampler, config: &SchedulerConfig, steps: usize) -> String {
+fn build_error(sampler: Sampler, config: &SchedulerConfig, steps: usize) -> String {
     match build(sampler, config, steps, None) {
         Ok(_) => panic!("{sampler} accepts {config:?}"),
         Err(error) => error.to_string(),
     }
 }
 
-/// Runs to the end on a small picture, with the input itself as the model's output.
+/// Runs all steps on two values, with the model's input as its output.
 fn run(scheduler: &mut dyn Scheduler) -> Result<Vec<f32>> {
     let mut noise = || Ok(Tensor::new(&[[[[0.5f32, -1.0]]]], &Device::Cpu)?);
     let mut sample = (noise()? * scheduler.init_noise_sigma())?;
@@ -34,9 +34,9 @@ fn run(scheduler: &mut dyn Scheduler) -> Result<Vec<f32>> {
     Ok(sample.flatten_all()?.to_vec1()?)
 }
 
-/// From diffusers 0.42.
+/// The expected values are from diffusers 0.42.
 #[test]
-fn four_steps_of_stable_diffusion_visit_these_times() {
+fn timesteps_match_diffusers() {
     let cases: [(Sampler, bool, f64, &[f64]); 10] = [
         (Sampler::Ddim, false, 1.0, &[751.0, 501.0, 251.0, 1.0]),
         (Sampler::Euler, false, 14.614647, &[999.0, 666.0, 333.0, 0.0]),
@@ -53,14 +53,14 @@ fn four_steps_of_stable_diffusion_visit_these_times() {
         let scheduler = build(sampler, &stable_diffusion(""), 4, Some(karras)).unwrap();
         assert!((scheduler.init_noise_sigma() - sigma).abs() < 1e-5, "{sampler}");
         assert_eq!(scheduler.timesteps().len(), timesteps.len(), "{sampler}");
-        for (time, expected) in scheduler.timesteps().iter().zip(timesteps) {
-            assert!((time - expected).abs() < 1e-3, "{sampler}, karras {karras}: {time} is not {expected}");
+        for (timestep, expected) in scheduler.timesteps().iter().zip(timesteps) {
+            assert!((timestep - expected).abs() < 1e-3, "{sampler}, karras {karras}: {timestep} is not {expected}");
         }
     }
 }
 
 #[test]
-fn a_scheduler_that_begins_anew_forgets() {
+fn index_0_discards_the_history() {
     for sampler in Sampler::ALL {
         let mut scheduler = build(sampler, &stable_diffusion(""), 6, None).unwrap();
         let first = run(scheduler.as_mut()).unwrap();
@@ -70,19 +70,19 @@ fn a_scheduler_that_begins_anew_forgets() {
 }
 
 #[test]
-fn steps_have_bounds() {
+fn steps_out_of_range_are_rejected() {
     for sampler in Sampler::ALL {
         for steps in [0, 1001, usize::MAX] {
             let error = build(sampler, &stable_diffusion(""), steps, None).err().unwrap();
             assert!(matches!(error, Error::OutOfRange { name: "steps", .. }), "{error}");
         }
     }
-    assert!(refusal(Sampler::Lcm, &stable_diffusion(""), 51).contains("original_inference_steps"));
-    assert!(refusal(Sampler::Ddim, &stable_diffusion(""), 1000).contains("steps_offset"));
+    assert!(build_error(Sampler::Lcm, &stable_diffusion(""), 51).contains("original_inference_steps"));
+    assert!(build_error(Sampler::Ddim, &stable_diffusion(""), 1000).contains("steps_offset"));
 }
 
 #[test]
-fn options_that_are_missing_here_are_refused_by_name() {
+fn unsupported_options_are_rejected_by_name() {
     use Sampler::*;
     let cases: &[(&[Sampler], &str)] = &[
         (&[Ddim, DpmSolverPp2M, UniPc, Lcm], r#""thresholding": true"#),
@@ -108,17 +108,17 @@ fn options_that_are_missing_here_are_refused_by_name() {
     for (samplers, option) in cases {
         let key = option.split('"').nth(1).unwrap();
         for &sampler in *samplers {
-            let sentence = refusal(sampler, &stable_diffusion(option), 4);
-            assert!(sentence.contains(key), "{sampler}: {sentence}");
-            assert!(sentence.starts_with("scheduler_config.json"), "{sampler}: {sentence}");
+            let error = build_error(sampler, &stable_diffusion(option), 4);
+            assert!(error.contains(key), "{sampler}: {error}");
+            assert!(error.contains("scheduler_config.json"), "{sampler}: {error}");
         }
     }
 }
 
-/// Whatever the file says, there are latents or there is a sentence.
+/// Any configuration gives either a result or an error.
 #[test]
 fn no_configuration_panics() {
-    let oddities = [
+    let odd_values = [
         r#""num_train_timesteps": 0"#,
         r#""num_train_timesteps": 1"#,
         r#""num_train_timesteps": 2"#,
@@ -157,10 +157,10 @@ fn no_configuration_panics() {
         r#""_use_default_values": 3"#,
         r#""rescale_betas_zero_snr": true"#,
     ];
-    for oddity in oddities {
+    for odd_value in odd_values {
         for sampler in Sampler::ALL {
             for spacing in ["leading", "trailing", "linspace"] {
-                let config = stable_diffusion(&format!(r#"{oddity}, "timestep_spacing": "{spacing}""#));
+                let config = stable_diffusion(&format!(r#"{odd_value}, "timestep_spacing": "{spacing}""#));
                 for (steps, karras) in [(1, false), (2, true), (3, false), (17, true), (50, true), (usize::MAX, false)]
                 {
                     if let Ok(mut scheduler) = build(sampler, &config, steps, Some(karras)) {

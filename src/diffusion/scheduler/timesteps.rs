@@ -1,9 +1,9 @@
-//! Which of the training's times a run of few steps visits, with numpy's arithmetic, whose rounding decides.
+//! Which training timesteps a generation visits. The rounding decides, so the arithmetic is numpy's.
 //!
 //! The three spacings are those of table 2 in Lin et al., "Common diffusion noise schedules and sample steps are
-//! flawed", 2023, as the `set_timesteps` of diffusers' schedulers compute them.
+//! flawed", 2023, computed like `set_timesteps` in diffusers' schedulers.
 
-/// `timestep_spacing`.
+/// The option `timestep_spacing`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spacing {
     Leading,
@@ -11,26 +11,28 @@ pub(super) enum Spacing {
     Linspace,
 }
 
-/// A sampler's request for `steps` of `train` times.
+/// How to choose `steps` of `train` timesteps.
 #[derive(Clone, Copy)]
 pub(super) struct Timesteps {
     pub spacing: Spacing,
+    /// The number of training timesteps.
     pub train: usize,
     pub steps: usize,
+    /// The option `steps_offset`.
     pub offset: i64,
 }
 
 impl Timesteps {
-    /// Whole times from high to low: DDIM, PNDM.
-    pub fn whole(self) -> Vec<f64> {
-        let mut times = self.fractional();
+    /// Whole timesteps from high to low, for DDIM and PNDM.
+    pub fn rounded(self) -> Vec<f64> {
+        let mut timesteps = self.fractional();
         if self.spacing == Spacing::Linspace {
-            times.iter_mut().for_each(|time| *time = time.round_ties_even());
+            timesteps.iter_mut().for_each(|timestep| *timestep = timestep.round_ties_even());
         }
-        times
+        timesteps
     }
 
-    /// The same, but times that are spaced evenly from end to end are not rounded: Euler.
+    /// Timesteps from high to low, for Euler. With [`Spacing::Linspace`] they are not rounded.
     pub fn fractional(self) -> Vec<f64> {
         let Self { spacing, train, steps, offset } = self;
         match spacing {
@@ -40,8 +42,8 @@ impl Timesteps {
         }
     }
 
-    /// Whole times for the solvers of higher order, which count the end, time 0, as one more point and leave it out.
-    /// `last`: the number of times, less those that `lambda_min_clipped` cuts off.
+    /// Whole timesteps for DPM-Solver++ and UniPC, which space `steps + 1` points and leave out the last, timestep 0.
+    /// `last` is the number of training timesteps that `lambda_min_clipped` leaves.
     pub fn multistep(self, last: usize) -> Vec<f64> {
         let Self { spacing, train, steps, offset } = self;
         match spacing {
@@ -54,7 +56,7 @@ impl Timesteps {
     }
 }
 
-/// `numpy.linspace(0, stop, count)`; a single value is 0.
+/// `numpy.linspace(0, stop, count)`. A single value is 0.
 pub(super) fn linspace(stop: f64, count: usize) -> impl DoubleEndedIterator<Item = f64> {
     let step = stop / count.saturating_sub(1) as f64;
     (0..count).map(move |index| match index {
@@ -68,8 +70,8 @@ fn leading(ratio: usize, count: usize, offset: i64) -> impl Iterator<Item = f64>
     (0..count).rev().map(move |index| ((index * ratio) as i64 + offset) as f64)
 }
 
-/// `numpy.arange(start, 0, -step).round() - 1`. Rounding can make it one longer than `start / step`; the last time is
-/// then −1, as in diffusers.
+/// `numpy.arange(start, 0, -step).round() - 1`. Rounding can add one value; the last timestep is then −1, as in
+/// diffusers.
 fn trailing(start: f64, step: f64) -> Vec<f64> {
     let count = (start / step).ceil() as usize;
     let difference = (start - step) - start;

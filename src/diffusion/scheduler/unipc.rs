@@ -1,42 +1,43 @@
-//! UniPC, a predictor with a corrector that costs no call of the model: Zhao et al., "UniPC: a unified
-//! predictor-corrector framework for fast sampling of diffusion models", 2023, algorithms 5 to 8. diffusers:
+//! UniPC, a predictor and a corrector that share one model call: Zhao et al., "UniPC: a unified predictor-corrector
+//! framework for fast sampling of diffusion models", 2023, algorithms 5 to 8. diffusers:
 //! `schedulers/scheduling_unipc_multistep.py`.
 
 use candle_core::Tensor;
 use serde_json::Value;
 
 use super::combine::combine;
-use super::log_snr::{Level, Training};
-use super::sigmas::{ending_at, karras};
-use super::{Denoised, Memory, Noise, Prediction, Scheduler, SchedulerConfig};
+use super::log_snr::{NoiseLevel, TrainingSchedule};
+use super::sigmas::{karras, with_end};
+use super::{Denoised, History, Noise, Prediction, Scheduler, SchedulerConfig};
 use crate::diffusion::Result;
 use crate::studio::settings::Sampler;
 
-/// Higher orders are known to be unstable with guidance.
+/// Higher orders are unstable with guidance.
 const HIGHEST_ORDER: usize = 3;
 
 pub(super) struct UniPc {
     timesteps: Vec<f64>,
-    /// One for each timestep, and the end.
-    levels: Vec<Level>,
+    /// One per timestep, and the end.
+    levels: Vec<NoiseLevel>,
     prediction: Prediction,
     solver: Solver,
     order: usize,
     lower_order_final: bool,
-    /// The steps that are not corrected.
+    /// Indices of the steps that are not corrected.
     uncorrected: Vec<usize>,
-    /// Pictures, or noises if the solver works on these: up to `order` of them, the newest last.
+    /// Predicted originals (or noises, if the solver integrates those): up to `order`, the newest last.
     outputs: Vec<Tensor>,
-    /// The step before: the sample it started from, and its order.
+    /// The last step: the sample it started from, and its order.
     last: Option<(Tensor, usize)>,
 }
 
-/// The function B(h) of the paper, and what is integrated.
+/// The paper's function B(h), and what the solver integrates.
 #[derive(Clone, Copy)]
 struct Solver {
-    /// B(h) = h, otherwise eʰ − 1.
+    /// B(h) is h (`bh1`) or eʰ − 1 (`bh2`).
     bh1: bool,
-    predict_picture: bool,
+    /// Whether the solver integrates the predicted original or the predicted noise.
+    predict_original: bool,
 }
 
 impl UniPc {
@@ -48,20 +49,19 @@ impl UniPc {
                 return Err(config.unsupported(Sampler::UniPc, key));
             }
         }
-        let predict_picture = config.flag("predict_x0", true)?;
-        if predict_picture {
+        let predict_original = config.flag("predict_x0", true)?;
+        if predict_original {
             config.refuse_flags(Sampler::UniPc, &["thresholding"])?;
         } else if config.ends_at_zero()? {
-            return Err(config.bad(
-                "predict_x0 is false while final_sigmas_type is zero, which divides by zero at the end; make \
-                 final_sigmas_type sigma_min",
+            return Err(config.invalid(
+                "predict_x0 false with final_sigmas_type zero divides by zero: set final_sigmas_type to sigma_min",
             ));
         }
         let bh1 = match config.text("solver_type", "bh2")? {
             "bh1" => true,
-            // Names of other schedulers' solvers, for which diffusers takes its default.
+            // Apart from bh2, these belong to other schedulers. diffusers replaces them by its default, bh2.
             "bh2" | "midpoint" | "heun" | "logrho" => false,
-            _ => return Err(config.unknown("solver_type", "bh1 and bh2")),
+            _ => return Err(config.unknown_value("solver_type", "bh1 or bh2")),
         };
         let order = match config.integer("solver_order", 2)? {
             order if (1..=HIGHEST_ORDER as i64).contains(&order) => order as usize,
@@ -70,9 +70,9 @@ impl UniPc {
         let (timesteps, sigmas) = schedule(config, steps, use_karras)?;
         Ok(Self {
             timesteps,
-            levels: sigmas.into_iter().map(Level::of_sigma).collect(),
+            levels: sigmas.into_iter().map(NoiseLevel::of_sigma).collect(),
             prediction: config.prediction_type()?,
-            solver: Solver { bh1, predict_picture },
+            solver: Solver { bh1, predict_original },
             order,
             lower_order_final: config.flag("lower_order_final", true)?,
             uncorrected: uncorrected(config)?,
@@ -81,36 +81,37 @@ impl UniPc {
         })
     }
 
+    /// The order of the step at `index`: limited by the history at the start, and lowered at the end if configured.
     fn order_at(&self, index: usize) -> usize {
         let highest = if self.lower_order_final { self.timesteps.len() - index } else { self.order };
         self.order.min(highest).min(index + 1)
     }
 
-    /// The sample at `to`, from that at `from`, with the outputs seen at `from` and before. `now`: the output at `to`,
-    /// if it is known: then this corrects, otherwise it predicts.
+    /// Computes the sample after step `from` from the `sample` before it and the outputs at `from` and earlier. With
+    /// `now`, the output after the step, this is the corrector, and without it the predictor.
     fn update(&self, from: usize, order: usize, sample: &Tensor, now: Option<&Tensor>) -> Result<Tensor> {
         let (start, end) = (self.levels[from], self.levels[from + 1]);
         let newest = self.outputs.len() - 1;
         let h = end.lambda - start.lambda;
-        // Earlier points, as shares of this step, and the differences of the output there to that at `from`.
+        // The earlier points, in units of this step, and the outputs there minus the output at `from`.
         let shares: Vec<f32> = (1..order).map(|back| (self.levels[from - back].lambda - start.lambda) / h).collect();
         let differences = (1..order)
             .map(|back| Ok((&self.outputs[newest - back] - &self.outputs[newest])?))
             .collect::<Result<Vec<Tensor>>>()?;
 
         let Coefficients { phi, b, weights } = self.solver.coefficients(h, &shares, now.is_some());
-        let (keep, pull) = if self.solver.predict_picture {
+        let (sample_factor, output_factor) = if self.solver.predict_original {
             (end.mixture.noise / start.mixture.noise, end.mixture.signal)
         } else {
             (end.mixture.signal / start.mixture.signal, end.mixture.noise)
         };
-        let mut result = combine([(keep, sample), (-pull * phi, &self.outputs[newest])])?;
+        let mut result = combine([(sample_factor, sample), (-output_factor * phi, &self.outputs[newest])])?;
         for ((difference, share), weight) in differences.iter().zip(&shares).zip(&weights) {
-            result = combine([(1.0, &result), (-pull * b * weight / share, difference)])?;
+            result = combine([(1.0, &result), (-output_factor * b * weight / share, difference)])?;
         }
         if let (Some(now), Some(weight)) = (now, weights.get(order - 1)) {
             let difference = (now - &self.outputs[newest])?;
-            result = combine([(1.0, &result), (-pull * b * weight, &difference)])?;
+            result = combine([(1.0, &result), (-output_factor * b * weight, &difference)])?;
         }
         Ok(result)
     }
@@ -135,11 +136,11 @@ impl Scheduler for UniPc {
             self.last = None;
         }
         let mixture = self.levels[index].mixture;
-        let picture = mixture.picture(self.prediction, model_output, sample)?;
-        let output = if self.solver.predict_picture {
-            picture.clone()
+        let original = mixture.predict_original(self.prediction, model_output, sample)?;
+        let output = if self.solver.predict_original {
+            original.clone()
         } else {
-            mixture.epsilon(self.prediction, model_output, sample)?
+            mixture.predict_noise(self.prediction, model_output, sample)?
         };
         let sample = match self.last.take() {
             Some((before, order)) if !self.uncorrected.contains(&(index - 1)) => {
@@ -154,36 +155,36 @@ impl Scheduler for UniPc {
         let order = self.order_at(index);
         let next = self.update(index, order, &sample, None)?;
         self.last = Some((sample, order));
-        Ok(Denoised { sample: next, predicted_original: picture })
+        Ok(Denoised { sample: next, predicted_original: original })
     }
 
-    fn memory(&self) -> Memory {
-        Memory { outputs: self.outputs.clone(), sample: self.last.as_ref().map(|(sample, _)| sample.clone()) }
+    fn history(&self) -> History {
+        History { outputs: self.outputs.clone(), sample: self.last.as_ref().map(|(sample, _)| sample.clone()) }
     }
 
-    fn restore(&mut self, memory: Memory, done: usize) -> bool {
-        let fits = memory.outputs.len() == done.min(self.order) && memory.sample.is_some() == (done > 0);
-        self.outputs = memory.outputs;
-        self.last = memory.sample.map(|sample| (sample, self.order_at(done.saturating_sub(1))));
+    fn restore(&mut self, history: History, steps_done: usize) -> bool {
+        let fits = history.outputs.len() == steps_done.min(self.order) && history.sample.is_some() == (steps_done > 0);
+        self.outputs = history.outputs;
+        self.last = history.sample.map(|sample| (sample, self.order_at(steps_done.saturating_sub(1))));
         fits
     }
 }
 
-/// What an update multiplies its outputs with.
+/// The factors of the outputs in an update.
 struct Coefficients {
-    /// For the output at the start: e^h − 1.
+    /// eʰ − 1, for the output at the start.
     phi: f32,
-    /// B(h), common to all differences. Infinite for `bh1` where a step ends without noise: there are no differences
-    /// then, and the result is the picture, where diffusers multiplies it with 0 and loses everything.
+    /// B(h), for all differences. With `bh1` it is infinite if the step ends without noise. There are no differences
+    /// then, and the result is the original; diffusers would multiply infinity by 0 and return NaN.
     b: f32,
-    /// One for each earlier point; for a correction, one more for the point that is reached.
+    /// One per earlier point, and for the corrector one more for the point after the step.
     weights: Vec<f32>,
 }
 
 impl Solver {
-    /// `shares`: the earlier points as shares of the step.
+    /// `shares` are the earlier points in units of the step.
     fn coefficients(self, h: f32, shares: &[f32], correct: bool) -> Coefficients {
-        let h = if self.predict_picture { -h } else { h };
+        let h = if self.predict_original { -h } else { h };
         let phi = h.exp_m1();
         let b = if self.bh1 { h } else { phi };
         let order = shares.len() + 1;
@@ -199,7 +200,7 @@ impl Solver {
     }
 }
 
-/// φₖ₊₁(h)·k! / B(h) for k from 1 to `count`.
+/// φₖ₊₁(h)·k! / B(h) for k from 1 to `count`, in the paper's notation.
 fn right_side(h: f32, phi: f32, b: f32, count: usize) -> Vec<f32> {
     let mut phi_k = phi / h - 1.0;
     let mut factorial = 1.0;
@@ -213,8 +214,8 @@ fn right_side(h: f32, phi: f32, b: f32, count: usize) -> Vec<f32> {
         .collect()
 }
 
-/// The weights wⱼ for which Σⱼ wⱼ·pointsⱼⁱ is the i-th of `sums`, by Gaussian elimination with pivots. Not numbers, if
-/// two points are the same.
+/// Solves Σⱼ wⱼ·pointsⱼⁱ = sumsᵢ for the weights w, by Gaussian elimination with pivoting in float64. The result is NaN
+/// or infinite if two points are equal.
 fn solve(points: &[f32], sums: &[f32]) -> Vec<f32> {
     let size = points.len();
     let mut rows: Vec<Vec<f64>> = sums
@@ -242,27 +243,27 @@ fn solve(points: &[f32], sums: &[f32]) -> Vec<f32> {
     weights.into_iter().map(|weight| weight as f32).collect()
 }
 
-/// The times of a run and their sigmas, with the end.
+/// The timesteps of a generation, and their sigmas followed by the end.
 fn schedule(config: &SchedulerConfig, steps: usize, use_karras: bool) -> Result<(Vec<f64>, Vec<f32>)> {
-    let training = Training::new(config)?;
+    let training = TrainingSchedule::new(config)?;
     let ends_at_zero = config.ends_at_zero()?;
     let (timesteps, sigmas, least) = if use_karras {
         let sigmas = karras(config, training.sigmas.greatest(), training.sigmas.least(), steps)?;
-        let timesteps = sigmas.iter().map(|&sigma| training.sigmas.time_of(sigma).round_ties_even()).collect();
+        let timesteps = sigmas.iter().map(|&sigma| training.sigmas.timestep_of(sigma).round_ties_even()).collect();
         let least = sigmas[sigmas.len() - 1];
         (timesteps, sigmas, least)
     } else {
         let (timesteps, sigmas) = training.spaced(config, steps, training.count())?;
         (timesteps, sigmas, training.sigmas.least())
     };
-    Ok((timesteps, ending_at(&sigmas, if ends_at_zero { 0.0 } else { least })))
+    Ok((timesteps, with_end(&sigmas, if ends_at_zero { 0.0 } else { least })))
 }
 
-/// `disable_corrector`.
+/// The option `disable_corrector`.
 fn uncorrected(config: &SchedulerConfig) -> Result<Vec<usize>> {
     let Some(value) = config.get("disable_corrector") else { return Ok(Vec::new()) };
     let steps: Option<Vec<usize>> = value
         .as_array()
         .and_then(|steps| steps.iter().map(|step| Value::as_u64(step).map(|step| step as usize)).collect());
-    steps.ok_or_else(|| config.bad(format!("disable_corrector is {value}, but must be a list of step numbers")))
+    steps.ok_or_else(|| config.invalid(format!("disable_corrector is {value}, but must be a list of step indices")))
 }
