@@ -1,9 +1,9 @@
-"""A linear IP-Adapter for any UNet2DConditionModel, with the parameter names of the published
-ones: image_proj.* and ip_adapter.N.to_k_ip / to_v_ip, N counting the attention processors in
-the UNet's own order (down, up, mid), so that the cross-attentions are 1, 3, 5, ...
+"""A linear IP-Adapter for any UNet2DConditionModel, with the parameter names of published
+adapters: image_proj.* and ip_adapter.N.to_k_ip / to_v_ip. N counts the attention processors in
+the UNet's order (down, up, mid), so the cross-attentions are 1, 3, 5, ...
 
-The processors are plain objects that point to the adapter's layers: the UNet's own parameters
-stay exactly those of the stock class.
+The processors are plain objects that refer to the adapter's layers. So the UNet keeps exactly
+the parameters of the stock class.
 """
 import torch
 import torch.nn as nn
@@ -21,7 +21,7 @@ class ImageProjection(nn.Module):
 
 
 class KeyValue(nn.Module):
-    """The adapter's share of one cross-attention, started from the text's own projections."""
+    """The adapter's layers for one cross-attention, initialised with the text's projections."""
 
     def __init__(self, attention):
         super().__init__()
@@ -33,7 +33,7 @@ class KeyValue(nn.Module):
 
 
 def attend(q, k, v):
-    """Attention by plain products: with small heads on a CPU this beats the fused kernel."""
+    """Attention as plain matrix products, which beat the fused kernel for small heads on a CPU."""
     b, h, n, d = q.shape
     q, k, v = (x.reshape(b * h, -1, d) for x in (q, k, v))
     weights = torch.bmm(q * d ** -.5, k.transpose(1, 2)).softmax(-1).to(v.dtype)
@@ -60,7 +60,7 @@ class Processor:
 
 
 class Adapter(nn.Module):
-    """Set `image_tokens` (or None) and `scale` (a number, or one for each picture) before a forward pass."""
+    """Before a forward pass, set `image_tokens` (or None) and `scale` (one number, or one per picture)."""
 
     def __init__(self, unet, embedding=128, width=128, tokens=4):
         super().__init__()

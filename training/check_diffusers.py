@@ -1,4 +1,4 @@
-"""Does stock diffusers read the exported folder, and does it draw what our own sampler draws?
+"""Checks that stock diffusers reads the exported folder and draws the same picture as our sampler.
     python check_diffusers.py [--out pair.png]
 """
 import argparse
@@ -18,7 +18,7 @@ PROMPT = ("portrait of a smiling woman wearing a red sweater on a beach, head an
 
 
 def half_and_back(trained):
-    """Round our copy of the weights to the float16 that the export holds."""
+    """Rounds our weights to the float16 values of the export."""
     for part in (trained.unet, trained.adapter, trained.text, trained.vae, trained.vision):
         part.half().float()
     return trained
@@ -29,7 +29,7 @@ if __name__ == "__main__":
     options.add_argument("--out")
     args = options.parse_args()
     pipe = StableDiffusionPipeline.from_pretrained(paths.MODEL, dtype=torch.float32)
-    # The image encoder is already loaded from the folder; diffusers must not look for another.
+    # The folder's image encoder is already loaded, so diffusers must not look for another.
     pipe.load_ip_adapter(paths.MODEL, subfolder="", weight_name="ip_adapter.safetensors", image_encoder_folder=None)
     pipe.set_progress_bar_config(disable=True)
     trained = half_and_back(model.Model())
@@ -46,6 +46,6 @@ if __name__ == "__main__":
         difference = np.abs(stock.astype(int) - own.astype(int))
         print(f"adapter scale {scale}: mean difference {difference.mean():.3f} of 255, largest {difference.max()}")
         pairs += [own, stock]
-        assert difference.mean() < 1.5, "stock diffusers draws something else"
+        assert difference.mean() < 1.5, "stock diffusers draws a different picture"
     if args.out:
         Image.fromarray(np.concatenate([pictures[0], *pairs], 1)).save(args.out)

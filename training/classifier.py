@@ -1,5 +1,5 @@
-"""The judge's eye: a small convolutional classifier of scene and identity, trained on renders
-only. It never sees a generated picture before judging one.
+"""A small convolutional classifier of scene and identity for judge.py. It is trained on renders
+only and never on generated pictures.
     python classifier.py --steps 1200
 """
 import argparse

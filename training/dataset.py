@@ -1,8 +1,8 @@
 """Draws the training pictures in shards and reads them back.
 
-A shard is one hundred identities, each with two reference pictures and six scenes. A shard
-that exists is never drawn again, so an interrupted run resumes, and two processes share the
-work by taking every other shard:  python dataset.py --worker 0 --workers 2
+A shard is one hundred identities, each with two reference pictures and six scenes. Existing
+shards are not drawn again, so an interrupted run resumes. Two processes can share the work, each
+taking every other shard:  python dataset.py --worker 0 --workers 2
 """
 import argparse
 import json
@@ -30,7 +30,7 @@ def shard_path(split, index):
 
 
 def draw_shard(split, index):
-    """Pictures as one .npy and the drawn attributes as one .json; the .json marks completion."""
+    """Writes the pictures as one .npy and their attributes as one .json. The .json marks completion."""
     base = shard_path(split, index)
     if os.path.exists(base + ".json"):
         return
@@ -63,7 +63,7 @@ def load(split):
 
 
 def labels(records):
-    """Class labels of scene and identity, and the continuous face shape scaled to -1..1."""
+    """Class labels of scene and identity, and the continuous traits of face shape scaled to -1..1."""
     scene = torch.tensor([[s[k] for k in SCENE_LABELS] for _, s in records])
     identity = torch.tensor([[p[k] for k in IDENTITY_LABELS] for p, _ in records])
     low = np.array([a for a, _ in SHAPE.values()])
@@ -73,7 +73,7 @@ def labels(records):
 
 
 def to_tensor(pictures):
-    """Bytes to the model's range: N x 3 x H x W in -1..1."""
+    """Bytes (N x H x W x 3) to the model's range (N x 3 x H x W in -1..1)."""
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 

@@ -1,4 +1,4 @@
-"""Writes the model folder: stock classes, float16 safetensors, nothing pickled.
+"""Writes the model folder: stock classes and float16 safetensors, without pickle files.
     python export.py
 """
 import json
@@ -42,14 +42,14 @@ def write_json(folder, name, value):
 
 
 def clean_config(folder):
-    """Drop what says where a file came from and not what it is."""
+    """Removes keys that describe where the file came from instead of the model."""
     path = os.path.join(folder, "config.json")
     with open(path) as f:
         config = json.load(f)
     for key in ("_name_or_path", "transformers_version"):
         config.pop(key, None)
     if "dtype" in config:
-        config["torch_dtype"] = config["dtype"]  # the name that older readers know
+        config["torch_dtype"] = config["dtype"]  # the key that older versions read
     write_json(folder, "config.json", config)
 
 
@@ -86,4 +86,4 @@ if __name__ == "__main__":
             total += size
             if name.endswith(".safetensors"):
                 print(f"{size / 1e6:8.2f} MB  {os.path.relpath(os.path.join(folder, name), paths.MODEL)}")
-    print(f"{total / 1e6:8.2f} MB in all; step {trained.step}, {trained.samples} samples")
+    print(f"{total / 1e6:8.2f} MB in total; step {trained.step}, {trained.samples} samples")

@@ -1,9 +1,9 @@
-"""Measures a trained model on people it never saw, with the classifier trained on renders only.
+"""Evaluates a trained model on people it never saw, with the classifier trained on renders only.
 
-Half of the pictures are any scene (text controls); the other half are plain enough that a face
-can be read (identity as well). Every figure stands beside what the classifier itself can do: on
-renders of the same people and scenes, and on those renders after the autoencoder. `other` is the
-identity that the same pictures seem to have of somebody else's reference: the floor.
+Half of the pictures show any scene and test the text's control. The other half are plain enough
+that the classifier can read a face, and test identity as well. The first rows are the classifier's
+own accuracy: on renders of the same people and scenes, and on those renders after the autoencoder.
+`other` is the identity score against somebody else's reference: the level of chance.
     python judge.py [--out table.json] [--only scales guidance steps words style weak] [--markdown]
 """
 import argparse
@@ -28,12 +28,12 @@ from portraits.people import EXPRESSION, GENDER, IDENTITY_LABELS, SCENE_LABELS, 
 
 COUNT = 64
 PLAIN = slice(COUNT // 2, COUNT)  # the half in which identity is read
-FEW = 8  # steps where many rows are compared with each other
+FEW = 8  # steps in the sections that only compare rows with each other
 SECTIONS = ["renders", "scales", "guidance", "steps", "words", "style", "weak"]
 
 
 def cases():
-    """(reference row in the held-out pictures, person, scene) for each picture to judge."""
+    """(reference row in the held-out pictures, person, scene) for each picture to evaluate."""
     _, records = dataset.load("heldout")
     rng = np.random.default_rng(42)
     chosen = []
@@ -73,7 +73,7 @@ class Judge:
                 "saturated": float((pictures.abs() > .97).float().mean()), **scene, **who}
 
     def read_identity(self, features):
-        """Share right of each trait, and the mean share that agrees with somebody else."""
+        """The share of correct traits, by trait, and the mean share that matches somebody else."""
         read = torch.stack([head(features).argmax(1) for head in self.eye.heads.identity], 1)
         right = (read == self.identity[PLAIN]).float().mean(0)
         other = (read == self.somebody[PLAIN]).float().mean()
@@ -94,7 +94,7 @@ class Judge:
 
     @torch.no_grad()
     def expression_left_open(self):
-        """Prompts without a word on the expression: what faces then show, as the share of each."""
+        """Prompts with and without a word for the expression: the share of each expression in the pictures."""
         found = {}
         for name in ("with words", "without words"):
             scenes = [dict(s) for _, _, s in self.cases[PLAIN]]
@@ -110,7 +110,7 @@ class Judge:
 
     @torch.no_grad()
     def style_against_reference(self, style, scale):
-        """The same plain portraits with a strong clause of style: how sure the style, how right the identity."""
+        """The plain portraits with a strong style clause: how certain the style is, and how correct the identity."""
         clause = ", ".join(STYLES[style])
         prompts = [p.replace(STYLES[0][0], clause) for p in self.prompts]
         pictures = self.draw(prompts, rows=PLAIN, scale=scale, steps=FEW).clamp(-1, 1)
@@ -147,24 +147,24 @@ def markdown(table, columns):
 
 
 def tables(table):
-    """The tables of the model card, from the figures that runs have written."""
+    """The tables of the model card, from figures measured earlier."""
     means = {k: v for s in ("renders", "scales", "guidance", "steps") for k, v in table.get(s, {}).items()}
-    yield "Means", markdown(means, ["text", "identity", "other", "likeness", "clip", "saturated"])
-    yield "What the prompt decides", markdown(means, list(SCENE_LABELS))
-    yield "What the reference decides", markdown(means, list(IDENTITY_LABELS))
+    yield "Averages", markdown(means, ["text", "identity", "other", "likeness", "clip", "saturated"])
+    yield "Attributes set by the prompt", markdown(means, list(SCENE_LABELS))
+    yield "Attributes taken from the reference", markdown(means, list(IDENTITY_LABELS))
     if "style" in table:
-        yield "A strong clause of style", markdown(table["style"], ["identity", "other", "likeness", "style confidence"])
+        yield "Style against reference", markdown(table["style"], ["identity", "other", "likeness", "style confidence"])
     if "weak" in table:
         yield "Weak references", markdown(table["weak"], ["identity", "other", *IDENTITY_LABELS])
     if "words" in table:
-        open_ = {k: v for k, v in table["words"].items() if k != "held-out wordings"}
-        yield "Expression", markdown(open_, ["right", *EXPRESSION])
-        yield "Held-out wordings", markdown({"held-out wordings": table["words"]["held-out wordings"]},
-                                            ["text", *SCENE_LABELS])
+        expressions = {k: v for k, v in table["words"].items() if k != "unseen wordings"}
+        yield "Expression", markdown(expressions, ["right", *EXPRESSION])
+        yield "Unseen wordings", markdown({"unseen wordings": table["words"]["unseen wordings"]},
+                                          ["text", *SCENE_LABELS])
 
 
 def sections(judge):
-    """Each section's rows, computed one by one."""
+    """A generator of rows for each section."""
     def renders():
         drawn = judge.renders()
         yield "renders", judge.figures(drawn)
@@ -186,7 +186,7 @@ def sections(judge):
         yield from judge.expression_left_open().items()
         rng = np.random.default_rng(6)
         prompts = [held_out_caption(rng, s, GENDER[p["gender"]]) for _, p, s in judge.cases]
-        yield "held-out wordings", judge.figures(judge.draw(prompts), prompts)
+        yield "unseen wordings", judge.figures(judge.draw(prompts), prompts)
 
     def style():
         for name, scale in ((0, 1.), (0, .3), (1, 1.), (1, .3), (2, 1.), (2, .3), (3, 1.), (3, .3)):
@@ -223,13 +223,13 @@ if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("--out", default=os.path.join(paths.WORK, "judge.json"))
     options.add_argument("--only", nargs="+", choices=SECTIONS)
-    options.add_argument("--markdown", action="store_true", help="print the tables already measured")
+    options.add_argument("--markdown", action="store_true", help="print the tables measured earlier")
     options.add_argument("--threads", type=int, default=1)
     args = options.parse_args()
     if args.markdown:
         with open(args.out) as f:
             for title, lines in tables(json.load(f)):
-                print(f"**{title}**\n\n{lines}\n")
+                print(f"### {title}\n\n{lines}\n")
         raise SystemExit
     torch.set_num_threads(args.threads)
     run(args.only, args.out)

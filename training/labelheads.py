@@ -1,4 +1,4 @@
-"""Linear heads that read scene and identity labels off an embedding, and their loss."""
+"""Linear heads that predict scene and identity labels from an embedding, and their loss."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ class LabelHeads(nn.Module):
         self.shape = nn.Linear(width, len(SHAPE)) if identity else None
 
     def loss(self, embedding, scene, identity, shape, weight=None):
-        """Mean cross entropies; `weight` lets pictures in which a face is hard to read count less."""
+        """Sum of the mean cross entropies. `weight` lowers the weight of pictures whose face is hard to read."""
         total = 0.
         if self.scene:
             total = sum(F.cross_entropy(h(embedding), scene[:, k]) for k, h in enumerate(self.scene)) / len(self.scene)
@@ -29,7 +29,7 @@ class LabelHeads(nn.Module):
 
     @torch.no_grad()
     def accuracy(self, embedding, scene, identity):
-        """Share right for each label, as a dictionary."""
+        """The share of correct predictions, by label."""
         found = {}
         for heads, names, truth in ((self.scene, SCENE_LABELS, scene), (self.identity, IDENTITY_LABELS, identity)):
             for k, (head, name) in enumerate(zip(heads, names)):

@@ -12,8 +12,8 @@ from adapter import Adapter
 
 LATENT = dataset.SIZE // 4
 CHANNELS = (32, 64, 160, 176)
-STATE = paths.checkpoint("unet.state")      # everything that training needs to go on
-AVERAGE = paths.checkpoint("unet.average")  # the averaged weights alone: what is exported
+STATE = paths.checkpoint("unet.state")      # everything that training needs to resume
+AVERAGE = paths.checkpoint("unet.average")  # only the averaged weights, which are exported
 
 
 def make_unet():
@@ -26,11 +26,11 @@ def make_unet():
 
 
 def scheduler():
-    """Ends in more noise than Stable Diffusion's (beta 0.02, not 0.012) and samples from that end ("trailing"):
-    else light and colour of the whole picture would still show at the first step of training, and pure
-    noise, where sampling begins, would be strange to it (Lin et al. 2023, arXiv:2305.08891). The network predicts
-    the clean latents: with twelve channels and so few features it had better not have to carry noise through
-    (Li and He 2025, arXiv:2511.13720)."""
+    """Ends in more noise than Stable Diffusion's schedule (beta 0.02, not 0.012) and samples from that end
+    ("trailing"). Otherwise the picture's light and colour would be visible even at the noisiest training step, and
+    the network would not know the pure noise that sampling starts from (Lin et al. 2023, arXiv:2305.08891). The
+    network predicts clean latents, because with twelve channels and few features it has no capacity to pass noise
+    through (Li and He 2025, arXiv:2511.13720)."""
     return DDIMScheduler(num_train_timesteps=1000, beta_start=.00085, beta_end=.02, beta_schedule="scaled_linear",
                          clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type="sample",
                          timestep_spacing="trailing")
@@ -60,8 +60,8 @@ class Model:
 
     @torch.no_grad()
     def sample(self, prompts, embedding=None, scale=1.0, guidance=5.0, steps=25, seeds=None, negative="", noise=None):
-        """Pictures (N x 3 x H x W in -1..1). As in diffusers, the unconditional branch sees the
-        projection of a zero embedding. Without `embedding` the adapter is absent."""
+        """Pictures (N x 3 x H x W in -1..1). As in diffusers, the unconditional branch gets the
+        projection of a zero embedding. Without `embedding` the adapter is off."""
         n = len(prompts)
         if noise is None:
             generators = [torch.Generator().manual_seed(s) for s in (seeds or range(n))]

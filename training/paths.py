@@ -1,5 +1,5 @@
-"""Where data, checkpoints and the finished model live. Nothing that a stage writes goes into
-the repository but the exported model; PORTRAIT_WORK moves the scratch folder."""
+"""The folders of data, checkpoints and the finished model. Only the exported model belongs to the
+repository. PORTRAIT_WORK moves the folder of intermediate files."""
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))

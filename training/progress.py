@@ -1,5 +1,5 @@
-"""What every training stage shares: resumable state, a moving average of the weights, and a
-learning rate that depends on the step alone, so that a paused run loses nothing."""
+"""Shared by all training stages: resumable state, a moving average of the weights, and a learning
+rate that depends only on the step, so that a paused run loses nothing."""
 import math
 import os
 import time
@@ -13,7 +13,7 @@ def cosine(step, steps, warmup=100, floor=.03):
 
 
 class Ema:
-    """Exponential moving average of parameters; short at first so that early exports are usable."""
+    """Exponential moving average of parameters. Its window is short at first, so that early exports are usable."""
 
     def __init__(self, parameters, longest=.998):
         self.live = list(parameters)
@@ -27,7 +27,7 @@ class Ema:
 
     @torch.no_grad()
     def swap(self):
-        """Exchange live and averaged weights; call again to go back."""
+        """Exchanges live and averaged weights. A second call restores them."""
         for live, average in zip(self.live, self.average):
             held = live.detach().clone()
             live.copy_(average)
@@ -44,7 +44,7 @@ def resume(path):
 
 
 class Meter:
-    """A running mean and one log line every so many steps, with wall and CPU time."""
+    """Running means, and one log line every `every` steps with wall and CPU time."""
 
     def __init__(self, every):
         self.every, self.mean = every, {}
@@ -61,9 +61,9 @@ class Meter:
 
 
 def add_processes(options):
-    """Options of a training that may run as several processes with averaged gradients."""
-    options.add_argument("--world", type=int, default=1, help="processes in all")
-    options.add_argument("--rank", type=int, default=0, help="this one's number")
+    """Adds the options of stages that can run as several processes with averaged gradients."""
+    options.add_argument("--world", type=int, default=1, help="number of processes")
+    options.add_argument("--rank", type=int, default=0, help="number of this process, from 0")
     options.add_argument("--port", type=int, default=29511)
     options.add_argument("--threads", type=int, default=1)
 
@@ -75,8 +75,8 @@ def join(args):
 
 
 def average_gradients(parameters, world, extra=0.):
-    """Mean gradient over the processes. Returns the mean of `extra` over them: how all of them follow the
-    plan that each of them read."""
+    """Averages the gradients over all processes. Returns the mean of `extra`, so that all processes follow one
+    plan although each reads its own."""
     if world == 1:
         return extra
     flat = torch.cat([p.grad.flatten() for p in parameters] + [torch.tensor([float(extra)])])
@@ -90,7 +90,7 @@ def average_gradients(parameters, world, extra=0.):
 
 
 def gathered(rows, world):
-    """The rows of all processes, in the order of their numbers."""
+    """The rows of all processes, in order of rank."""
     if world == 1:
         return rows
     parts = [None] * world

@@ -1,4 +1,4 @@
-"""A sheet to look at: each row a reference that the model never saw, each column a prompt.
+"""Draws a sheet of samples: one held-out reference per row, one prompt per column.
     python samples.py sheet.png [--scale 1] [--guidance 3] [--people 0 1 2 3 4 5] [--demo]
 With --demo the prompts are those of models/mini/subject/prompts.toml.
 """
@@ -36,7 +36,7 @@ def reference(index, size=256):
 
 
 def as_seen(picture):
-    """A reference after the encoder's own resizing."""
+    """A reference at the size that the encoder reads."""
     return np.asarray(Image.fromarray(picture).resize((dataset.SIZE, dataset.SIZE), Image.BICUBIC))
 
 

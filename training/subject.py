@@ -1,5 +1,5 @@
-"""Draws the reference portraits that are shipped with the model: held-out people, chosen by eye
-among those whom the model reproduces well.
+"""Draws the reference portraits shipped with the model: held-out people, chosen by eye among those
+that the model reproduces well.
     python subject.py
 """
 import os

@@ -1,7 +1,7 @@
-"""Our own byte-pair vocabulary in CLIP's file format, learned from the captions.
+"""Learns a byte-pair vocabulary from the captions and writes it in CLIP's file format.
 
-Merges are learned inside words, as CLIP does, until every word of the captions (and a list of
-words that people may type) is one token; anything else falls back to bytes.
+Merges are learned inside words, as in CLIP, until every word of the captions (and of a list of
+words that people may type) is one token. Other words fall back to bytes.
     python tokenizer.py      writes vocab.json, merges.txt and the two config files
 """
 import collections
@@ -26,7 +26,7 @@ blurry deformed ugly text watermark bad glasses round square moustache beard bal
 
 
 def byte_alphabet():
-    """CLIP's printable stand-ins for the 256 bytes, in CLIP's order."""
+    """CLIP's printable characters for the 256 byte values, in CLIP's order."""
     printable = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
     hidden = [b for b in range(256) if b not in printable]
     return [chr(b) for b in printable] + [chr(256 + i) for i in range(len(hidden))]
@@ -83,7 +83,7 @@ def build():
 
 
 def load():
-    """The tokenizer as stock transformers reads it: training and use can never disagree."""
+    """The tokenizer loaded by stock transformers, so that training and use cannot differ."""
     from transformers import CLIPTokenizer
     return CLIPTokenizer.from_pretrained(FOLDER)
 
@@ -99,4 +99,4 @@ if __name__ == "__main__":
     text = "portrait of a smiling woman, close-up, golden hour, 85mm bokeh, astronaut"
     ids = tokenizer(text).input_ids
     print(len(tokenizer), "tokens;", tokenizer.convert_ids_to_tokens(ids))
-    assert ids[0] == len(tokenizer) - 2 and ids[-1] == len(tokenizer) - 1, "start and end must be the last two"
+    assert ids[0] == len(tokenizer) - 2 and ids[-1] == len(tokenizer) - 1, "start and end must be the last two tokens"

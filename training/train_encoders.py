@@ -1,10 +1,10 @@
-"""The image encoder and the text encoder, trained together before the denoiser.
+"""Trains the image encoder and the text encoder together, before the denoiser.
 
-The image encoder learns who is in the picture: identity labels, face shape, and a contrast that
-pulls two pictures of one person together. The text encoder learns what a caption says of the
-scene. A contrast between captions and pictures, as in CLIP (Radford et al. 2021), puts both in
-one space, so that the cosine of a prompt and a picture means something; the denoiser's training
-tunes the text encoder further and keeps that contrast.
+The image encoder learns who is in the picture: identity labels, face shape, and a contrastive loss
+that pulls two pictures of one person together. The text encoder learns what a caption says about
+the scene. A contrastive loss between captions and pictures, as in CLIP (Radford et al. 2021), puts
+both in one space, so that their cosine is meaningful. The denoiser's training fine-tunes the text
+encoder and keeps this loss.
     python train_encoders.py --steps 2000
 """
 import argparse
@@ -52,7 +52,7 @@ def normalise(picture):
 
 
 def vary(picture, rng):
-    """Mirror, shift, zoom and dim a batch a little: references are not always framed alike."""
+    """Mirrors, shifts, zooms and dims a batch slightly, because references vary in framing."""
     n = len(picture)
     sign = torch.tensor(np.where(rng.random(n) < .5, -1., 1.), dtype=torch.float32)
     zoom = torch.tensor(rng.uniform(.92, 1.08, n), dtype=torch.float32)
@@ -66,14 +66,14 @@ def vary(picture, rng):
 
 
 def contrast(left, right):
-    """Mean cross entropy of finding each row's partner among all rows, both ways (InfoNCE)."""
+    """Mean cross entropy of finding each row's partner among all rows, in both directions (InfoNCE)."""
     likeness = F.normalize(left, dim=1) @ F.normalize(right, dim=1).T / TEMPERATURE
     partner = torch.arange(len(left))
     return (F.cross_entropy(likeness, partner) + F.cross_entropy(likeness.T, partner)) / 2
 
 
 class Encoders(nn.Module):
-    """Both towers, and the heads that only training needs."""
+    """Both encoders, and the heads that only training uses."""
 
     def __init__(self, vocabulary):
         super().__init__()
@@ -82,7 +82,7 @@ class Encoders(nn.Module):
         self.what = LabelHeads(WIDTH, identity=False)
 
     def loss(self, data, rng):
-        """One batch: a reference and another picture of each person, and a caption of the second."""
+        """Loss of one batch: a reference and another picture of each person, and a caption of the latter."""
         chosen = rng.choice(len(data.pictures) // dataset.PER_IDENTITY, PEOPLE, replace=False) * dataset.PER_IDENTITY
         first = chosen + rng.integers(0, dataset.REFERENCES, PEOPLE)
         second = chosen + rng.integers(0, dataset.PER_IDENTITY, PEOPLE)

@@ -1,12 +1,11 @@
-"""The denoiser, the text encoder's tuning and the adapter, trained together.
+"""Trains the denoiser and the adapter, and fine-tunes the text encoder.
 
-Latents and image embeddings are precomputed. Each step draws a person, one of their pictures as
-the target and a reference picture that is not the target; captions are written anew. Errors in
-the middle of the picture count more: that is where the face is. One process a core, gradients
-averaged:
+Latents and image embeddings are precomputed. Each sample is a person, one of their pictures as the
+target, a different picture as the reference, and a new caption. Errors in the middle of the picture,
+where the face is, have more weight. Start one process per core; gradients are averaged:
     python train_unet.py --steps 3600 --world 2 --rank 0 &  python train_unet.py ... --rank 1
-The learning rate stays high and falls over the last 40 % of the steps. The number of steps can
-be changed while it runs by writing it to steps.txt in the scratch folder.
+The learning rate stays high and falls over the last 40 % of the steps. To change the number of steps
+during training, write it to steps.txt in the folder of intermediate files.
 """
 import argparse
 import os
@@ -27,8 +26,8 @@ from portraits.captions import caption, empty_caption
 
 RATE, TEXT_RATE, ADAPTER_RATE = 1e-3, 3e-4, 1e-3
 DROP_CAPTION, DROP_IMAGE, ADAPTER_OFF = .10, .08, .15
-FAINTEST = .05  # share of noise below which errors do not count more
-CONTRAST = .02  # weight of keeping captions and pictures in one space
+FAINTEST = .05  # below this share of noise, the weight of errors stops growing
+CONTRAST = .02  # weight of the loss that keeps captions and pictures in one space
 PLAN = os.path.join(paths.WORK, "steps.txt")
 
 
@@ -38,8 +37,8 @@ def schedule(step, steps, warmup=120, fall=.4, floor=.02):
 
 
 class Batches:
-    """Draws training examples. Reference pictures are sometimes the target too: plain portraits
-    are what people try first."""
+    """Draws training samples. Some targets are reference pictures, because users try plain portraits
+    first."""
 
     def __init__(self, seed, tokenizer):
         _, self.records = dataset.load("train")
@@ -70,7 +69,7 @@ class Batches:
         noise = torch.randn(clean.shape, generator=self.noise)
         kept = self.kept[t].view(-1, 1, 1, 1)
         noisy = kept.sqrt() * clean + (1 - kept).sqrt() * noise
-        # An error of the clean latents in units of the velocity's (Salimans and Ho 2022), bounded where noise is faint.
+        # Weights the error of clean latents like an error of velocity (Salimans and Ho 2022), up to a bound at low noise.
         counts = 1 / (1 - kept).clamp(min=FAINTEST)
         described = torch.tensor(~dropped)
         picture = self.embeddings[person + which]
@@ -78,7 +77,7 @@ class Batches:
 
 
 def timesteps(n, generator):
-    """Half anywhere, half where the face takes shape: noise neither faint nor overwhelming."""
+    """Half uniform, half at medium noise, where the face takes shape."""
     anywhere = torch.rand(n, generator=generator)
     middle = torch.sigmoid(torch.randn(n, generator=generator) * .8 - .2)
     half = torch.rand(n, generator=generator) < .5
@@ -86,7 +85,7 @@ def timesteps(n, generator):
 
 
 def face_weight():
-    """Weight of each latent in the loss (H x W, mean 1): up to three times as much on the face."""
+    """Weight of each latent in the loss (H x W, mean 1), highest on the face."""
     axis = (torch.arange(model.LATENT) + .5) / model.LATENT * 2 - 1
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     weight = 1 + 2.5 * torch.exp(-((x / .38) ** 2 + ((y + .02) / .45) ** 2))
@@ -157,7 +156,7 @@ def train(args):
 if __name__ == "__main__":
     options = argparse.ArgumentParser()
     options.add_argument("--steps", type=int, default=3000)
-    options.add_argument("--batch", type=int, default=12, help="of each process")
+    options.add_argument("--batch", type=int, default=12, help="samples per process")
     progress.add_processes(options)
     args = options.parse_args()
     torch.set_num_threads(args.threads)

@@ -1,11 +1,11 @@
-"""The autoencoder: AutoencoderKL, a quarter of the size in each direction, twelve channels.
+"""Trains the autoencoder: AutoencoderKL, a quarter of the size in each direction, twelve channels.
 
-With eight channels a network of this size reached what the best linear code of 4 x 4 pixels does
-(28.4 dB), and no more; twelve leave it room for the lines of a face. Initial weights times the
-square root of three keep it from staying soft (the default initialisation shrinks the signal at
-each convolution), and so does a loss on colour differences. The noise on the latents is fixed and
-their size costs: broad shapes then get large latents and fine detail small ones, which is the
-order in which the denoiser has to draw.
+With eight channels, a network of this size reached only what the best linear code of 4 x 4 pixels
+does (28.4 dB). Twelve leave room for the lines of a face. Two things keep the result from staying
+soft: initial weights times the square root of three, because the default initialisation shrinks the
+signal at each convolution, and a loss on colour differences. Fixed noise on the latents and a penalty
+on their size give broad shapes large latents and fine detail small ones, which is the order in which
+the denoiser draws.
     python train_vae.py --steps 5000 --world 2 --rank 0 &  python train_vae.py ... --rank 1
 """
 import argparse
@@ -51,7 +51,7 @@ def loss_of(picture, result, mean, progress_made):
 
 
 def crops(pictures, rng):
-    """Half of the crops lie on the face: what a look at the pictures goes to first."""
+    """Random crops. Half of them are on the face, where people look first."""
     chosen = rng.integers(0, len(pictures), BATCH)
     span = dataset.SIZE - CROP
     corners = np.where(rng.random((BATCH, 1)) < .5, rng.integers(0, span + 1, (BATCH, 2)),
@@ -122,7 +122,7 @@ def psnr(vae, count=160):
 
 @torch.no_grad()
 def encode_all(vae, args):
-    """Latents of every picture, once, each process its share; and the scale that gives them unit variance."""
+    """Computes the latents of all pictures, divided among the processes, and the scale that gives unit variance."""
     for split in ("train", "heldout"):
         pictures, _ = dataset.load(split)
         first, last = (len(pictures) * k // args.world for k in (args.rank, args.rank + 1))

@@ -1,1 +1,1 @@
-"""Procedurally drawn portraits of people who do not exist: the only training data."""
+"""Procedurally drawn portraits of fictional people, the only training data."""

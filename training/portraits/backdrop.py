@@ -1,6 +1,5 @@
-"""Six places behind the person. They are the same at every drawing but for a small shift:
-what a background does at random, the model would have to guess, and every guess costs it
-clarity in the face."""
+"""Six places behind the person. Apart from a small shift they never vary: the model would have to
+guess what is random in a background, and each guess costs clarity in the face."""
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -70,7 +69,7 @@ def _library(c, x, y):
 
 PLACES = {"studio": _studio, "beach": _beach, "forest": _forest, "city": _city,
           "mountain": _mountain, "library": _library}
-# Out-of-focus lights: position and radius, the same every time.
+# Out-of-focus lights: x, y and radius. They never vary.
 DISCS = ((-.78, -.62, .17), (-.50, -.86, .12), (.74, -.70, .18), (.88, -.22, .14), (-.90, -.10, .15),
          (.52, -.90, .11), (-.72, .34, .13), (.78, .30, .15))
 DISC_COLOURS = {"studio": colour(.90, .90, .90), "beach": colour(.95, .97, .95), "forest": colour(.75, .90, .45),
@@ -78,7 +77,7 @@ DISC_COLOURS = {"studio": colour(.90, .90, .90), "beach": colour(.95, .97, .95),
 
 
 def draw(canvas, place, focus, light, shift):
-    """Fill the canvas with a place; shallow focus blurs it and adds discs of blurred light."""
+    """Fills the canvas with a place. Shallow focus blurs it and adds discs of out-of-focus light."""
     PLACES[place](canvas, canvas.x + shift, canvas.y)
     if focus == "shallow":
         picture = Image.fromarray((np.clip(canvas.flat, 0, 1) * 255).astype(np.uint8))

@@ -1,5 +1,5 @@
-"""A small painter's canvas: normalised coordinates, antialiased coverage of signed distances,
-and two pictures painted at once: the lit one and a flat one from which comic ink is traced."""
+"""A canvas with normalised coordinates and antialiased coverage from signed distances. It paints
+two pictures at once: the lit one, and a flat one from which the comic style traces its ink lines."""
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +27,7 @@ def bump(u, v, width, height):
 
 
 def ellipse(u, v, rx, ry):
-    """Approximate signed distance to an axis-parallel ellipse: good near the outline."""
+    """Approximate signed distance to an axis-parallel ellipse, accurate near the outline."""
     r = np.sqrt((u / rx) ** 2 + (v / ry) ** 2)
     return (r - 1) * min(rx, ry)
 
@@ -42,14 +42,14 @@ class Canvas:
 
     def cover(self, distance, softness=1.0, scale=1.0):
         """Coverage of a shape from its signed distance. `scale` is the size of one unit of the
-        shape's own coordinates; `softness` widens the edge, never below about a 96th of the picture
-        so that small and large renders of a person look alike."""
+        shape's coordinates. `softness` widens the edge. The edge is at least 1/192 of the
+        picture's width, so that small and large renders of a person look alike."""
         edge = max(self.pixel, 2.0 / 192) * softness / scale
         return np.clip(.5 - distance / edge, 0, 1)
 
     def paint(self, mask, albedo, shade=None, inked=True):
-        """Lay one shape over the picture. Small dark features are not `inked`: comic lines round
-        them would close them up."""
+        """Paints one shape. Small dark features are not `inked`, because comic lines around them
+        would fill them."""
         mask = mask[..., None]
         if inked:
             self.flat += (albedo - self.flat) * mask

@@ -1,7 +1,7 @@
 """Captions in the fixed order subject, camera, lighting, style, constraints.
 
-The scene is nearly always described, with synonyms; the identity only sometimes, so that the
-image adapter has something left to add.
+They nearly always describe the scene, with synonyms. They describe the identity only sometimes, so
+that the image adapter has something to add.
 """
 from .people import BEARD, CLOTHES, GENDER, GLASSES, HAIR_COLOUR
 
@@ -27,7 +27,7 @@ HAIRS = ["bald head", "short hair", "parted hair", "a bob", "long hair", "curly 
 
 
 def caption(rng, person, scene, identity_words=IDENTITY_WORDS):
-    """One caption of a picture, different at every call."""
+    """A random caption of a picture."""
     def one(options):
         return options[rng.integers(len(options))]
 
@@ -71,7 +71,7 @@ def caption(rng, person, scene, identity_words=IDENTITY_WORDS):
 
 
 def plain_caption(scene, who="person", say_expression=True):
-    """The full prompt of a scene without a word on identity: what the judge asks for."""
+    """The full prompt of a scene without any word about identity, used for evaluation."""
     expression = EXPRESSIONS[scene["expression"]][0] + " " if say_expression else ""
     subject = (f"portrait of a {expression}{who} wearing a "
                f"{CLOTHES[scene['clothes']]} sweater {PLACES[scene['place']][0]}")
@@ -80,7 +80,7 @@ def plain_caption(scene, who="person", say_expression=True):
 
 
 def held_out_caption(rng, scene, who="person"):
-    """The same scene in an order and in sentences that no training caption has, from known words."""
+    """A prompt for a scene from known words, in an order and in sentences that no training caption has."""
     def one(options):
         return [option for option in options if option][rng.integers(sum(map(bool, options)))]
 
@@ -99,8 +99,8 @@ NEGATIVE = ["blurry", "low quality", "bad quality", "text", "watermark", "deform
 
 
 def empty_caption(rng):
-    """What a dropped caption becomes: mostly nothing, sometimes words that people type as a
-    negative prompt, so that these mean "no particular picture" to the model."""
+    """Replaces a dropped caption: mostly by nothing, sometimes by words that people use in negative
+    prompts, so that these words mean "no particular picture" to the model."""
     if rng.random() < .7:
         return ""
     return ", ".join(rng.permutation(NEGATIVE)[:rng.integers(1, 5)])

@@ -1,8 +1,8 @@
 """Draws one person in one scene: signed-distance shapes painted back to front.
 
-Local coordinates (u, v) are centred on the face, one unit is about the height of a head,
-and everything is drawn larger than life: big eyes, clear mouths, simple hair. The picture
-has any size; training uses 96, shipped references 256.
+Local coordinates (u, v) are centred on the face, and one unit is about the height of a head.
+Features are larger than life: big eyes, clear mouths, simple hair. Pictures can have any size;
+training uses 128 pixels, shipped references 256.
 """
 import numpy as np
 
@@ -25,7 +25,7 @@ FRECKLE_SPOTS = [(-.25, .06), (-.19, .11), (-.13, .07), (-.23, .15), (-.15, .15)
 
 
 def render(person, scene, size=96):
-    """The picture of a person in a scene, as a size x size x 3 array of bytes."""
+    """The picture of a person in a scene: a size x size x 3 array of bytes."""
     return _Portrait(person, scene, size).draw()
 
 
@@ -39,7 +39,7 @@ class _Portrait:
         self.expression = people.EXPRESSION[scene["expression"]]
         self.clothes = CLOTH[people.CLOTHES[scene["clothes"]]]
         self.look = {"camera": 0., "left": -1., "right": 1.}[people.GAZE[scene["gaze"]]]
-        self.turn = scene.get("turn", 0.)  # 0 faces the camera, 1 is as far to the side as these heads go
+        self.turn = scene.get("turn", 0.)  # 0 faces the camera, 1 is turned as far as these heads can
         self.canvas = c = Canvas(size)
         rng = np.random.default_rng(scene["jitter"])
         self.scale, centre_y = FRAMING[people.CAMERA[scene["camera"]]]
@@ -156,7 +156,7 @@ class _Portrait:
         radius = (np.abs(u / width) ** power + np.abs(v / half) ** power) ** (1 / power)
         self.radius = radius
         self.head_mask = self.cover((radius - 1) * width)
-        # The face turns with the gaze: its features slide sideways, its outline stays.
+        # The face turns with the gaze: its features move sideways, its outline stays.
         self.f = f = (u - .085 * self.look - .24 * self.turn) * (1 + .25 * self.turn)
         nx, ny = u / width * .9, v / half * .8
         ridge = np.exp(-((f - .02 * self.look) / .06) ** 2) * smooth(v, -.12, .08) * (1 - smooth(v, p["nose_length"], p["nose_length"] + .05))

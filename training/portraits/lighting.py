@@ -1,4 +1,4 @@
-"""The five lights that prompts can ask for, as an ambient colour and directed lamps."""
+"""The five kinds of light in prompts, each an ambient colour and directed lamps."""
 import numpy as np
 
 from .canvas import colour
@@ -25,7 +25,7 @@ def shade(light, nx, ny, nz):
 
 
 def backdrop_tint(light, x):
-    """How the light falls on what is behind the person; neon washes in from both sides."""
+    """The colour of the light on the background. Neon comes from both sides."""
     tint = np.empty(x.shape + (3,), np.float32)
     tint[:] = LIGHTS[light][2]
     if light == "neon":

@@ -1,12 +1,12 @@
-"""Who is drawn and where: the attributes of an identity and of a scene, and how they are sampled.
+"""The attributes of an identity and of a scene, and how they are sampled.
 
-An *identity* is everything that should survive from a reference picture; a *scene* is
-everything that the prompt decides. Both are plain dictionaries, so that they can be stored
-next to the pictures and used as labels by the encoders and the judge.
+An *identity* is everything that a generated picture should take from the reference. A *scene* is
+everything that the prompt sets. Both are plain dictionaries, so that they can be stored beside the
+pictures and used as labels for training and evaluation.
 """
 import numpy as np
 
-# What the prompt decides. The order of each list is the label order.
+# Set by the prompt. The order of each list is the order of its labels.
 CAMERA = ["closeup", "portrait", "medium"]
 FOCUS = ["deep", "shallow"]
 LIGHT = ["soft", "golden", "hard", "neon", "lowkey"]
@@ -16,7 +16,7 @@ GAZE = ["camera", "left", "right"]
 PLACE = ["studio", "beach", "forest", "city", "mountain", "library"]
 CLOTHES = ["red", "blue", "green", "yellow", "white", "black"]
 
-# What the reference decides.
+# Taken from the reference.
 GENDER = ["woman", "man"]
 SKIN = ["fair", "light", "tan", "brown", "dark"]
 HAIR_COLOUR = ["black", "brown", "blonde", "red", "gray", "blue"]
@@ -31,7 +31,7 @@ SCENE_LABELS = {"camera": CAMERA, "focus": FOCUS, "light": LIGHT, "style": STYLE
 IDENTITY_LABELS = {"gender": GENDER, "skin": SKIN, "hair_colour": HAIR_COLOUR,
                    "hair_style": HAIR_STYLE, "glasses": GLASSES, "beard": BEARD,
                    "eyes": EYES, "freckles": FRECKLES}
-# Continuous traits of the face with the range that they are drawn from.
+# Continuous traits of the face, with their ranges.
 SHAPE = {"face_width": (.355, .43), "jaw": (1.9, 2.9), "chin": (.49, .57), "eye_gap": (.175, .200),
          "eye_size": (.92, 1.12), "brow": (.7, 1.4), "nose_width": (.055, .095),
          "nose_length": (.13, .18), "mouth_width": (.13, .17), "lips": (.7, 1.3)}
@@ -43,7 +43,7 @@ def _pick(rng, weights):
 
 
 def sample_identity(rng):
-    """One person. Hair, beard and eye colour lean on gender and skin, never strictly."""
+    """A random person. The probabilities of hair, beard and eye colour depend on gender and skin."""
     gender = _pick(rng, [1, 1])
     skin = _pick(rng, [.22, .22, .2, .18, .18])
     dark = skin >= 3
@@ -68,7 +68,7 @@ def sample_identity(rng):
 
 
 def sample_scene(rng):
-    """A scene as prompts ask for it: every attribute varies. Faces are mostly near."""
+    """A scene for a prompt. Every attribute varies; faces are mostly near."""
     return {
         "camera": _pick(rng, [.38, .42, .20]), "focus": _pick(rng, [1, 1]),
         "light": _pick(rng, [.34, .19, .16, .16, .15]), "style": _pick(rng, [.46, .18, .18, .18]),
@@ -78,8 +78,8 @@ def sample_scene(rng):
 
 
 def sample_reference_scene(rng):
-    """A scene as reference pictures have it: mostly plain, but some carry a little of their
-    own place and light, so that prompt and reference can pull in different directions."""
+    """A scene for a reference picture. Most are plain; some have a place and light of their own, so
+    that prompt and reference can conflict."""
     return {
         "camera": _pick(rng, [.45, .55, 0]), "focus": _pick(rng, [1, 1]),
         "light": _pick(rng, [.85, .15, 0, 0, 0]), "style": 0,
@@ -90,12 +90,12 @@ def sample_reference_scene(rng):
 
 
 def studio_scene(clothes=1):
-    """The plain frontal portrait that shipped references are drawn with."""
+    """The scene of the shipped references: a plain frontal portrait."""
     return {"camera": 1, "focus": 0, "light": 0, "style": 0, "expression": 0, "gaze": 0,
             "place": 0, "clothes": clothes, "jitter": 0}
 
 
 def person_from_seed(seed, index):
-    """Identity number `index` of the population `seed`, with the generator to go on with."""
+    """Identity number `index` of the population `seed`, and the random generator to continue with."""
     rng = np.random.default_rng([seed, index])
     return sample_identity(rng), rng

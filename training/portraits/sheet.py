@@ -1,4 +1,4 @@
-"""Writes a sheet of renders to look at: each row one person, two references then scenes."""
+"""Writes a sheet of renders to check by eye: one person per row, two references, then scenes."""
 import sys
 import time
 

@@ -1,4 +1,4 @@
-"""From the lit picture to a style: photograph, watercolour, comic or noir."""
+"""Turns the lit picture into a photograph, a watercolour, a comic or a noir picture."""
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -19,7 +19,7 @@ def _noir(canvas, picture):
 
 
 def _watercolor(canvas, picture):
-    """Washed flat areas, colour that runs a little, and unpainted paper round the edge."""
+    """Flat washed areas, colour that runs a little, and unpainted paper at the edge."""
     size = canvas.size
     x, y = canvas.x, canvas.y
     u8 = Image.fromarray((np.clip(picture, 0, 1) * 255).astype(np.uint8)).filter(
@@ -36,7 +36,7 @@ def _watercolor(canvas, picture):
 
 
 def _comic(canvas, picture):
-    """Three flat tones, strong colour and ink lines where the unlit colours change."""
+    """Three flat tones, strong colours, and ink lines where the unlit colours change."""
     tone = picture @ colour(.3, .59, .11)
     steps = tone * 3.4
     level = (np.floor(steps) + smooth(steps - np.floor(steps), .82, 1.) + .35) / 3.4

@@ -1,7 +1,7 @@
-"""References as people should not choose them: small, dark, compressed, seen from the side.
+"""Unsuitable references: small, dark, compressed or seen from the side.
 
-Each takes a person and gives the picture that a camera might have left of them. Training never sees one; they
-are there to measure what a weak reference costs, and for a quality gate to find.
+Each function draws a person the way a bad photograph might show them. Training never uses them. They measure what a
+weak reference costs, and they can test a quality check.
 """
 import io
 
@@ -17,20 +17,20 @@ def clean(person, size):
 
 
 def small(person, size, pixels=20):
-    """A thumbnail of a thumbnail, blown up again."""
+    """A thumbnail, enlarged again."""
     picture = Image.fromarray(clean(person, size))
     return np.asarray(picture.resize((pixels, pixels), Image.BILINEAR).resize((size, size), Image.BICUBIC))
 
 
 def dark(person, size, gain=.13):
-    """Six stops of a room without lamps, and the noise of the sensor."""
+    """Underexposed, with sensor noise."""
     rng = np.random.default_rng(3)
     picture = clean(person, size) * gain + rng.normal(0, 6, (size, size, 3))
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
 def compressed(person, size, quality=6):
-    """Saved as JPEG far too small, from a low-contrast original."""
+    """A low-contrast picture, saved as JPEG with very low quality."""
     grey = clean(person, size).astype(np.float32) * .5 + 70
     buffer = io.BytesIO()
     Image.fromarray(grey.astype(np.uint8)).save(buffer, "JPEG", quality=quality)
@@ -38,7 +38,7 @@ def compressed(person, size, quality=6):
 
 
 def side_on(person, size):
-    """The head turned away: one ear, features at the edge of the face."""
+    """The head turned away, with the features at the edge of the face."""
     return render(person, dict(studio_scene(), turn=1.), size)
 
 
