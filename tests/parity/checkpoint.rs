@@ -1,4 +1,4 @@
-//! The tiny checkpoints and adapters, loaded with the library's own loaders.
+//! The tiny checkpoints and adapters, loaded with the library's loaders.
 
 use candle_core::{DType, Device, Tensor};
 use pentimento::diffusion::adapter::Adapter;
@@ -40,7 +40,7 @@ impl Checkpoint {
         }
     }
 
-    /// The states of each prompt, one row each.
+    /// The text states of the prompts, one row each: [prompts, tokens, width].
     pub fn text(&self, prompts: &[&str]) -> Tensor {
         let rows = prompts.iter().map(|prompt| {
             let ids = self.tokenizer.encode(prompt).unwrap().ids;
@@ -55,7 +55,7 @@ pub fn tokenizer(name: &str) -> Tokenizer {
     Tokenizer::load(&Files::on_disk(data().join(name)).folder("tokenizer")).unwrap()
 }
 
-/// A folder of adapters with the image encoder they share.
+/// A folder of adapters and the image encoder that they share.
 pub struct AdapterFolder {
     files: Files,
     pub encoder: ImageEncoder,

@@ -1,8 +1,8 @@
-//! Parity with diffusers, joint by joint: see README.md beside this file.
+//! Compares each stage of the pipeline, and whole generations, with diffusers. See README.md in this folder.
 
 mod checkpoint;
+mod comparison;
 mod golden;
-mod verdict;
 
 mod decoder;
 mod noise;

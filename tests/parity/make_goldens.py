@@ -1,7 +1,7 @@
-"""Writes `data/`: tiny random checkpoints, adapters, pictures, and what diffusers makes of them.
+"""Writes `data/`: tiny random checkpoints, adapters, pictures, and diffusers' results for them.
 
-Run it anywhere with the versions in requirements.txt; it needs no network and no GPU. The same
-versions on the same kind of CPU give the same bytes.
+It needs the versions in requirements.txt, but no network and no GPU. The same versions on the same
+kind of CPU give the same bytes.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def save(folder: Path, name: str, goldens: tuple[dict, dict]) -> None:
     tensors, facts = goldens
     save_file(tensors, folder / f"{name}.safetensors")
     text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-    # One case a line: readable, and kind to diffs.
+    # One case per line, for readable diffs.
     text = text.replace('},{"', '},\n{"')
     (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     print(f"{name}: {len(tensors)} tensors")

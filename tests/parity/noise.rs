@@ -1,10 +1,10 @@
-//! Seeds: the same numbers as `torch.randn` from `torch.Generator("cpu")`.
+//! Noise from seeds, compared with `torch.randn` and `torch.Generator("cpu")`.
 
 use pentimento::diffusion::noise::Generator;
 use serde::Deserialize;
 
+use crate::comparison::{Comparison, values};
 use crate::golden::Golden;
-use crate::verdict::{Verdict, values};
 
 #[derive(Deserialize)]
 struct Facts {
@@ -16,14 +16,14 @@ struct Case {
     tensor: String,
     seed: String,
     counts: Vec<usize>,
-    /// A new generator for each count, or one for all.
+    /// Whether each count has a new generator, or all share one.
     fresh: bool,
 }
 
 #[test]
-fn noise_of_a_seed_is_that_of_torch() {
+fn noise_matches_torch() {
     let golden = Golden::<Facts>::load("noise");
-    let mut verdict = Verdict::on("noise");
+    let mut comparison = Comparison::of("noise");
     for case in &golden.facts.cases {
         let seed: u64 = case.seed.parse().unwrap();
         let expected = values(golden.tensor(&case.tensor));
@@ -35,10 +35,10 @@ fn noise_of_a_seed_is_that_of_torch() {
             }
             let drawn: Vec<f64> = generator.randn(count).into_iter().map(f64::from).collect();
             let label = format!("{}, {count} values at {begin}", case.tensor);
-            verdict.values(&label, &drawn, &expected[begin..begin + count]);
+            comparison.values(&label, &drawn, &expected[begin..begin + count]);
             begin += count;
         }
         assert_eq!(begin, expected.len());
     }
-    verdict.finish();
+    comparison.finish();
 }

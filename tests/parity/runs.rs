@@ -1,4 +1,4 @@
-//! Whole generations: the latents after each step, and the pictures that the pipeline gives.
+//! Whole generations: the latents after each step, and the pictures of the pipeline.
 
 use candle_core::{Device, Tensor};
 use image::RgbImage;
@@ -13,9 +13,9 @@ use pentimento::studio::settings::{AdapterScale, Sampler, Settings};
 use serde::Deserialize;
 
 use crate::checkpoint::{self, AdapterFolder, Checkpoint};
+use crate::comparison::Comparison;
 use crate::golden::{self, Golden, data};
 use crate::unet::Scale;
-use crate::verdict::Verdict;
 
 #[derive(Deserialize)]
 struct Facts {
@@ -35,7 +35,7 @@ struct Case {
     steps: usize,
     guidance: f64,
     scale: Scale,
-    /// The adapter is on from the first share of the steps to the second.
+    /// The adapter is on between these two shares of the steps.
     active: [f64; 2],
     prompt: String,
     negative: Option<String>,
@@ -96,40 +96,40 @@ impl Case {
 }
 
 #[test]
-fn latents_after_each_step_are_the_same_sd1() {
+fn latents_after_each_step_match_sd1() {
     compare_latents("sd1", "latents, sd1");
 }
 
 #[test]
-fn latents_after_each_step_are_the_same_vpred() {
+fn latents_after_each_step_match_vpred() {
     compare_latents("vpred", "latents, vpred");
 }
 
 #[test]
-fn pictures_of_the_pipeline_are_the_same_sd1() {
+fn pictures_match_sd1() {
     compare_pictures("sd1", "pictures, sd1");
 }
 
 #[test]
-fn pictures_of_the_pipeline_are_the_same_vpred() {
+fn pictures_match_vpred() {
     compare_pictures("vpred", "pictures, vpred");
 }
 
-/// From the components, so that the latents between the steps can be seen.
+/// Runs the components directly instead of the pipeline, to see the latents between the steps.
 fn compare_latents(name: &str, what: &'static str) {
     let golden = Golden::<Facts>::load(&format!("{name}-runs"));
     let checkpoint = Checkpoint::load(name);
     let folder = AdapterFolder::load(name);
-    let mut verdict = Verdict::on(what);
+    let mut comparison = Comparison::of(what);
     for case in &golden.facts.cases {
         let latents = denoise(&checkpoint, &folder, case);
         let expected = golden.tensor(&format!("{}.latents", case.tensor));
         for (index, latents) in latents.iter().enumerate() {
             let label = format!("{} after step {index}", case.label(name));
-            verdict.tensor(&label, latents, &expected.get(index).unwrap());
+            comparison.tensor(&label, latents, &expected.get(index).unwrap());
         }
     }
-    verdict.finish();
+    comparison.finish();
 }
 
 fn denoise(checkpoint: &Checkpoint, folder: &AdapterFolder, case: &Case) -> Vec<Tensor> {
@@ -187,38 +187,38 @@ fn guide(output: &Tensor, guidance: f64) -> candle_core::Result<Tensor> {
 
 fn compare_pictures(name: &str, what: &'static str) {
     let golden = Golden::<Facts>::load(&format!("{name}-runs"));
-    let mut verdict = Verdict::on(what);
+    let mut comparison = Comparison::of(what);
     for kind in [None].into_iter().chain(checkpoint::ADAPTERS.map(Some)) {
         let pipeline = pipeline(name, kind);
         for case in golden.facts.cases.iter().filter(|case| case.adapter.as_deref() == kind) {
             let expected = golden.tensor(&format!("{}.pictures", case.tensor));
-            // One after the other or all at once, the pictures are the same.
+            // The batch size must not change the pictures.
             for batch in if case.seeds.len() > 1 { vec![1, case.seeds.len()] } else { vec![1] } {
                 let label = format!("{}, batches of {batch}", case.label(name));
                 let made = match pipeline.generate(&case.request(batch), &mut Unobserved) {
                     Ok(made) => made,
                     Err(error) => {
-                        verdict.fail(&label, &error.to_string());
+                        comparison.fail(&label, &error.to_string());
                         continue;
                     }
                 };
                 let seeds: Vec<u64> = made.outputs.iter().map(|output| output.seed).collect();
-                verdict.equal(&format!("{label}, seeds"), &seeds, &case.seeds());
+                comparison.equal(&format!("{label}, seeds"), &seeds, &case.seeds());
                 for (row, output) in made.outputs.iter().enumerate() {
                     let expected = expected.get(row).unwrap();
-                    compare_picture(&label, &output.picture, &expected, &mut verdict);
+                    compare_picture(&label, &output.picture, &expected, &mut comparison);
                 }
             }
         }
     }
-    verdict.finish();
+    comparison.finish();
 }
 
-fn compare_picture(label: &str, found: &RgbImage, expected: &Tensor, verdict: &mut Verdict) {
+fn compare_picture(label: &str, found: &RgbImage, expected: &Tensor, comparison: &mut Comparison) {
     let (height, width, _) = expected.dims3().unwrap();
     let size = (found.width() as usize, found.height() as usize);
-    verdict.equal(&format!("{label}, size"), &size, &(width, height));
-    verdict.picture(label, found.as_raw(), &expected.flatten_all().unwrap().to_vec1::<u8>().unwrap());
+    comparison.equal(&format!("{label}, size"), &size, &(width, height));
+    comparison.picture(label, found.as_raw(), &expected.flatten_all().unwrap().to_vec1::<u8>().unwrap());
 }
 
 fn pipeline(name: &str, adapter: Option<&str>) -> Pipeline {
@@ -231,9 +231,9 @@ fn pipeline(name: &str, adapter: Option<&str>) -> Pipeline {
     Pipeline::load(&model, &Compute::cpu(), &mut Unobserved).unwrap()
 }
 
-/// A weight of 0 is no adapter at all: the golden of scale 0 says so too.
+/// The golden for scale 0 agrees with diffusers; this compares it with a pipeline that has no adapter.
 #[test]
-fn scale_zero_gives_the_picture_without_adapter() {
+fn scale_zero_equals_no_adapter() {
     for name in checkpoint::NAMES {
         let golden = Golden::<Facts>::load(&format!("{name}-runs"));
         let case = golden.facts.cases.iter().find(|case| case.label == "scale 0.0").unwrap();

@@ -1,4 +1,4 @@
-//! Samplers alone, against a stand-in for the UNet.
+//! Trajectories of all schedulers, with a stand-in for the UNet.
 
 use candle_core::{Device, Tensor};
 use pentimento::diffusion::noise::Generator;
@@ -6,8 +6,8 @@ use pentimento::diffusion::scheduler::{self, Scheduler, SchedulerConfig};
 use pentimento::studio::settings::Sampler;
 use serde::Deserialize;
 
+use crate::comparison::{Comparison, values};
 use crate::golden::Golden;
-use crate::verdict::{Verdict, values};
 
 #[derive(Deserialize)]
 struct Facts {
@@ -34,49 +34,49 @@ macro_rules! samplers {
     ($($test:ident: $name:literal,)*) => { $(
         #[test]
         fn $test() {
-            follow_diffusers($name, stringify!($test));
+            compare_trajectories($name, stringify!($test));
         }
     )* };
 }
 
 samplers! {
-    ddim_follows_diffusers: "ddim",
-    euler_follows_diffusers: "euler",
-    euler_ancestral_follows_diffusers: "euler-a",
-    dpmpp_2m_follows_diffusers: "dpmpp-2m",
-    unipc_follows_diffusers: "unipc",
-    lcm_follows_diffusers: "lcm",
-    pndm_follows_diffusers: "pndm",
+    ddim_matches: "ddim",
+    euler_matches: "euler",
+    euler_ancestral_matches: "euler-a",
+    dpmpp_2m_matches: "dpmpp-2m",
+    unipc_matches: "unipc",
+    lcm_matches: "lcm",
+    pndm_matches: "pndm",
 }
 
-fn follow_diffusers(name: &str, what: &'static str) {
+fn compare_trajectories(name: &str, what: &'static str) {
     let golden = Golden::<Facts>::load("samplers");
     let sampler: Sampler = name.parse().unwrap();
-    let mut verdict = Verdict::on(what);
+    let mut comparison = Comparison::of(what);
     for case in golden.facts.cases.iter().filter(|case| case.sampler == name) {
         let config = &golden.facts.configs[case.config];
         let label = format!("{} ({}, {} steps, karras {:?})", case.tensor, case.label, case.steps, case.karras);
         let config = match SchedulerConfig::from_json(&config.to_string()) {
             Ok(config) => config,
             Err(error) => {
-                verdict.fail(&label, &format!("the config is refused: {error}"));
+                comparison.fail(&label, &format!("the configuration was rejected: {error}"));
                 continue;
             }
         };
         let mut scheduler = match scheduler::build(sampler, &config, case.steps, case.karras) {
             Ok(scheduler) => scheduler,
             Err(error) => {
-                verdict.fail(&label, &format!("the sampler cannot be built: {error}"));
+                comparison.fail(&label, &format!("the scheduler was rejected: {error}"));
                 continue;
             }
         };
-        verdict.values(&format!("{label}, timesteps"), scheduler.timesteps(), &case.timesteps);
-        verdict.values(&format!("{label}, sigma"), &[scheduler.init_noise_sigma()], &[case.init_noise_sigma]);
+        comparison.values(&format!("{label}, timesteps"), scheduler.timesteps(), &case.timesteps);
+        comparison.values(&format!("{label}, sigma"), &[scheduler.init_noise_sigma()], &[case.init_noise_sigma]);
         if scheduler.timesteps().len() == case.timesteps.len() {
-            compare_trajectory(&label, scheduler.as_mut(), case, golden.tensor(&case.tensor), &mut verdict);
+            compare_trajectory(&label, scheduler.as_mut(), case, golden.tensor(&case.tensor), &mut comparison);
         }
     }
-    verdict.finish();
+    comparison.finish();
 }
 
 fn compare_trajectory(
@@ -84,7 +84,7 @@ fn compare_trajectory(
     scheduler: &mut dyn Scheduler,
     case: &Case,
     expected: &Tensor,
-    verdict: &mut Verdict,
+    comparison: &mut Comparison,
 ) {
     let mut generator = Generator::new(case.seed);
     let mut noise = || {
@@ -96,11 +96,11 @@ fn compare_trajectory(
         let input = scheduler.scale_model_input(&sample, index).unwrap();
         let output = stand_in(&input, scheduler.timesteps()[index], &case.prediction_type);
         sample = scheduler.step(&output, index, &sample, &mut noise).unwrap().sample;
-        verdict.tensor(&format!("{label}, after step {index}"), &sample, &expected.get(index).unwrap());
+        comparison.tensor(&format!("{label}, after step {index}"), &sample, &expected.get(index).unwrap());
     }
 }
 
-/// As in `recipe/samplers.py`: a share of the input, and waves over the flat index.
+/// The same function as in `recipe/samplers.py`: a share of the input, plus waves over the flat index.
 fn stand_in(input: &Tensor, timestep: f64, prediction: &str) -> Tensor {
     let gain = if prediction == "epsilon" { 0.9 * timestep / 1000.0 } else { 0.1 };
     let output = values(input).into_iter().enumerate().map(|(index, value)| {

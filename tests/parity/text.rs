@@ -1,11 +1,11 @@
-//! From the prompt to the text states.
+//! From prompts to text states.
 
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 
 use crate::checkpoint::{self, Checkpoint};
+use crate::comparison::Comparison;
 use crate::golden::Golden;
-use crate::verdict::Verdict;
 
 #[derive(Deserialize)]
 struct Facts {
@@ -28,34 +28,34 @@ struct TextCase {
 }
 
 #[test]
-fn prompts_become_the_same_token_ids() {
-    let mut verdict = Verdict::on("token ids");
+fn token_ids_match() {
+    let mut comparison = Comparison::of("token ids");
     for name in checkpoint::NAMES {
         let golden = Golden::<Facts>::load(&format!("{name}-joints"));
         let tokenizer = checkpoint::tokenizer(name);
         for case in &golden.facts.tokens {
             let label = format!("{name}, {:?}", case.prompt.chars().take(40).collect::<String>());
             let tokens = tokenizer.encode(&case.prompt).unwrap();
-            verdict.equal(&label, &tokens.ids, &case.ids);
-            verdict.equal(&format!("{label}, count"), &tokens.count, &case.count);
-            // diffusers decodes the tokens that fell off; ours are the words as they stand in the prompt.
+            comparison.equal(&label, &tokens.ids, &case.ids);
+            comparison.equal(&format!("{label}, count"), &tokens.count, &case.count);
+            // diffusers decodes the dropped tokens. We return the dropped part of the prompt itself.
             let (found, expected) = (tokens.dropped.as_deref(), case.dropped.as_deref());
             let found = match (found, expected) {
-                // Cut in the middle of a character: ours names the whole of it.
+                // If the cut is within a character, our part includes the whole character.
                 (Some(found), Some(expected)) if expected.starts_with(char::REPLACEMENT_CHARACTER) => {
                     Some(&found[found.chars().next().map_or(0, char::len_utf8)..])
                 }
                 _ => found,
             };
-            verdict.equal(&format!("{label}, what fell off"), &found.map(squash), &expected.map(squash));
+            comparison.equal(&format!("{label}, dropped"), &found.map(squash), &expected.map(squash));
         }
     }
-    verdict.finish();
+    comparison.finish();
 }
 
 #[test]
-fn token_ids_become_the_same_text_states() {
-    let mut verdict = Verdict::on("text states");
+fn text_states_match() {
+    let mut comparison = Comparison::of("text states");
     for name in checkpoint::NAMES {
         let golden = Golden::<Facts>::load(&format!("{name}-joints"));
         let checkpoint = Checkpoint::load(name);
@@ -64,13 +64,13 @@ fn token_ids_become_the_same_text_states() {
             let case = golden.facts.tokens.iter().find(|case| case.prompt == text.prompt).unwrap();
             let ids = Tensor::from_slice(&case.ids, (1, length), &Device::Cpu).unwrap();
             let states = checkpoint.text_encoder.forward(&ids).unwrap();
-            verdict.tensor(&format!("{name}, {}", text.tensor), &states, golden.tensor(&text.tensor));
+            comparison.tensor(&format!("{name}, {}", text.tensor), &states, golden.tensor(&text.tensor));
         }
     }
-    verdict.finish();
+    comparison.finish();
 }
 
-/// Without what tokens do not keep: spaces, capitals, and the rest of a character that was cut.
+/// Removes what tokens do not preserve: white space, upper case, and the rest of a cut character.
 fn squash(text: &str) -> String {
     let kept = text.chars().filter(|c| !c.is_whitespace() && *c != char::REPLACEMENT_CHARACTER);
     kept.flat_map(char::to_lowercase).collect()

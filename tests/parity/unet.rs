@@ -1,4 +1,4 @@
-//! One step of the UNet, with and without an adapter.
+//! Single calls of the UNet, with and without an adapter.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use pentimento::studio::settings::AdapterScale;
 use serde::Deserialize;
 
 use crate::checkpoint::{self, AdapterFolder, Checkpoint};
+use crate::comparison::Comparison;
 use crate::golden::Golden;
-use crate::verdict::Verdict;
 
 #[derive(Deserialize)]
 struct Facts {
@@ -41,7 +41,7 @@ struct StepCase {
     scale: Scale,
 }
 
-/// One weight, or weights by the prefix of a block's name.
+/// One adapter scale, or scales by prefixes of block names.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Scale {
@@ -59,8 +59,8 @@ impl Scale {
 }
 
 #[test]
-fn unet_without_adapter_predicts_the_same() {
-    let mut verdict = Verdict::on("UNet without adapter");
+fn unet_output_matches_without_adapter() {
+    let mut comparison = Comparison::of("UNet without adapter");
     for name in checkpoint::NAMES {
         let golden = Golden::<Facts>::load(&format!("{name}-joints"));
         let checkpoint = Checkpoint::load(name);
@@ -71,15 +71,15 @@ fn unet_without_adapter_predicts_the_same() {
             let sample = golden.tensor(&format!("{}.sample", case.tensor));
             let output = checkpoint.unet.forward(sample, case.timestep, &conditioning, &off).unwrap();
             let label = format!("{name}, {} at {}", case.tensor, case.timestep);
-            verdict.tensor(&label, &output, golden.tensor(&format!("{}.output", case.tensor)));
+            comparison.tensor(&label, &output, golden.tensor(&format!("{}.output", case.tensor)));
         }
     }
-    verdict.finish();
+    comparison.finish();
 }
 
 #[test]
-fn unet_with_adapter_predicts_the_same() {
-    let mut verdict = Verdict::on("UNet with adapter");
+fn unet_output_matches_with_adapter() {
+    let mut comparison = Comparison::of("UNet with adapter");
     for name in checkpoint::NAMES {
         let golden = Golden::<Facts>::load(&format!("{name}-joints"));
         let checkpoint = Checkpoint::load(name);
@@ -95,16 +95,16 @@ fn unet_with_adapter_predicts_the_same() {
                 let sample: &Tensor = golden.tensor(&format!("{}.sample", step.tensor));
                 let output = unet.forward(sample, step.timestep, &conditioning, &scales).unwrap();
                 let label = format!("{name}, {}, scale {:?}", step.tensor, step.scale);
-                verdict.tensor(&label, &output, golden.tensor(&format!("{}.output", step.tensor)));
+                comparison.tensor(&label, &output, golden.tensor(&format!("{}.output", step.tensor)));
             }
         }
     }
-    verdict.finish();
+    comparison.finish();
 }
 
 #[test]
-fn adapter_layers_have_the_numbers_of_the_cross_attentions() {
-    let mut verdict = Verdict::on("numbers of adapter layers");
+fn adapter_layer_numbers_match() {
+    let mut comparison = Comparison::of("numbers of adapter layers");
     for name in checkpoint::NAMES {
         let golden = Golden::<Facts>::load(&format!("{name}-joints"));
         let unet = Checkpoint::load(name).unet;
@@ -112,11 +112,11 @@ fn adapter_layers_have_the_numbers_of_the_cross_attentions() {
         let numbers: Vec<usize> = unet.sites().numbered_widths().iter().map(|(number, _)| *number).collect();
         for case in &golden.facts.adapters {
             let adapter = folder.adapter(&case.kind);
-            verdict.equal(&format!("{name}, {} and the UNet", case.kind), &numbers, &case.layers);
-            verdict.equal(&format!("{name}, {}", case.kind), &adapter.layer_numbers(), &case.layers);
+            comparison.equal(&format!("{name}, {} and the UNet", case.kind), &numbers, &case.layers);
+            comparison.equal(&format!("{name}, {}", case.kind), &adapter.layer_numbers(), &case.layers);
             let fits = adapter.fits(&unet.sites().numbered_widths(), unet.sites().context());
-            verdict.equal(&format!("{name}, {} fits", case.kind), &fits.map_err(|error| error.to_string()), &Ok(()));
+            comparison.equal(&format!("{name}, {} fits", case.kind), &fits.map_err(|error| error.to_string()), &Ok(()));
         }
     }
-    verdict.finish();
+    comparison.finish();
 }

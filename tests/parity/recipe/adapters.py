@@ -1,4 +1,4 @@
-"""Adapter files of the three kinds in h94/IP-Adapter's layout, with an image encoder beside them."""
+"""Adapter files of three kinds in the layout of h94/IP-Adapter, and their image encoder."""
 
 import shutil
 from pathlib import Path
@@ -13,8 +13,8 @@ from . import weights
 from .checkpoints import SD1, Checkpoint, write_json
 
 KINDS = ["linear", "plus", "full"]
-LINEAR_TOKENS = 4  # diffusers knows no other number
-RESAMPLER_LAYERS = 4  # nor another depth
+LINEAR_TOKENS = 4  # the only number that diffusers supports
+RESAMPLER_LAYERS = 4  # the only depth that diffusers supports
 HEAD = 64
 
 
@@ -66,7 +66,7 @@ def image_projection(kind: str, checkpoint: Checkpoint) -> dict[str, tuple]:
 
 
 def attention_layers(pipe: StableDiffusionPipeline, context: int) -> dict[str, tuple]:
-    """`ip_adapter.N.` tensors for the odd N, which are the cross-attentions among the UNet's processors."""
+    """Name → shape of the `ip_adapter.N.` tensors. The cross-attentions have odd N among the UNet's processors."""
     shapes = {}
     for number, name in enumerate(pipe.unet.attn_processors):
         if name.endswith("attn2.processor"):
@@ -78,7 +78,7 @@ def attention_layers(pipe: StableDiffusionPipeline, context: int) -> dict[str, t
 
 
 def storage(kind: str, checkpoint: Checkpoint, part: str) -> torch.dtype:
-    """Published files mix types: one of ours is float32, one float16, the others both."""
+    """The type of a part's tensors. Published files mix types: here one is float32, one float16, the others both."""
     half = {
         "sd1": {"linear": (), "plus": ("ip_adapter",), "full": ("image_proj", "ip_adapter")},
         "vpred": {"linear": ("image_proj",), "plus": (), "full": ("ip_adapter",)},
@@ -107,7 +107,7 @@ def write(checkpoint: Checkpoint, pipe: StableDiffusionPipeline, folder: Path) -
 def write_image_encoder(checkpoint: Checkpoint, folder: Path) -> None:
     model = CLIPVisionModelWithProjection(CLIPVisionConfig(**checkpoint.image_encoder))
     weights.fill(model, f"{checkpoint.name} image encoder").save_pretrained(folder)
-    if checkpoint is SD1:  # an older export: with the buffer of position numbers
+    if checkpoint is SD1:  # like an older export, with the position_ids buffer
         state = load_file(folder / "model.safetensors")
         positions = state["vision_model.embeddings.position_embedding.weight"].shape[0]
         state["vision_model.embeddings.position_ids"] = torch.arange(positions)[None]
@@ -116,7 +116,7 @@ def write_image_encoder(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def preprocessor_config(checkpoint: Checkpoint) -> dict:
-    """The published keys, as in laion's and openai's CLIP repositories."""
+    """The keys of the published files in laion's and openai's CLIP repositories."""
     defaults = CLIPImageProcessorPil()
     return {
         "crop_size": {"height": 224, "width": 224},
@@ -137,7 +137,7 @@ def preprocessor_config(checkpoint: Checkpoint) -> dict:
 
 
 def attach(pipe: StableDiffusionPipeline, folder: Path, kind: str) -> None:
-    """Loads one adapter with diffusers' own loader, and PIL preprocessing instead of torchvision's."""
+    """Loads an adapter with diffusers' loader, with PIL preprocessing instead of torchvision's."""
     if pipe.image_encoder is None:
         encoder = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder", local_files_only=True)
         processor = CLIPImageProcessorPil.from_pretrained(folder / "image_encoder", local_files_only=True)
@@ -150,7 +150,7 @@ def attach(pipe: StableDiffusionPipeline, folder: Path, kind: str) -> None:
 
 
 def detach(pipe: StableDiffusionPipeline) -> None:
-    """Back to a plain UNet, keeping the image encoder."""
+    """Restores the plain UNet and keeps the image encoder."""
     encoder, processor = pipe.image_encoder, pipe.feature_extractor
     pipe.unload_ip_adapter()
     pipe.register_modules(image_encoder=encoder, feature_extractor=processor)

@@ -1,8 +1,8 @@
 """Two tiny Stable Diffusion checkpoints that differ wherever real ones do.
 
-`sd1` is laid out like runwayml's v1-5 (PNDM settings, epsilon, safetensors in float32,
-the UNet in shards); `vpred` like an SD 2 descendant (v-prediction, linear projections,
-list of head counts, tokenizer.json alone, float16 variants alone).
+`sd1` has the layout of runwayml's v1-5: PNDM settings, epsilon, float32 safetensors, a sharded
+UNet. `vpred` has the layout of an SD 2 derivative: v-prediction, linear projections, a list of
+head counts, only tokenizer.json, only float16 variants.
 """
 
 import json
@@ -17,7 +17,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from . import vocabulary, weights
 
-# As published with v1-5: keys that are absent mean each sampler's own default.
+# As published with v1-5. Missing keys mean each scheduler's default.
 PNDM_AS_IN_V1_5 = {
     "_class_name": "PNDMScheduler",
     "_diffusers_version": "0.6.0",
@@ -68,7 +68,7 @@ SD1 = Checkpoint(
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
-        attention_head_dim=2,  # the number of heads, in spite of its name
+        attention_head_dim=2,  # despite its name, the number of heads
         cross_attention_dim=24,
         norm_num_groups=4,
     ),
@@ -190,7 +190,7 @@ def write(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def name_as_before_transformers_5(file: Path, positions: int) -> None:
-    """Published text encoders carry a `text_model.` prefix and a buffer of position numbers."""
+    """Adds the `text_model.` prefix and the position_ids buffer of published text encoders."""
     state = {f"text_model.{name}": value for name, value in load_file(file).items()}
     state["text_model.embeddings.position_ids"] = torch.arange(positions)[None]
     save_file(state, file, metadata={"format": "pt"})
@@ -226,7 +226,7 @@ def write_json(file: Path, value) -> None:
 
 
 def load(checkpoint: Checkpoint, folder: Path) -> StableDiffusionPipeline:
-    """The stock pipeline from the files just written, in float32."""
+    """Loads the written files with the stock pipeline, in float32."""
     variant = None if checkpoint is SD1 else "fp16"
     pipe = StableDiffusionPipeline.from_pretrained(
         folder, variant=variant, torch_dtype=torch.float32, local_files_only=True, safety_checker=None

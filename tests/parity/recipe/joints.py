@@ -1,4 +1,4 @@
-"""One golden at each joint of the pipeline, for one checkpoint: from the prompt to the decoded picture."""
+"""Goldens of each stage of the pipeline for one checkpoint, from the prompt to the decoded picture."""
 
 from pathlib import Path
 
@@ -27,12 +27,12 @@ PROMPTS = [
     "photograph " * 74 + "last",
     "photograph " * 75 + "last",
 ]
-ENCODED = [0, 1, 5, 14]  # prompts whose states are recorded
+ENCODED = [0, 1, 5, 14]  # indices of the prompts whose text states are recorded
 TIMESTEPS = [1.0, 500.0, 981.0]
 
 
 class Recorder:
-    """Collects named tensors and the facts that belong to them."""
+    """Collects named tensors and the settings that made them."""
 
     def __init__(self):
         self.tensors, self.facts = {}, {}
@@ -66,7 +66,7 @@ def goldens(checkpoint: Checkpoint, pipe: StableDiffusionPipeline, data: Path) -
 
 
 def token_case(pipe: StableDiffusionPipeline, prompt: str) -> dict:
-    """Ids as `encode_prompt` makes them, and what it would warn about having dropped."""
+    """Token ids as in `encode_prompt`, and the dropped part that it warns about."""
     length = pipe.tokenizer.model_max_length
     ids = pipe.tokenizer(prompt, padding="max_length", max_length=length, truncation=True).input_ids
     whole = pipe.tokenizer(prompt, padding="longest").input_ids
@@ -81,7 +81,7 @@ def token_case(pipe: StableDiffusionPipeline, prompt: str) -> dict:
 
 
 def image_features(pipe: StableDiffusionPipeline, data: Path, record: Recorder) -> None:
-    """Pixel values of each picture; features of the reference, and of zeros for the unconditional branch."""
+    """Pixel values of each picture, and features of the reference and of zeros (the unconditional branch)."""
     for name in pictures.SIZES:
         picture = pictures.load(data / "pictures", name)
         record.add(f"pixels.{name}", pipe.feature_extractor(picture, return_tensors="pt").pixel_values)
@@ -116,7 +116,7 @@ def adapter_case(pipe: StableDiffusionPipeline, kind: str, data: Path, record: R
 
 
 def unet_settings(pipe: StableDiffusionPipeline):
-    """(what set_ip_adapter_scale takes, the same by prefixes of names or a number, timestep)"""
+    """(argument of set_ip_adapter_scale, the same as one number or by prefixes of names, timestep)"""
     up = next(i for i, block in enumerate(pipe.unet.up_blocks) if hasattr(block, "attentions"))
     layers = len(pipe.unet.up_blocks[up].attentions)
     style = [0.0] * (layers - 1) + [1.0]
@@ -130,8 +130,8 @@ def unet_settings(pipe: StableDiffusionPipeline):
 
 
 def cross_attentions(pipe: StableDiffusionPipeline, kind: str, embeds, record: Recorder) -> list[dict]:
-    """The first cross-attention of the down blocks, the last of the up blocks and the middle one, alone;
-    text: the states of PROMPTS[0], then those of PROMPTS[1]."""
+    """Single cross-attentions: the first of the down blocks, the last of the up blocks and the middle one.
+    The text is the states of PROMPTS[0], then those of PROMPTS[1]."""
     names = [name.removesuffix(".processor") for name in pipe.unet.attn_processors if "attn2" in name]
     chosen = [names[0], [name for name in names if name.startswith("up")][-1], names[-1]]
     tokens = pipe.unet.encoder_hid_proj(embeds)
@@ -151,7 +151,7 @@ def cross_attentions(pipe: StableDiffusionPipeline, kind: str, embeds, record: R
 
 
 def latents(pipe: StableDiffusionPipeline, label: str, batch: int, odd: bool) -> torch.Tensor:
-    """Noise; `odd` for a size that does not halve evenly on its way down the UNet."""
+    """Noise as latents. `odd` gives a size that the UNet cannot halve evenly."""
     height, width = (5, 3) if odd else (4, 6)
     generator = torch.Generator("cpu").manual_seed(sum(label.encode()))
     return torch.randn(batch, pipe.unet.config.in_channels, height, width, generator=generator)
@@ -168,9 +168,9 @@ def plain_unet(pipe: StableDiffusionPipeline, record: Recorder) -> None:
 
 
 def decoder(pipe: StableDiffusionPipeline, record: Recorder) -> None:
-    """Latents as they leave the sampler → the VAE's output and the 8-bit picture."""
+    """Final latents, the VAE's output for them, and the 8-bit picture."""
     for place, odd in enumerate([False, True]):
-        # Louder than a sampler leaves them, so that some values are clipped.
+        # Larger than real final latents, so that some values are clipped.
         sample = 1.2 * latents(pipe, f"vae {place}", 1, odd)
         decoded = pipe.vae.decode(sample / pipe.vae.config.scaling_factor).sample
         picture = pipe.image_processor.postprocess(decoded, output_type="pil")[0]

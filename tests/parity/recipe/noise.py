@@ -1,11 +1,11 @@
-"""What `torch.Generator("cpu")` and `torch.randn` give, for seeds and counts around every special case."""
+"""Results of `torch.Generator("cpu")` and `torch.randn` for seeds and counts around all special cases."""
 
 import torch
 
 SEEDS = [0, 1, 42, 2**31 + 5, 2**32 + 7, 2**63 - 25, 2**64 - 1]
 COUNTS = [*range(1, 41), 47, 48, 49, 63, 64, 65, 100, 255, 256, 260]
 LONG = (42, 1000)
-# Several draws from one generator: a lone value of fewer than 16 leaves its pair's other half for the next draw.
+# Several draws from one generator. A draw of fewer than 16 values can leave half of a pair for the next draw.
 SEQUENCE = (7, [3, 5, 16, 1, 1, 20, 12, 12, 33, 15, 64, 7])
 
 

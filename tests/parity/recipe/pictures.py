@@ -1,4 +1,4 @@
-"""Reference pictures: drawn, but with the smooth shading, edges and grain of a photograph."""
+"""Reference pictures, drawn with the smooth shading, edges and grain of a photograph."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from PIL import Image
 SIZES = {
     "landscape": (61, 47),
     "portrait": (43, 86),
-    "small": (23, 19),  # smaller than the encoder's input: must be enlarged
+    "small": (23, 19),  # smaller than the encoder's input
     "grey": (50, 40),
     "alpha": (45, 58),
 }
-REFERENCE = "landscape"  # the picture of all runs
+REFERENCE = "landscape"  # the reference of the runs
 
 
 def draw(width: int, height: int, seed: int) -> np.ndarray:

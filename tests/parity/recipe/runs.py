@@ -1,4 +1,4 @@
-"""Whole generations with the stock pipeline: the latents after every step, and the picture."""
+"""Whole generations with the stock pipeline: the latents after each step, and the picture."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from .samplers import KARRAS, CLASSES
 
 PROMPT = "a portrait of an old man with a white beard, golden hour"
 NEGATIVE = "blurry, low quality, text"
-# (width, height, seed). With eight pixels per latent: 64 values; 60, no multiple of 16; 12, fewer than 16.
+# (width, height, seed). The latents have 64 values; 60, not a multiple of 16; and 12, fewer than 16.
 SIZES = {
     "sd1": [(32, 32, 42), (24, 40, 2**31 + 5), (24, 8, 0)],
     "vpred": [(16, 16, 42), (32, 16, 2**63 - 25), (8, 24, 1)],
@@ -20,9 +20,9 @@ SIZES = {
 
 
 def plan(checkpoint: Checkpoint):
-    """All runs of a checkpoint: every adapter × sampler × size, then one change at a time."""
+    """All runs of a checkpoint: every adapter × scheduler × size, then one change at a time."""
     sizes = SIZES[checkpoint.name]
-    # `vpred` does not say skip_prk_steps, without which PNDM is another sampler.
+    # `vpred` has no skip_prk_steps, without which PNDM is a different scheduler.
     known = [name for name in CLASSES if name != "pndm" or checkpoint.scheduler.get("skip_prk_steps")]
     samplers = [*((name, None) for name in known), ("dpmpp-2m", True)]
     for kind in adapters.KINDS:
@@ -72,7 +72,7 @@ def run(kind, sampler, width, height, seed, karras=None, label="grid", **changes
 
 
 def scales(pipe: StableDiffusionPipeline, scale):
-    """(what set_ip_adapter_scale takes, the same by prefixes of names or a number)"""
+    """(argument of set_ip_adapter_scale, the same as one number or by prefixes of names)"""
     if not isinstance(scale, str):
         return scale, scale
     up = [i for i, block in enumerate(pipe.unet.up_blocks) if hasattr(block, "attentions")][-1]
@@ -97,7 +97,7 @@ def goldens(checkpoint: Checkpoint, pipe: StableDiffusionPipeline, data: Path) -
         tensors[f"{place}.latents"] = latents
         tensors[f"{place}.pictures"] = outputs
         prefixes = scales(pipe, case["scale"])[1] if attached else 0.0
-        # As text: the largest do not fit JSON's numbers.
+        # As strings, because the largest do not fit JSON's numbers.
         seeds = [str(seed) for seed in case["seeds"]]
         cases.append({"tensor": f"{place}", **case, "scale": prefixes, "seeds": seeds})
     return tensors, {"cases": cases}
@@ -108,14 +108,14 @@ def generate(pipe: StableDiffusionPipeline, case: dict, data: Path) -> tuple[tor
     settings = {"prompt": [case["prompt"]] * len(case["seeds"])}
     if case["negative"] is not None:
         settings["negative_prompt"] = [case["negative"]] * len(case["seeds"])
-    # PNDM takes one of its steps twice.
+    # PNDM repeats one of its steps.
     steps, after = case["steps"] + (case["sampler"] == "pndm"), []
     weight = scales(pipe, case["scale"])[0] if case["adapter"] else None
     start, end = case["active"]
 
     def prepare(step: int) -> None:
         if case["adapter"]:
-            # As diffusers counts for control_guidance_start and _end.
+            # As in diffusers for control_guidance_start and _end.
             on = step / steps >= start and (step + 1) / steps <= end
             pipe.set_ip_adapter_scale(weight if on else 0.0)
 
@@ -125,7 +125,7 @@ def generate(pipe: StableDiffusionPipeline, case: dict, data: Path) -> tuple[tor
         return state
 
     if case["adapter"]:
-        # One reference for all seeds: a list of the adapters' pictures, each a list for the batch.
+        # One reference for all seeds: one list entry per adapter, each for the whole batch.
         embeds = pipe.prepare_ip_adapter_image_embeds(
             pictures.load(data / "pictures", case["reference"]), None, "cpu", 1, case["guidance"] > 1
         )
@@ -146,6 +146,6 @@ def generate(pipe: StableDiffusionPipeline, case: dict, data: Path) -> tuple[tor
 
 
 def repeat(embeds: torch.Tensor, times: int, guidance: bool) -> torch.Tensor:
-    """[negative, positive] for `times` seeds, in the pipeline's order: all negatives first."""
+    """[negative, positive] repeated for `times` seeds in the pipeline's order, all negatives first."""
     parts = embeds.chunk(2) if guidance else (embeds,)
     return torch.cat([part.repeat_interleave(times, dim=0) for part in parts])

@@ -1,5 +1,5 @@
-"""The samplers of diffusers, each as `XScheduler.from_config(<a checkpoint's scheduler_config.json>)`,
-alone against a stand-in for the UNet, over all the settings that checkpoints use.
+"""Trajectories of diffusers' schedulers with a stand-in for the UNet, over all settings that checkpoints
+use. Each scheduler is `XScheduler.from_config(<a checkpoint's scheduler_config.json>)`.
 """
 
 import itertools
@@ -26,8 +26,8 @@ CLASSES = {
     "lcm": LCMScheduler,
     "pndm": PNDMScheduler,
 }
-KARRAS = ["euler", "dpmpp-2m", "unipc"]  # those that know use_karras_sigmas
-SHAPES = [(1, 4, 3, 2), (1, 4, 3, 1), (1, 4, 2, 2)]  # 24, 12 and 16 values: each way torch draws noise
+KARRAS = ["euler", "dpmpp-2m", "unipc"]  # those that have use_karras_sigmas
+SHAPES = [(1, 4, 3, 2), (1, 4, 3, 1), (1, 4, 2, 2)]  # 24, 12 and 16 values: torch draws each differently
 
 STEADY = 1e-5
 
@@ -58,7 +58,7 @@ V_2_1 = {
 }
 LCM = {**SD, "_class_name": "LCMScheduler", "original_inference_steps": 50, "timestep_scaling": 10.0}
 UNIPC = {**SD, "_class_name": "UniPCMultistepScheduler", "solver_type": "bh2", "solver_order": 2}
-MINIMAL = {"_class_name": "DDIMScheduler"}  # every key its default
+MINIMAL = {"_class_name": "DDIMScheduler"}  # all keys at their defaults
 
 GRID = itertools.product(
     ("linear", "scaled_linear", "squaredcos_cap_v2"),
@@ -75,7 +75,7 @@ def build(name: str, config: dict, steps: int, karras: bool | None = None):
 
 
 def stand_in(sample: torch.Tensor, timestep: float, prediction: str) -> torch.Tensor:
-    """Plausible for a UNet: a share of the input that grows with time, plus waves over the flat index."""
+    """A plausible UNet output: a share of the input that grows with time, plus waves over the flat index."""
     gain = 0.9 * timestep / 1000 if prediction == "epsilon" else 0.1
     index = torch.arange(sample.numel(), dtype=torch.float64)
     wave = 0.2 * torch.cos(timestep / 90 + index / 2)
@@ -83,7 +83,7 @@ def stand_in(sample: torch.Tensor, timestep: float, prediction: str) -> torch.Te
 
 
 def solver_options():
-    """The keys of the multistep solvers, each with few steps and with many."""
+    """The options of the multistep solvers, each with few steps and with many."""
     keys = [
         ("dpmpp-2m", {"solver_order": 1}),
         ("dpmpp-2m", {"solver_order": 3}),
@@ -107,14 +107,14 @@ def solver_options():
     for name, key in keys:
         for prediction in ("epsilon", "v_prediction"):
             if (prediction, key.get("timestep_type")) == ("v_prediction", "continuous"):
-                continue  # times the model was not trained on
+                continue  # timesteps that the model was not trained on
             for steps in (5, 16):
                 config = {**PNDM_AS_IN_V1_5, "prediction_type": prediction, **key}
                 yield ", ".join(f"{k}={v}" for k, v in key.items()), config, name, steps, None
 
 
 def trajectory(scheduler, prediction: str, shape, seed: int, nudge: float = 0.0) -> torch.Tensor:
-    """The samples after each step, [steps, ...shape]; `nudge` moves the first noise by a share of itself."""
+    """The samples after each step, [steps, ...shape]. `nudge` changes the initial noise by a share of itself."""
     generator = torch.Generator("cpu").manual_seed(seed)
     sample = (1 + nudge) * torch.randn(shape, generator=generator) * scheduler.init_noise_sigma
     draws = {"generator": generator} if "generator" in scheduler.step.__code__.co_varnames else {}
@@ -133,7 +133,7 @@ def variants():
     for label, config in published.items():
         for name in CLASSES:
             if name == "pndm" and not config.get("skip_prk_steps"):
-                continue  # Runge-Kutta warm-up: no Stable Diffusion checkpoint asks for it
+                continue  # PNDM with Runge-Kutta steps, which no Stable Diffusion checkpoint uses
             for steps in (1, 2, 3, 5, 14, 15, 25):
                 yield label, config, name, steps, None
         for name in KARRAS:
@@ -150,13 +150,13 @@ def variants():
                 if not beyond_diffusers(name, config, steps):
                     yield label, config, name, steps, None
         for name in KARRAS:
-            if name == "euler" or betas != "squaredcos_cap_v2":  # the others stumble over repeated timesteps
+            if name == "euler" or betas != "squaredcos_cap_v2":  # the others fail on repeated timesteps
                 yield f"{label} karras", config, name, 7, True
     yield from options()
 
 
 def beyond_diffusers(name: str, config: dict, steps: int) -> bool:
-    """Where diffusers itself gives no numbers worth comparing: NaN, or samples that grow past 10⁴."""
+    """Whether diffusers itself gives no usable values: NaN, or samples that grow past 10⁴."""
     if config["beta_schedule"] != "squaredcos_cap_v2":
         return False
     spacing = config["timestep_spacing"]
@@ -164,7 +164,7 @@ def beyond_diffusers(name: str, config: dict, steps: int) -> bool:
 
 
 def options():
-    """One key at a time away from what is published."""
+    """Published configurations with one key changed."""
     for key, value in {"steps_offset": 0, "set_alpha_to_one": True, "clip_sample": True, "num_train_timesteps": 600}.items():
         for prediction in ("epsilon", "v_prediction"):
             config = {**PNDM_AS_IN_V1_5, "prediction_type": prediction, key: value}
@@ -176,18 +176,18 @@ def options():
     for spacing in ("leading", "trailing", "linspace"):
         zero_snr = {**V_2_1, "rescale_betas_zero_snr": True, "timestep_spacing": spacing}
         for name in CLASSES:
-            if name != "pndm":  # has no such key
+            if name != "pndm":  # does not have this option
                 yield f"zero snr {spacing}", zero_snr, name, 6, None
     for steps in (10, 30, 50):
         for name in CLASSES:
             yield "long", PNDM_AS_IN_V1_5, name, steps, None
     for original, steps in ((100, 4), (40, 8), (50, 50)):
         yield "original steps", {**LCM, "original_inference_steps": original}, "lcm", steps, None
-    for scaling in (5.0, 0.05):  # at the usual 10 the skipped share can hardly be seen
+    for scaling in (5.0, 0.05):  # at the usual 10 the skip connection hardly matters
         yield "timestep scaling", {**LCM, "timestep_scaling": scaling}, "lcm", 4, None
     yield from solver_options()
     for name in CLASSES:
-        if name not in ("euler-a", "pndm"):  # these two know epsilon and v only
+        if name not in ("euler-a", "pndm"):  # these two support only epsilon and v
             yield "sample", {**PNDM_AS_IN_V1_5, "prediction_type": "sample"}, name, 6, None
     betas = [0.0005 + 0.01 * (i / 99) ** 2 for i in range(100)]
     for name in ("ddim", "euler"):
@@ -195,8 +195,8 @@ def options():
 
 
 def is_steady(after: torch.Tensor, nudged: torch.Tensor) -> bool:
-    """Whether a change in the last place at the beginning stays one: otherwise a golden would record diffusers'
-    own rounding. It does not where σ reaches 10⁴ and two such numbers leave a difference of about 1.
+    """Whether a change in the last digit of the initial noise stays small. Otherwise a golden would record diffusers'
+    rounding errors. It grows where σ reaches 10⁴ and two such values differ by about 1.
     """
     return all((a - b).abs().max() <= STEADY * a.abs().max() for a, b in zip(after, nudged))
 

@@ -1,7 +1,7 @@
 """A small byte-level BPE vocabulary in CLIP's file layout, learned from a page of captions.
 
-256 byte symbols, the same with `</w>`, one symbol per merge, then the two markers,
-as in openai/clip-vit-large-patch14's vocab.json: any text can be encoded.
+As in the vocab.json of openai/clip-vit-large-patch14, it has 256 byte symbols, the same with `</w>`,
+one symbol per merge, then the two markers. So any text can be encoded.
 """
 
 import json
@@ -25,7 +25,7 @@ it's the person's favourite photo; they're happy and we've kept 3 of 12 prints f
 
 
 def byte_symbols() -> dict[int, str]:
-    """Printable stand-ins for all bytes: printable ones stand for themselves, others move up from 256."""
+    """A printable character for each byte: printable bytes map to themselves, others to 256 and up."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     symbols = {byte: chr(byte) for byte in printable}
     others = [byte for byte in range(256) if byte not in symbols]
@@ -64,10 +64,10 @@ def joined(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
 
 
 def write(folder: Path, merges_wanted: int, max_length: int, pad: str) -> int:
-    """Writes vocab.json, merges.txt and the two settings files; returns the number of tokens."""
+    """Writes vocab.json, merges.txt and the two settings files. Returns the number of tokens."""
     folder.mkdir(parents=True, exist_ok=True)
     merges = learn_merges(CAPTIONS, merges_wanted)
-    # CLIP numbers the printable bytes first, then those that moved up.
+    # CLIP numbers the printable bytes first, then the others.
     alphabet = list(byte_symbols().values())
     tokens = [*alphabet, *(symbol + "</w>" for symbol in alphabet)]
     tokens += ["".join(pair) for pair in merges] + [START, END]

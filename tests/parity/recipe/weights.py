@@ -1,14 +1,14 @@
-"""Random weights that make every part of a tiny network matter.
+"""Random weights with which every part of a tiny network affects the result.
 
-Each tensor is drawn from a generator seeded by its own name, so that adding one
-does not change the others, and the same script always writes the same bytes.
+Each tensor has its own generator, seeded by the tensor's name. So adding a tensor does not change the
+others, and the script always writes the same bytes.
 """
 
 import hashlib
 
 import torch
 
-# Louder than 1/sqrt(fan_in) where a part would otherwise hardly be seen in the result.
+# Factors on 1/sqrt(fan_in) for parts that would otherwise hardly affect the result.
 GAINS = [
     ("to_k_ip", 1.5),
     ("to_v_ip", 1.5),
@@ -28,7 +28,7 @@ def generator(name: str) -> torch.Generator:
 
 
 def tensor(name: str, shape, norm: bool = False) -> torch.Tensor:
-    """A random tensor for the parameter `name`; `norm` says it belongs to a normalisation layer."""
+    """A random tensor for the parameter `name`. `norm` marks parameters of normalisation layers."""
     shape = tuple(shape)
     noise = torch.randn(shape, generator=generator(f"{name} {shape}"))
     if norm and name.endswith("weight"):
@@ -47,7 +47,7 @@ def tensor(name: str, shape, norm: bool = False) -> torch.Tensor:
 
 
 def fill(module: torch.nn.Module, label: str) -> torch.nn.Module:
-    """Overwrites all parameters of `module`."""
+    """Overwrites all parameters of `module` with random values."""
     norms = (torch.nn.LayerNorm, torch.nn.GroupNorm)
     with torch.no_grad():
         for path, child in module.named_modules():
@@ -59,7 +59,7 @@ def fill(module: torch.nn.Module, label: str) -> torch.nn.Module:
 
 
 def fill_state(state: dict[str, tuple], label: str) -> dict[str, torch.Tensor]:
-    """Random tensors for a dictionary of name → shape; names with `norm` are normalisation layers."""
+    """Random tensors for a dictionary of name → shape."""
     norms = ("norm", "proj.3.", ".1.0.")
     return {
         name: tensor(f"{label} {name}", shape, any(part in name for part in norms))

@@ -1,45 +1,46 @@
-//! Comparing with a golden, and saying by how much and where it differs.
+//! Comparisons with goldens, and a report of how much and where results differ.
 
 use candle_core::{DType, Tensor};
 
-/// The largest relative error a float32 tensor may have.
+/// The largest relative error allowed for a float32 tensor.
 const TENSOR_TOLERANCE: f64 = 1e-4;
-/// The smallest PSNR, in dB, a picture may have.
+/// The smallest PSNR allowed for a picture, in dB.
 const PICTURE_TOLERANCE: f64 = 50.0;
-/// So many failures are listed in full.
+/// The report lists at most this many failures.
 const LISTED: usize = 12;
 
-/// Collects comparisons, so that one failing case does not hide the others.
-pub struct Verdict {
+/// Collects the comparisons of one test, so that one failure does not hide the others.
+pub struct Comparison {
     what: &'static str,
     compared: usize,
     failures: Vec<String>,
-    /// The largest relative error, and whose it was.
+    /// The largest relative error, and its case.
     worst_error: (f64, String),
-    /// The smallest PSNR, and whose it was.
+    /// The smallest PSNR, and its case.
     worst_psnr: (f64, String),
 }
 
-impl Verdict {
-    pub fn on(what: &'static str) -> Self {
+impl Comparison {
+    /// An empty collection. `what` names it in the report.
+    pub fn of(what: &'static str) -> Self {
         let (worst_error, worst_psnr) = ((0.0, String::new()), (f64::INFINITY, String::new()));
         Self { what, compared: 0, failures: vec![], worst_error, worst_psnr }
     }
 
-    /// Both ‖a−b‖/‖b‖ and max|a−b|/max|b| must be within tolerance.
+    /// Compares tensors: ‖a−b‖/‖b‖ and max|a−b|/max|b| must both be within the tolerance.
     pub fn tensor(&mut self, case: &str, found: &Tensor, expected: &Tensor) {
         if found.dims() != expected.dims() {
-            let reason = format!("the shape is {:?} instead of {:?}", found.dims(), expected.dims());
+            let reason = format!("shape {:?}, expected {:?}", found.dims(), expected.dims());
             return self.fail(case, &reason);
         }
         self.values(case, &values(found), &values(expected));
     }
 
-    /// As [`Self::tensor`], for plain numbers.
+    /// Like [`Self::tensor`], for plain values.
     pub fn values(&mut self, case: &str, found: &[f64], expected: &[f64]) {
         self.compared += 1;
         if found.len() != expected.len() {
-            let reason = format!("there are {} values instead of {}", found.len(), expected.len());
+            let reason = format!("{} values, expected {}", found.len(), expected.len());
             return self.fail(case, &reason);
         }
         let differences: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
@@ -51,7 +52,7 @@ impl Verdict {
             let place = differences.iter().map(|x| x.abs()).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
             let place = place.map_or(0, |(place, _)| place);
             let reason = format!(
-                "relative error {error:.2e}; furthest apart at {place} of {}: {} instead of {}",
+                "relative error {error:.2e}; largest difference at {place} of {}: {}, expected {}",
                 found.len(),
                 found[place],
                 expected[place]
@@ -60,11 +61,11 @@ impl Verdict {
         }
     }
 
-    /// Both pictures as rows of 8-bit values.
+    /// Compares pictures, given as rows of 8-bit values.
     pub fn picture(&mut self, case: &str, found: &[u8], expected: &[u8]) {
         self.compared += 1;
         if found.len() != expected.len() {
-            let reason = format!("the picture has {} values instead of {}", found.len(), expected.len());
+            let reason = format!("the picture has {} values, expected {}", found.len(), expected.len());
             return self.fail(case, &reason);
         }
         let squares: f64 = found.iter().zip(expected).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
@@ -74,24 +75,24 @@ impl Verdict {
         }
         if psnr < PICTURE_TOLERANCE {
             let apart = found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0);
-            self.fail(case, &format!("{psnr:.1} dB, values up to {apart} apart"));
+            self.fail(case, &format!("{psnr:.1} dB, values differ by up to {apart}"));
         }
     }
 
-    /// Anything that must be the same.
+    /// Compares values that must be equal.
     pub fn equal<T: PartialEq + std::fmt::Debug>(&mut self, case: &str, found: &T, expected: &T) {
         self.compared += 1;
         if found != expected {
-            self.fail(case, &format!("\n      {found:?} instead of\n      {expected:?}"));
+            self.fail(case, &format!("\n      {found:?}, expected\n      {expected:?}"));
         }
     }
 
-    /// What could not even be computed.
+    /// Records a failure.
     pub fn fail(&mut self, case: &str, reason: &str) {
         self.failures.push(format!("  {case}: {reason}"));
     }
 
-    /// Prints the worst case; panics with every failure if there was one.
+    /// Prints the worst case. Panics with a list of the failures if there were any.
     pub fn finish(self) {
         let Self { what, compared, failures, worst_error, worst_psnr } = self;
         println!("{what}: {compared} comparisons");
@@ -123,7 +124,7 @@ fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |most, x| if x.is_nan() { f64::NAN } else { x.abs().max(most) })
 }
 
-/// 0/0 is no error.
+/// The relative error; 0/0 counts as 0.
 fn ratio(difference: f64, size: f64) -> f64 {
     if difference == 0.0 { 0.0 } else { difference / size }
 }
