@@ -1,5 +1,5 @@
-//! Our kernels against candle's own operations, at the shapes of Stable Diffusion 1.5 and of the embedded model.
-//! See `benches/README.md`.
+//! Compares our kernels with candle's operations, at the shapes of Stable Diffusion 1.5 and of the built-in model. See
+//! `benches/README.md`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use candle_core::{D, Device, Module, Result, Tensor};
 use pentimento::diffusion::ops::{self, Activation, Conv2d, GroupNorm, LayerNorm, Linear};
 
-/// How long the two sides of one line take turns.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// How long to measure each line.
+const DURATION: Duration = Duration::from_millis(1500);
 
 fn main() -> anyhow::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -25,11 +25,11 @@ struct Bench {
 }
 
 impl Bench {
-    fn wants(&self, name: &str) -> bool {
+    fn is_selected(&self, name: &str) -> bool {
         self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()))
     }
 
-    /// Both sides in turns, the best time of each.
+    /// Runs both sides in turns and prints the best time of each.
     fn line(
         &self,
         name: &str,
@@ -45,7 +45,7 @@ impl Bench {
             best[side] = best[side].min(started.elapsed().as_secs_f64());
             Ok(())
         };
-        while started.elapsed() < PATIENCE {
+        while started.elapsed() < DURATION {
             time(0, &candle)?;
             time(1, &ours)?;
         }
@@ -79,7 +79,7 @@ fn convolutions(bench: &Bench) -> anyhow::Result<()> {
         (2, 64, 64, 24, 3, 2),
     ] {
         let name = format!("conv {kernel}×{kernel} /{stride}, {batch}×{inputs}→{outputs}, {side}²");
-        if !bench.wants(&name) {
+        if !bench.is_selected(&name) {
             continue;
         }
         let x = random(&[batch, inputs, side, side])?;
@@ -106,7 +106,7 @@ fn linear_layers(bench: &Bench) -> anyhow::Result<()> {
         (72, 640, 160),
     ] {
         let name = format!("linear {tokens}×{inputs}→{outputs}");
-        if !bench.wants(&name) {
+        if !bench.is_selected(&name) {
             continue;
         }
         let (x, weight, bias) = (random(&[1, tokens, inputs])?, random(&[outputs, inputs])?, random(&[outputs])?);
@@ -129,7 +129,7 @@ fn attentions(bench: &Bench) -> anyhow::Result<()> {
         (2, 36, 77, 4, 40),
     ] {
         let name = format!("attention {batch}×{queries}×{keys}, {heads} of {size}");
-        if !bench.wants(&name) {
+        if !bench.is_selected(&name) {
             continue;
         }
         let inner = heads * size;
@@ -150,7 +150,7 @@ fn attentions(bench: &Bench) -> anyhow::Result<()> {
 fn rows(bench: &Bench) -> anyhow::Result<()> {
     for (batch, channels, side) in [(2, 320, 64), (1, 128, 256), (2, 64, 24)] {
         let name = format!("group norm and SiLU, {batch}×{channels}, {side}²");
-        if !bench.wants(&name) {
+        if !bench.is_selected(&name) {
             continue;
         }
         let x = random(&[batch, channels, side, side])?;
@@ -164,12 +164,12 @@ fn rows(bench: &Bench) -> anyhow::Result<()> {
         let plain = candle_nn::LayerNorm::new(weight.clone(), bias.clone(), 1e-5);
         let norm = LayerNorm::new(weight, bias, 1e-5)?;
         let name = format!("layer norm, {tokens}×{size}");
-        if bench.wants(&name) {
+        if bench.is_selected(&name) {
             bench.line(&name, 0, || plain.forward(&x), || norm.forward(&x))?;
         }
         let x = random(&[tokens, 8 * size])?;
         let name = format!("GEGLU, {tokens}×{size}·8");
-        if bench.wants(&name) {
+        if bench.is_selected(&name) {
             let candle = || {
                 let halves = x.chunk(2, D::Minus1)?;
                 &halves[0] * halves[1].contiguous()?.gelu_erf()?
@@ -177,7 +177,7 @@ fn rows(bench: &Bench) -> anyhow::Result<()> {
             bench.line(&name, 0, candle, || ops::geglu(&x))?;
         }
         let name = format!("quick GELU, {tokens}×{size}·8");
-        if bench.wants(&name) {
+        if bench.is_selected(&name) {
             let candle = || &x * candle_nn::ops::sigmoid(&(&x * 1.702f64)?)?;
             bench.line(&name, 0, candle, || Activation::QuickGelu.forward(&x))?;
         }

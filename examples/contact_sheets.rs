@@ -1,8 +1,8 @@
-//! The contact sheets of the README, made by `pentimento generate` with the embedded model:
+//! Draws the contact sheets in `docs/`, with pictures from `pentimento generate` and the built-in model:
 //!
 //!     cargo build --release && cargo run --release --example contact_sheets
 //!
-//! Every picture is a run of the program itself; this only lays them out. Takes a few minutes on two cores.
+//! It takes a few minutes on two cores.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ use pentimento::imaging::{self, Provenance};
 use serde::Deserialize;
 use serde_json::json;
 
-/// Pixels along a side of a picture on a sheet.
+/// The side of a picture on a sheet, in pixels.
 const SIDE: u32 = 128;
 const SCALES: [&str; 5] = ["0", "0.25", "0.5", "0.75", "1"];
 const GUIDANCES: [&str; 6] = ["1", "3", "5", "7.5", "12", "20"];
@@ -31,7 +31,7 @@ struct Prompt {
     prompt: String,
     #[serde(default)]
     negative: String,
-    /// Set where a prompt shows a failure; those are not on the sheets.
+    /// Set in prompts that show a failure. The sheets leave those out.
     guidance_scale: Option<f64>,
 }
 
@@ -94,7 +94,7 @@ fn main() -> anyhow::Result<()> {
     write(&docs.join("steps.png"), &rows)
 }
 
-/// Where the program is and what all its runs share.
+/// The program, and what all its runs share.
 struct Studio {
     program: PathBuf,
     folder: PathBuf,
@@ -108,7 +108,7 @@ impl Studio {
         command.arg("generate").arg("--reference").arg(reference);
         command.args(["--prompt", &prompt.prompt, "--negative", &prompt.negative]);
         command.args(["--seed", &self.seed.to_string()]).args(more).arg("--json").arg("--output").arg(&output);
-        let ran = command.output().context("the program does not start")?;
+        let ran = command.output().context("cannot start the program")?;
         ensure!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
         eprintln!("{caption}");
         shown(&output, caption)
@@ -126,11 +126,11 @@ fn write(path: &Path, rows: &[Row]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The binary beside this example, from the same build.
+/// The program from the same build as this example.
 fn program() -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe()?;
-    let folder = here.parent().and_then(Path::parent).context("the example lies in no target folder")?;
+    let folder = here.parent().and_then(Path::parent).context("the example is not in a target folder")?;
     let program = folder.join("pentimento").with_extension(std::env::consts::EXE_EXTENSION);
-    ensure!(program.is_file(), "{} is not there: build it first with `cargo build --release`", program.display());
+    ensure!(program.is_file(), "{} does not exist: run `cargo build --release` first", program.display());
     Ok(program)
 }

@@ -1,9 +1,9 @@
-//! Pages of twelve pictures on a drawn screen, to try a terminal with:
+//! Shows pages of twelve pictures, to test a terminal:
 //!
 //!     cargo run --release --example thumbnails [FOLDER] [--images kitty|sixel|iterm2|halfblocks|off]
 //!
-//! Arrow keys move, n and N turn pages, p opens a popup, Ctrl-L draws anew, Ctrl-Z stops, q ends, ! panics. Without a
-//! folder it shows the embedded model's references, in colours of their own.
+//! Arrow keys move, n and N turn pages, p opens a popup, Ctrl-L redraws, Ctrl-Z suspends, q quits, ! panics. Without a
+//! folder it shows the built-in model's references with their colours rotated.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,7 +132,7 @@ impl App {
         if self.popup {
             let area = POPUP.intersection(frame.area());
             frame.render_widget(Clear, area);
-            let text = Paragraph::new("A popup over the pictures.\n\nUnder it nothing may shine through.");
+            let text = Paragraph::new("A popup over the pictures.\n\nNo picture may show through it.");
             frame.render_widget(text.block(Block::bordered().title("popup")), area);
         }
     }
@@ -145,7 +145,7 @@ fn about(capabilities: &Capabilities) -> String {
     format!("{protocol}: {reason}. Cell {}×{}, {}.", cell_size.width, cell_size.height, colours.name())
 }
 
-/// Four pages: the pictures of a folder again and again, each time with their colours turned.
+/// Fills four pages with the pictures of a folder, repeated with rotated colour channels.
 fn load(folder: Option<&Path>) -> anyhow::Result<Vec<(String, Arc<RgbImage>)>> {
     let embedded = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini/subject");
     let folder = folder.unwrap_or(&embedded);
@@ -155,7 +155,7 @@ fn load(folder: Option<&Path>) -> anyhow::Result<Vec<(String, Arc<RgbImage>)>> {
         .filter(|path| path.extension().is_some_and(|extension| ["png", "jpg"].iter().any(|known| extension == *known)))
         .collect();
     paths.sort();
-    ensure!(!paths.is_empty(), "there are no pictures in {}", folder.display());
+    ensure!(!paths.is_empty(), "no pictures in {}", folder.display());
     let originals: Vec<RgbImage> = paths
         .iter()
         .map(|path| Ok(imaging::thumbnail(&imaging::open_picture(path)?.picture)))

@@ -1,4 +1,4 @@
-//! What is measured, and the process that measures one case.
+//! The cases, and the child process that measures one of them.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint;
 
-/// What both sides generate; the words are in the embedded model's vocabulary.
+/// The prompt for both programs. The built-in model knows these words.
 const PROMPT: &str = "a portrait photo of a woman with red hair, soft light";
 
-/// A checkpoint, and how many steps show its speed.
+/// A checkpoint, and the number of steps to measure.
 pub struct Case {
     pub name: &'static str,
     pub title: &'static str,
@@ -29,14 +29,14 @@ pub struct Case {
 #[derive(Serialize, Deserialize)]
 pub struct Measured {
     pub load_s: f64,
-    /// Every denoising step.
+    /// The seconds of each denoising step.
     pub step_s: Vec<f64>,
     pub decode_s: f64,
     pub peak_bytes: u64,
 }
 
 impl Measured {
-    /// The middle one of the steps after the first, which also warms up.
+    /// The median step, without the first, which includes warm-up.
     pub fn step(&self) -> f64 {
         let mut steps = self.step_s.get(1..).filter(|rest| !rest.is_empty()).unwrap_or(&self.step_s).to_vec();
         steps.sort_by(f64::total_cmp);
@@ -48,27 +48,28 @@ impl Case {
     pub fn all(data: &Path) -> [Self; 2] {
         let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini");
         [
-            Self { name: "mini", title: "The embedded model at its own size", folder: mini, steps: 25 },
+            Self { name: "mini", title: "Built-in model at its own size", folder: mini, steps: 25 },
             Self {
                 name: "sd15",
-                title: "Stable Diffusion 1.5's size, random weights, 512×512",
+                title: "Stable Diffusion 1.5's size with random weights, 512×512",
                 folder: data.join("sd15"),
                 steps: 4,
             },
         ]
     }
 
-    /// Makes the files it needs, or says why it cannot be measured.
+    /// Writes the files that the case needs. Returns a reason if it has to be skipped.
     pub fn prepare(&self) -> Result<Option<String>> {
         if self.name == "sd15" {
             checkpoint::write_once(&self.folder)?;
         }
         let there = self.folder.join("model_index.json").is_file();
-        Ok((!there).then(|| format!("skipped, because there is no checkpoint in {}", self.folder.display())))
+        Ok((!there).then(|| format!("skipped: no checkpoint in {}", self.folder.display())))
     }
 }
 
-/// FOLDER STEPS PICTURE: one generation in this process, its figures as JSON, its pixels in a file.
+/// Runs one generation in this process. Prints its figures as JSON and writes its pixels to a file. The arguments are
+/// FOLDER STEPS PICTURE.
 pub fn run_child(words: &[String]) -> Result<()> {
     let [folder, steps, picture] = words else { bail!("--child FOLDER STEPS PICTURE") };
     let settings = Settings { steps: steps.parse()?, guidance_scale: 7.5, ..Settings::default() };
@@ -94,7 +95,7 @@ pub fn run_child(words: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The most memory that this process ever held, mapped files included.
+/// This process's peak memory, including mapped files.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

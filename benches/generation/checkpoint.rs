@@ -1,5 +1,5 @@
-//! A checkpoint of Stable Diffusion 1.5's size in diffusers' layout, with random weights: its configs, and the names
-//! and shapes of its tensors, written out as the architecture prescribes them.
+//! A checkpoint of Stable Diffusion 1.5's size with random weights, in diffusers' layout. Its tensors have the names and
+//! shapes that the architecture prescribes.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -8,13 +8,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
-/// Writes the folder unless it is there; 4.3 GB.
+/// Writes the folder (4.3 GB) unless it exists.
 pub fn write_once(folder: &Path) -> Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
     println!("Writing {} (once, 4.3 GB)", folder.display());
-    // Under another name until it is whole.
+    // Renamed when it is complete.
     let partial = folder.with_extension("partial");
     if partial.exists() {
         std::fs::remove_dir_all(&partial)?;
@@ -41,7 +41,7 @@ pub fn write_once(folder: &Path) -> Result<()> {
     Ok(std::fs::rename(&partial, folder)?)
 }
 
-/// Names and shapes of a component's tensors.
+/// The names and shapes of a component's tensors.
 #[derive(Default)]
 struct Tensors(Vec<(String, Vec<usize>)>);
 
@@ -197,8 +197,8 @@ fn text_encoder() -> Tensors {
     tensors
 }
 
-/// A safetensors file of float32: matrices and kernels with the spread that keeps activations' size, norms' weights
-/// 1, biases small.
+/// Writes a float32 safetensors file. Weights have the spread that preserves the size of activations, norm weights are
+/// 1, and biases are small.
 fn write_tensors(path: &Path, tensors: &Tensors, seed: u64) -> Result<()> {
     let mut header = Map::new();
     header.insert("__metadata__".to_owned(), json!({"format": "pt"}));
@@ -234,9 +234,9 @@ fn write_tensors(path: &Path, tensors: &Tensors, seed: u64) -> Result<()> {
 
 const WORDS: usize = 49408;
 
-/// CLIP's alphabet of bytes, alone and at the end of a word, words that never occur, and its two marks.
+/// CLIP's vocabulary of bytes, alone and at the end of a word, padded with words that never occur, and its two markers.
 fn vocabulary() -> Value {
-    // Bytes that print stand for themselves, the others for what comes after Latin-1 (as in GPT-2).
+    // Printable bytes map to themselves, the others to the characters after Latin-1, as in GPT-2.
     let prints = |byte: &u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
     let letters = (0..256).filter(prints).chain(256..256 + (0..256).filter(|byte| !prints(byte)).count() as u32);
     let letters: Vec<String> = letters.filter_map(char::from_u32).map(String::from).collect();

@@ -1,4 +1,4 @@
-"""One generation with diffusers, its figures as JSON: FOLDER STEPS PICTURE DTYPE THREADS."""
+"""Runs one generation with diffusers and prints its figures as JSON. Arguments: FOLDER STEPS PICTURE DTYPE THREADS."""
 
 import json
 import sys
@@ -19,7 +19,7 @@ pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=getattr(torch
 load_s = time.perf_counter() - started
 pipe.set_progress_bar_config(disable=True)
 
-# A step as pentimento counts it: from the end of the one before.
+# As in pentimento, a step starts at the end of the previous one.
 step_s = []
 mark = None
 forward = pipe.unet.forward

@@ -1,5 +1,5 @@
-//! Load time, step time, decoding time and peak memory of whole generations, beside diffusers where Python has it.
-//! See `benches/README.md`.
+//! Measures load time, step time, decoding time and peak memory of whole generations, and compares them with diffusers
+//! if Python has it. See `benches/README.md`.
 
 mod cases;
 mod checkpoint;
@@ -24,7 +24,7 @@ fn main() -> Result<()> {
     let threads = std::env::var("PENTIMENTO_BENCH_THREADS").unwrap_or_else(|_| "2".to_owned());
     let python = python();
     if python.is_none() {
-        println!("No Python with diffusers (PENTIMENTO_PYTHON or python3), so no comparison.\n");
+        println!("No Python with diffusers found, so no comparison: set PENTIMENTO_PYTHON.\n");
     }
     let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench-data");
     std::fs::create_dir_all(&data).with_context(|| format!("making {}", data.display()))?;
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Measures one case in every way there is, in turns, and prints the table.
+/// Measures one case with pentimento and diffusers, one after the other, and prints the table.
 fn report(case: &Case, threads: &str, python: Option<&Path>, data: &Path) -> Result<()> {
     println!("{}, {} steps, guidance, {threads} threads", case.title, case.steps);
     let picture = |name: &str| data.join(format!("{}-{name}.rgb", case.name));
@@ -49,7 +49,7 @@ fn report(case: &Case, threads: &str, python: Option<&Path>, data: &Path) -> Res
     let mut child = Command::new(std::env::current_exe()?);
     child.arg("--child").arg(&case.folder).arg(case.steps.to_string()).arg(&ours);
     let measured = measure(child.env("RAYON_NUM_THREADS", threads))?;
-    let mut rows = vec![Row { name: "pentimento float32", measured, away: None }];
+    let mut rows = vec![Row { name: "pentimento float32", measured, psnr: None }];
     for (name, dtype) in [("diffusers float32", "float32"), ("diffusers bfloat16", "bfloat16")] {
         let Some(python) = python else { continue };
         let theirs = picture(dtype);
@@ -57,13 +57,13 @@ fn report(case: &Case, threads: &str, python: Option<&Path>, data: &Path) -> Res
         child.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/generation/diffusers_side.py"));
         child.arg(&case.folder).arg(case.steps.to_string()).arg(&theirs).arg(dtype).arg(threads);
         let measured = measure(child.env("OMP_NUM_THREADS", threads))?;
-        rows.push(Row { name, measured, away: Some(report::psnr(&ours, &theirs)?) });
+        rows.push(Row { name, measured, psnr: Some(report::psnr(&ours, &theirs)?) });
     }
     report::print(&rows);
     Ok(())
 }
 
-/// Runs a process that prints its figures as the last line.
+/// Runs a process that prints its figures as JSON in its last line.
 fn measure(command: &mut Command) -> Result<Measured> {
     let output = command.output().with_context(|| format!("starting {command:?}"))?;
     let text = String::from_utf8_lossy(&output.stdout);

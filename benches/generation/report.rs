@@ -1,4 +1,4 @@
-//! The table.
+//! The table of results.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use anyhow::{Result, ensure};
 
 use crate::cases::Measured;
 
-/// One way of doing the case.
+/// The results of one program.
 pub struct Row {
     pub name: &'static str,
     pub measured: Measured,
-    /// How near its picture is to ours, in dB.
-    pub away: Option<f64>,
+    /// The PSNR between its picture and ours, in dB.
+    pub psnr: Option<f64>,
 }
 
-/// Prints the rows; each but the first with the first's figures in ratio to its own.
+/// Prints the rows, then the first row's figures divided by those of each other row.
 pub fn print(rows: &[Row]) {
     println!("{:22}{:>9}{:>10}{:>10}{:>10}", "", "load s", "step s", "decode s", "peak GB");
     for row in rows {
@@ -24,8 +24,8 @@ pub fn print(rows: &[Row]) {
     for row in others {
         let ratios: Vec<f64> =
             figures(&ours.measured).iter().zip(figures(&row.measured)).map(|(ours, theirs)| ours / theirs).collect();
-        let away = row.away.map_or(String::new(), |away| format!("   pictures alike to {away:.1} dB"));
-        println!("{:22}{}{away}", format!("÷ {}", row.name), columns([ratios[0], ratios[1], ratios[2], ratios[3]]));
+        let psnr = row.psnr.map_or(String::new(), |psnr| format!("   PSNR {psnr:.1} dB"));
+        println!("{:22}{}{psnr}", format!("÷ {}", row.name), columns([ratios[0], ratios[1], ratios[2], ratios[3]]));
     }
     println!();
 }

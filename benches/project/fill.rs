@@ -1,11 +1,10 @@
-//! A project of the size of years of work, made in a minute or two.
+//! Writes a project as large as years of work, in a minute or two.
 //!
-//! One run goes through the store as a worker's would: queued, claimed, given a picture, done. All others are copies of
-//! its row with what must differ, written in bulk: handles, numbers, prompts, parents, times, states. The store's own
-//! triggers index their texts. Runs come in turns of all subjects, so that those of one lie scattered over the file.
+//! One run goes through the store like a worker's run: queued, claimed, given an output, done. All other runs are copies
+//! of its row, inserted in bulk with their own numbers, prompts, parents, times and states. The store's triggers index
+//! their texts. Subjects take turns, so that the runs of one subject are scattered over the file.
 //!
-//! Pictures are stood in for by files of a few bytes under their true hashes, one for each output; nothing that is
-//! measured reads them.
+//! Each picture is a placeholder file of a few bytes under its real hash. Nothing that is measured reads it.
 
 use std::fmt;
 use std::fs;
@@ -29,14 +28,14 @@ use pentimento::studio::subject::Handle;
 use rusqlite::{Connection, Transaction, params};
 use uuid::Uuid;
 
-/// In nearly every prompt.
+/// A word in every prompt.
 pub const COMMON: &str = "portrait";
 pub const ALSO_COMMON: &str = "soft";
-/// One run in so many has a given rare word.
+/// Each rare word occurs in one of this many runs.
 const RARITY: u32 = 1000;
-/// One output in so many has a review.
+/// One of this many outputs has a review.
 const REVIEWED: u32 = 10;
-/// The beginning of this project's time, in milliseconds since 1970.
+/// The creation time of the project, in milliseconds since 1970.
 const EPOCH: i64 = 1_700_000_000_000;
 
 const PEOPLE: [&str; 8] = ["violinist", "gardener", "astronomer", "baker", "sailor", "teacher", "smith", "dancer"];
@@ -50,7 +49,7 @@ const STYLES: [&str; 5] = ["natural photo", "oil painting", "charcoal", "film gr
 pub struct Size {
     pub subjects: u32,
     pub runs: u32,
-    /// Of the runs, those that wait; they have no pictures.
+    /// How many of the runs are queued; these have no outputs.
     pub queued: u32,
     pub outputs: u32,
 }
@@ -70,7 +69,7 @@ impl Size {
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { subjects, runs, queued, outputs } = self;
-        write!(f, "{subjects} subjects, {runs} runs ({queued} of them waiting), {outputs} outputs")
+        write!(f, "{subjects} subjects, {runs} runs ({queued} queued), {outputs} outputs")
     }
 }
 
@@ -81,8 +80,7 @@ impl Filled {
 }
 
 pub fn handle(number: u32) -> Handle {
-    // A letter first, and no two alike.
-    format!("s{number}").parse().expect("a letter and digits are a handle")
+    format!("s{number}").parse().expect("a letter and digits form a valid handle")
 }
 
 /// A word that one run in a thousand has.
@@ -97,7 +95,7 @@ pub fn project(folder: &Path, size: Size) -> Result<Filled> {
     drop(store);
     let path = pentimento::store::layout::database(folder);
     let mut connection = Connection::open(&path)?;
-    // A power cut may cost this one.
+    // No durability needed: the project is temporary.
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update(None, "cache_size", -256 << 10)?;
     connection.pragma_update(None, "foreign_keys", true)?;
@@ -110,7 +108,7 @@ pub fn project(folder: &Path, size: Size) -> Result<Filled> {
     for first in (0..size.runs).step_by(turn as usize) {
         let transaction = connection.transaction()?;
         for run in first..(first + turn).min(size.runs) {
-            // The first is the template.
+            // The first run is the template.
             if run > 0 {
                 filling.run(&transaction, run)?;
             }
@@ -124,12 +122,12 @@ pub fn project(folder: &Path, size: Size) -> Result<Filled> {
     let count = |table| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, u32>(0));
     let found = [count("subjects")?, count("runs")?, count("outputs")?];
     if found != [size.subjects, size.runs, size.outputs] {
-        bail!("{found:?} subjects, runs and outputs were made instead of: {size}");
+        bail!("expected {size}, but found {found:?} subjects, runs and outputs");
     }
     Ok(Filled { folder: folder.to_owned(), size })
 }
 
-/// The first subject's first run, as a worker does it.
+/// Creates the first subject's first run through the store, like a worker.
 fn template(store: &Store) -> Result<()> {
     let at = Timestamp::from_millisecond(EPOCH)?;
     let subject = store.add_subject(&handle(0), "Subject 0", "", at)?;
@@ -155,11 +153,11 @@ fn template(store: &Store) -> Result<()> {
         model: Model::named("mini"),
     };
     store.add_run(&NewRun::new(subject, recipe, "0".parse()?), at)?;
-    let Next::Run(claimed) = store.claim("bench", Duration::from_secs(60), at)? else { bail!("no run waits") };
+    let Next::Run(claimed) = store.claim("bench", Duration::from_secs(60), at)? else { bail!("no run is queued") };
     let output = NewOutput {
         seed: 0,
         key: blake3::hash(b"key 0"),
-        picture: Content { bytes: stand_in(0), media_type: "image/png" },
+        picture: Content { bytes: placeholder(0), media_type: "image/png" },
         thumbnail: None,
         latents: None,
         width: 512,
@@ -171,8 +169,8 @@ fn template(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// The bytes that a picture is stood in for by.
-fn stand_in(output: u32) -> Vec<u8> {
+/// The contents of an output's placeholder file.
+fn placeholder(output: u32) -> Vec<u8> {
     format!("picture {output}").into_bytes()
 }
 
@@ -194,7 +192,7 @@ fn subjects(transaction: &Transaction<'_>, size: Size) -> Result<()> {
                  VALUES (?1, ?2, ?1, 'synthetic', 'drawn by a program', ?3)",
             )?
             .execute(params![id, uuid(), EPOCH])?;
-        // Every reference is the same picture.
+        // All references share one picture.
         transaction
             .prepare_cached(
                 "INSERT INTO refs (id, uuid, subject_id, number, consent_id, label, state, picture, width, height, gate, added)
@@ -205,7 +203,7 @@ fn subjects(transaction: &Transaction<'_>, size: Size) -> Result<()> {
     Ok(())
 }
 
-/// The columns that a copy takes from the template.
+/// The columns copied from the template.
 const COPIED: &str =
     "negative, prompt_constraints, steps, guidance, adapter_scale, adapter_start, adapter_end, sampler,
     karras_sigmas, width, height, long_prompt, checkpoint, adapter, image_encoder, checkpoint_hash, adapter_hash,
@@ -214,12 +212,12 @@ const COPIED: &str =
 struct Filling<'a> {
     folder: &'a Path,
     size: Size,
-    /// So many there are.
+    /// The number of outputs so far.
     outputs: u32,
 }
 
 impl Filling<'_> {
-    /// The last runs wait; the others have three or four outputs, so many that all are there at the end.
+    /// Inserts a run. The last ones are queued; the others have three or four outputs each, to reach the total.
     fn run(&mut self, transaction: &Transaction<'_>, run: u32) -> Result<()> {
         let Size { subjects, runs, queued, outputs } = self.size;
         let waits = run >= runs - queued;
@@ -230,7 +228,7 @@ impl Filling<'_> {
             let wanted = u64::from(run + 1) * u64::from(outputs) / u64::from(runs - queued);
             (0..wanted as u32 - self.outputs).collect()
         };
-        // In chains of ten, each with another light.
+        // Runs form chains of ten, each with a different lighting than its parent.
         let parent = (number % 10 != 1).then(|| id - subjects);
         let pick = |from: &[&'static str], by: u32| from[(run / by) as usize % from.len()];
         let person = format!("{COMMON} of a {} {}, {}", pick(&PEOPLE, 1), rare(run % RARITY), pick(&GAZES, 7));
@@ -273,7 +271,7 @@ impl Filling<'_> {
     fn output(&mut self, transaction: &Transaction<'_>, run: u32, seed: u32, at: i64) -> Result<()> {
         let number = self.outputs;
         self.outputs += 1;
-        let bytes = stand_in(number);
+        let bytes = placeholder(number);
         let hash = blake3::hash(&bytes);
         let path = self.folder.join("blobs").join(&hash.to_hex()[..2]).join(hash.to_hex().as_str());
         if let Err(error) = fs::write(&path, &bytes) {

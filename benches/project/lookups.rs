@@ -1,7 +1,7 @@
-//! What a screen or a command asks of a large project.
+//! Measures what screens and commands read from a large project.
 //!
-//! Each look at the project takes a fresh connection, with nothing in SQLite's own memory; the files are in the
-//! system's, as they are for a project that was just in use.
+//! Each measurement opens a new connection, so SQLite's cache is empty. The files are in the system's cache, as for a
+//! project that was just in use.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::fill::{self, Filled};
 use crate::report::{Row, timed};
 
 const TIMES: usize = 25;
-/// As many as a screen shows, and a page of a list.
+/// As many runs as a screen shows.
 const HISTORY: u32 = 50;
 const HITS: u32 = 50;
 
@@ -26,20 +26,20 @@ const CLAIM_LIMIT: Option<f64> = Some(5.0);
 
 pub fn measure(project: &Filled) -> Result<Vec<Row>> {
     let mut rows = vec![
-        Row::times("open to read, a subject's last 50 runs", OPEN_LIMIT, TIMES, |time| {
+        Row::times("open read-only, list a subject's last 50 runs", OPEN_LIMIT, TIMES, |time| {
             history(|| Ok(Reader::open(&project.folder)?), project, time)
         })?,
-        Row::times("open to write, a subject's last 50 runs", OPEN_LIMIT, TIMES, |time| {
+        Row::times("open for writing, list a subject's last 50 runs", OPEN_LIMIT, TIMES, |time| {
             history(|| Ok(Store::open(&project.folder)?.reader()?), project, time)
         })?,
-        Row::times("the program: `runs SUBJECT`, from start to end", OPEN_LIMIT, TIMES, |time| program(project, time))?,
+        Row::times("`pentimento runs SUBJECT`, from start to exit", OPEN_LIMIT, TIMES, |time| program(project, time))?,
     ];
     let worker = Store::open(&project.folder)?;
     worker.resume()?;
-    rows.push(Row::times("open to write, while a worker has it open", OPEN_LIMIT, TIMES, |time| {
+    rows.push(Row::times("open for writing beside an open worker, list 50 runs", OPEN_LIMIT, TIMES, |time| {
         history(|| Ok(Store::open(&project.folder)?.reader()?), project, time)
     })?);
-    rows.push(Row::times("the last 50 runs of the whole project", OPEN_LIMIT, TIMES, |_| {
+    rows.push(Row::times("list the last 50 runs of all subjects", OPEN_LIMIT, TIMES, |_| {
         let reader = Reader::open(&project.folder)?;
         let (took, found) = timed(|| Ok(reader.newest_runs(HISTORY)?))?;
         ensure!(found.len() == HISTORY as usize);
@@ -62,7 +62,7 @@ fn history(open: impl FnOnce() -> Result<Reader>, project: &Filled, time: usize)
     Ok(took)
 }
 
-/// What a person waits for who types the command.
+/// Runs the command line program.
 fn program(project: &Filled, time: usize) -> Result<Duration> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pentimento"));
     command.arg("--project").arg(&project.folder).args(["runs", project.subject(time * 41).as_str()]);
@@ -71,21 +71,21 @@ fn program(project: &Filled, time: usize) -> Result<Duration> {
     Ok(took)
 }
 
-/// Words that nearly all runs have, words of one in a thousand, and beginnings of words, as when somebody types.
+/// Searches for words in nearly all runs, words in one of a thousand, and prefixes, as while typing.
 fn searches(project: &Filled) -> Result<Vec<Row>> {
     let queries = [
-        ("a common word", fill::COMMON.to_owned()),
+        ("common word", fill::COMMON.to_owned()),
         ("two common words", format!("{} {}", fill::COMMON, fill::ALSO_COMMON)),
-        ("a rare word", fill::rare(7)),
-        ("a common and a rare word", format!("{} {}", fill::COMMON, fill::rare(7))),
-        ("a beginning of three letters", "por".to_owned()),
-        ("a beginning of one letter", "s".to_owned()),
-        ("no such word", "xylophone".to_owned()),
+        ("rare word", fill::rare(7)),
+        ("common and rare word", format!("{} {}", fill::COMMON, fill::rare(7))),
+        ("prefix of three letters", "por".to_owned()),
+        ("prefix of one letter", "s".to_owned()),
+        ("no match", "xylophone".to_owned()),
     ];
     let mut rows = Vec::new();
     for (name, query) in &queries {
         for of_subject in [false, true] {
-            let whose = if of_subject { ", of a subject" } else { "" };
+            let whose = if of_subject { ", one subject" } else { "" };
             rows.push(Row::times(&format!("search: {name}{whose}"), SEARCH_LIMIT, TIMES, |time| {
                 let reader = Reader::open(&project.folder)?;
                 let subject = reader.subject(&project.subject(time * 37))?.id;
@@ -96,9 +96,9 @@ fn searches(project: &Filled) -> Result<Vec<Row>> {
                         reader.search(query, HITS)?
                     })
                 })?;
-                // What is rare need not be in one subject.
-                let sure = query.as_str() != "xylophone" && !(of_subject && name.contains("rare"));
-                ensure!(!sure || !hits.is_empty(), "{query} is not found");
+                // A rare word need not occur in this subject.
+                let must_match = query.as_str() != "xylophone" && !(of_subject && name.contains("rare"));
+                ensure!(!must_match || !hits.is_empty(), "no run matches {query}");
                 Ok(took)
             })?);
         }
@@ -107,7 +107,7 @@ fn searches(project: &Filled) -> Result<Vec<Row>> {
 }
 
 fn queue(project: &Filled) -> Result<Row> {
-    Row::times("the queue's first 100 runs", None, TIMES, |_| {
+    Row::times("list the queue's first 100 runs", None, TIMES, |_| {
         let reader = Reader::open(&project.folder)?;
         let (took, runs) = timed(|| Ok(reader.queue(100)?))?;
         ensure!(runs.len() == 100);
@@ -115,12 +115,12 @@ fn queue(project: &Filled) -> Result<Row> {
     })
 }
 
-/// Each claim is a transaction that is on the disk when it returns.
+/// Each claim is a transaction that is on disk when the call returns.
 fn claims(project: &Filled, store: &Store) -> Result<Row> {
     let reader = store.reader()?;
     let waiting = reader.queue(u32::MAX)?.len();
-    ensure!(waiting == project.size.queued as usize, "{waiting} runs wait");
-    let name = format!("claim a run, where {waiting} wait");
+    ensure!(waiting == project.size.queued as usize, "{waiting} runs are queued");
+    let name = format!("claim a run, {waiting} queued");
     Row::times(&name, CLAIM_LIMIT, 4 * TIMES, |_| {
         let (took, next) = timed(|| Ok(store.claim("bench", Duration::from_secs(3600), Timestamp::now())?))?;
         ensure!(matches!(next, Next::Run(_)), "{next:?}");
@@ -129,7 +129,7 @@ fn claims(project: &Filled, store: &Store) -> Result<Row> {
 }
 
 impl Filled {
-    /// One of the subjects, any number taken round.
+    /// A subject by number, modulo the number of subjects.
     pub fn subject(&self, number: usize) -> Handle {
         fill::handle(number as u32 % self.size.subjects)
     }

@@ -1,20 +1,20 @@
-//! The table.
+//! The table of results.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// One thing that was done again and again.
+/// One operation, measured several times.
 pub struct Row {
     pub name: String,
     pub unit: &'static str,
-    /// The middle one and the worst may not be above this.
+    /// The median must not exceed this.
     pub limit: Option<f64>,
     pub figures: Vec<f64>,
 }
 
 impl Row {
-    /// Does something so often, after a first time that does not count; in milliseconds.
+    /// Runs `step` `times` times after one warm-up run. The figures are in milliseconds.
     pub fn times(
         name: &str,
         limit: Option<f64>,
@@ -26,7 +26,7 @@ impl Row {
         Ok(Self { name: name.to_owned(), unit: "ms", limit, figures })
     }
 
-    pub fn misses(&self) -> bool {
+    pub fn exceeds_limit(&self) -> bool {
         self.limit.is_some_and(|limit| self.median() > limit)
     }
 
@@ -41,7 +41,7 @@ impl Row {
     }
 }
 
-/// How long something took.
+/// Runs `step` and returns its duration and result.
 pub fn timed<T>(step: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
     let began = Instant::now();
     let value = step()?;
@@ -49,12 +49,12 @@ pub fn timed<T>(step: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
 }
 
 pub fn print(rows: &[Row]) {
-    println!("{:58}{:>10}{:>10}{:>10}{:>7}", "", "median", "worst", "at most", "times");
+    println!("{:58}{:>10}{:>10}{:>10}{:>7}", "", "median", "worst", "limit", "runs");
     for row in rows {
         let limit = row.limit.map_or(String::new(), |limit| format!("{limit} {}", row.unit));
-        let missed = if row.misses() { "  missed" } else { "" };
+        let exceeded = if row.exceeds_limit() { "  exceeded" } else { "" };
         let (median, worst) = (format!("{:.1} {}", row.median(), row.unit), format!("{:.1} {}", row.worst(), row.unit));
-        println!("{:58}{median:>10}{worst:>10}{limit:>10}{:>7}{missed}", row.name, row.figures.len());
+        println!("{:58}{median:>10}{worst:>10}{limit:>10}{:>7}{exceeded}", row.name, row.figures.len());
     }
     println!();
 }

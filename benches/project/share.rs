@@ -1,4 +1,4 @@
-//! What keeping a history costs a run: how much of it is not spent on the picture itself.
+//! The share of a run that is spent on the store and the worker instead of the pictures.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::report::Row;
 const RUNS: u32 = 7;
 const STEPS: usize = 30;
 
-/// From its claim to its end, less what the run has recorded of loading, encoding, denoising and decoding: claiming,
-/// reading the reference, previews, saved states, signs of life, encoding and storing the pictures, the last commit.
+/// Measures the time from claim to end without the recorded times of loading, encoding, denoising and decoding. That
+/// leaves claiming, reading the reference, previews, saved states, heartbeats, writing the pictures, and the last commit.
 pub fn measure() -> Result<Row> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Store::create(&folder.path().join("project"))?);
@@ -53,12 +53,12 @@ pub fn measure() -> Result<Row> {
     let lines = store.reader()?.newest_runs(RUNS)?;
     let shares = lines.into_iter().map(|line| {
         ensure!(line.run.state == State::Done, "{}: {:?}", line.run.task, line.run.error);
-        let (started, finished) = line.run.started.zip(line.run.finished).context("a run without times")?;
-        let timings = line.run.timings.context("a run without timings")?;
+        let (started, finished) = line.run.started.zip(line.run.finished).context("the run has no start or end")?;
+        let timings = line.run.timings.context("the run has no timings")?;
         let whole = finished.duration_since(started).as_secs_f64();
         let picture = timings.load_s + timings.encode_s + timings.denoise_s + timings.decode_s;
         Ok(100.0 * (whole - picture).max(0.0) / whole)
     });
-    let name = format!("store and worker in a run of three pictures, {STEPS} steps");
+    let name = format!("store and worker: share of a run (3 pictures, {STEPS} steps)");
     Ok(Row { name, unit: "%", limit: Some(2.0), figures: shares.collect::<Result<_>>()? })
 }
