@@ -1,24 +1,24 @@
-//! Standard normal noise, the same numbers as `torch.randn` on the CPU makes from the same seed.
+//! Standard normal noise with the same values as `torch.randn` on the CPU for the same seed.
 //!
-//! The pictures of a seed depend on every one of these numbers, so this follows torch to the last rounding it can:
-//! `aten/src/ATen/core/MT19937RNGEngine.h` for the bits, `aten/src/ATen/native/cpu/DistributionTemplates.h` and
-//! `aten/src/ATen/core/DistributionsHelper.h` for what becomes of them.
+//! A seed's output depends on all of these values, so this code follows torch down to the rounding:
+//! `aten/src/ATen/core/MT19937RNGEngine.h` for the random bits, `aten/src/ATen/native/cpu/DistributionTemplates.h` and
+//! `aten/src/ATen/core/DistributionsHelper.h` for the distributions.
 
 use std::f64::consts::TAU;
 
-/// torch transforms uniforms to normals in blocks of this size, and otherwise one by one.
+/// torch draws normal values in blocks of this size. It draws fewer values one by one.
 const BLOCK: usize = 16;
 
-/// `torch.Generator("cpu").manual_seed(seed)`, for float32.
+/// `torch.Generator("cpu").manual_seed(seed)` for float32.
 #[derive(Clone)]
 pub struct Generator {
     bits: MersenneTwister,
-    /// The second value of a pair that an earlier call made and did not need.
+    /// The unused second value of a pair that an earlier call drew.
     spare: Option<f64>,
 }
 
 impl Generator {
-    /// As in torch, only the lower 32 bits of `seed` count.
+    /// As in torch, only the lower 32 bits of `seed` have an effect.
     pub fn new(seed: u64) -> Self {
         Self { bits: MersenneTwister::new(seed as u32), spare: None }
     }
@@ -33,7 +33,7 @@ impl Generator {
             box_muller(block);
         }
         if !count.is_multiple_of(BLOCK) {
-            // The last 16 values are drawn anew, over the end of the block before.
+            // The last 16 values are drawn again, overwriting part of the previous block.
             let tail = &mut values[count - BLOCK..];
             tail.fill_with(|| self.uniform());
             box_muller(tail);
@@ -41,19 +41,19 @@ impl Generator {
         values
     }
 
-    /// From 0 to below 1, in steps of 2⁻²⁴: what float32 can hold.
+    /// A value in 0..1, in steps of 2⁻²⁴.
     fn uniform(&mut self) -> f32 {
         (self.bits.next() & 0x00FF_FFFF) as f32 / (1 << 24) as f32
     }
 
-    /// From 0 to below 1, in steps of 2⁻⁵³, from two draws.
+    /// A value in 0..1, in steps of 2⁻⁵³, from two random words.
     fn uniform_double(&mut self) -> f64 {
         let high = u64::from(self.bits.next());
         let low = u64::from(self.bits.next());
         ((high << 32 | low) & ((1 << 53) - 1)) as f64 / (1u64 << 53) as f64
     }
 
-    /// One value in double precision; every other one comes from the pair before.
+    /// One normal value in float64. Values come in pairs, so every second call uses the spare one.
     fn single(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
@@ -65,8 +65,8 @@ impl Generator {
     }
 }
 
-/// Makes 16 uniforms normal, in place: the first half gives radii, the second half angles. All in
-/// float32, as torch's vectorised code does it: an angle in double would be off by up to 2·10⁻⁶ from there.
+/// Turns 16 uniform values into normal ones, in place: the first half gives radii, the second half angles. Like torch's
+/// vectorised code it computes in float32; a float64 angle would change results by up to 2·10⁻⁶.
 fn box_muller(block: &mut [f32]) {
     let (radii, angles) = block.split_at_mut(BLOCK / 2);
     for (first, second) in radii.iter_mut().zip(angles) {
@@ -81,7 +81,7 @@ fn box_muller(block: &mut [f32]) {
 #[derive(Clone)]
 struct MersenneTwister {
     state: Box<[u32; Self::SIZE]>,
-    /// How many words of `state` have been given out since it was last twisted.
+    /// How many words of `state` were used since the last twist.
     used: usize,
 }
 
@@ -133,9 +133,9 @@ mod tests {
         }
     }
 
-    /// The beginnings and ends of `torch.randn(count, generator=torch.Generator("cpu").manual_seed(seed))`, torch 2.15.
+    /// The first and last values of `torch.randn(count, generator=torch.Generator("cpu").manual_seed(seed))`, torch 2.15.
     #[test]
-    fn the_numbers_are_those_of_torch() {
+    fn values_match_torch() {
         #[rustfmt::skip]
         let cases: Vec<(u64, usize, Vec<f32>, Vec<f32>)> = vec![
             (0, 1, vec![1.540_996_1], vec![1.540_996_1]),
@@ -160,9 +160,9 @@ mod tests {
         }
     }
 
-    /// One generator: 3 values, then 16, then 2, of which the first waited from the first call.
+    /// The third call begins with the spare value of the first call.
     #[test]
-    fn the_second_of_a_pair_waits_for_the_next_call() {
+    fn a_spare_value_is_kept_for_a_later_call() {
         let mut generator = Generator::new(3);
         close(&generator.randn(3), &[0.803_276_06, 0.174_833_39, 0.088_978_1]);
         close(&generator.randn(16)[..3], &[0.605_360_8, 1.986_149_1, 0.628_715_16]);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_lower_half_of_a_seed_counts() {
+    fn only_the_lower_half_of_a_seed_matters() {
         assert_eq!(Generator::new(7).randn(20), Generator::new(7 | 1 << 40).randn(20));
     }
 }

@@ -1,6 +1,5 @@
-//! A reference becomes the pixels that an image encoder reads (transformers, `models/clip/image_processing_pil_clip.py`
-//! on `image_processing_backends.py` and `image_transforms.py`): shortest side to a size, middle cut out, values
-//! normalised.
+//! Turns a reference into an image encoder's input: resize, centre crop, rescale, normalise (transformers,
+//! `models/clip/image_processing_pil_clip.py`, which uses `image_processing_backends.py` and `image_transforms.py`).
 
 use candle_core::{Device, Tensor};
 use image::{Rgb, RgbImage};
@@ -11,33 +10,34 @@ use super::resize::{self, Filter, Span};
 use super::{Error, Result};
 
 const CONFIG: &str = "preprocessor_config.json";
-/// Means and deviations of the pictures that CLIP was trained on, per channel, of values in 0..1.
+/// Means and standard deviations of CLIP's training images, per channel, for values in 0..1.
 const CLIP_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
 const CLIP_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
-/// Encoders read pictures of a few hundred pixels; a side beyond this is an accident or an attack.
-const LARGEST_SIDE: usize = 4096;
+/// Encoders read images of a few hundred pixels. A larger side than this is a mistake or an attack.
+const MAX_SIDE: usize = 4096;
 const CHANNELS: usize = 3;
 
-/// `preprocessor_config.json`, checked.
+/// The validated contents of `preprocessor_config.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preprocessor {
-    resize: Option<(Target, Filter)>,
-    /// Height and width of the cut.
+    resize: Option<(ResizeTo, Filter)>,
+    /// Height and width of the centre crop.
     crop: Option<(usize, usize)>,
+    /// The factor for 8-bit values.
     rescale: Option<f64>,
-    /// Mean and deviation per channel.
+    /// Mean and standard deviation per channel.
     normalize: Option<([f32; 3], [f32; 3])>,
 }
 
-/// What a picture is scaled to before the cut.
+/// The size of an image before the crop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
+enum ResizeTo {
     ShortestEdge(usize),
     Exact { height: usize, width: usize },
 }
 
 impl Preprocessor {
-    /// Reads an image encoder folder's `preprocessor_config.json`; where there is none, CLIP's ways hold at the
+    /// Reads `preprocessor_config.json` from an image encoder's folder. Without the file, CLIP's defaults apply at the
     /// encoder's `image_size`, as in diffusers.
     pub fn load(folder: &Files, image_size: usize) -> Result<Self> {
         let config = if folder.has(CONFIG) {
@@ -45,46 +45,47 @@ impl Preprocessor {
         } else {
             Config { size: Some(Size::Side(image_size)), crop_size: Some(Size::Side(image_size)), ..Config::default() }
         };
-        config.check().map_err(|reason| Error::BadConfig { path: folder.path_of(CONFIG), reason })
+        config.validate().map_err(|reason| Error::BadConfig { path: folder.path_of(CONFIG), reason })
     }
 
-    /// [1, 3, height, width] in float32: with the usual settings S×S, the encoder's image size.
+    /// The encoder's input: float32 [1, 3, height, width]. With the usual settings, height and width are the encoder's
+    /// `image_size`. Fails for an empty picture, and if the result would be larger than 4096 pixels on a side.
     pub fn pixel_values(&self, picture: &RgbImage, device: &Device) -> Result<Tensor> {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         if width == 0 || height == 0 {
             return Err(Error::OutOfRange {
                 name: "the reference's size",
                 value: format!("{width}×{height} pixels"),
-                range: "at least one pixel each way",
+                range: "at least 1×1 pixels",
             });
         }
-        let cut = self.scaled_and_cut(picture)?;
-        let (width, height) = (cut.width() as usize, cut.height() as usize);
+        let cropped = self.resize_and_crop(picture)?;
+        let (width, height) = (cropped.width() as usize, cropped.height() as usize);
         let mut values = Vec::with_capacity(CHANNELS * height * width);
         for channel in 0..CHANNELS {
-            values.extend(cut.pixels().map(|pixel| self.value(pixel[channel], channel)));
+            values.extend(cropped.pixels().map(|pixel| self.value(pixel[channel], channel)));
         }
         Ok(Tensor::from_vec(values, (1, CHANNELS, height, width), device)?)
     }
 
-    fn scaled_and_cut(&self, picture: &RgbImage) -> Result<RgbImage> {
+    fn resize_and_crop(&self, picture: &RgbImage) -> Result<RgbImage> {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let (scaled_width, scaled_height) = match self.resize {
-            Some((target, _)) => target.of(width, height),
+            Some((target, _)) => target.size_for(width, height),
             None => (width, height),
         };
         let (crop_height, crop_width) = self.crop.unwrap_or((scaled_height, scaled_width));
-        if crop_width > LARGEST_SIDE || crop_height > LARGEST_SIDE {
+        if crop_width > MAX_SIDE || crop_height > MAX_SIDE {
             return Err(Error::OutOfRange {
-                name: "the size of the reference for its encoder",
+                name: "the reference's size for the image encoder",
                 value: format!("{crop_width}×{crop_height} pixels"),
-                range: "at most 4096 pixels each way; give do_center_crop in preprocessor_config.json, or a reference \
-                        less narrow",
+                range: "at most 4096 pixels on each side: set do_center_crop in preprocessor_config.json, or use a less \
+                        narrow reference",
             });
         }
-        let (columns, left) = middle(scaled_width, crop_width);
-        let (rows, top) = middle(scaled_height, crop_height);
-        // Only what the cut shows is computed: the rest of a very long picture would not fit the memory.
+        let (columns, left) = center_crop(scaled_width, crop_width);
+        let (rows, top) = center_crop(scaled_height, crop_height);
+        // Compute only the cropped part: a very long image might not fit into memory.
         let part = match self.resize {
             Some((_, filter)) => resize::resize(picture, (scaled_width, scaled_height), (columns, rows), filter),
             None => image::imageops::crop_imm(
@@ -104,7 +105,7 @@ impl Preprocessor {
         Ok(padded)
     }
 
-    /// Each step rounds to float32, as NumPy's arrays do between them.
+    /// Rescales and normalises one value. Each step rounds to float32, like NumPy's arrays.
     fn value(&self, byte: u8, channel: usize) -> f32 {
         let value = match self.rescale {
             Some(factor) => (f64::from(byte) * factor) as f32,
@@ -117,13 +118,13 @@ impl Preprocessor {
     }
 }
 
-impl Target {
-    /// Width and height that a picture is scaled to.
-    fn of(self, width: usize, height: usize) -> (usize, usize) {
+impl ResizeTo {
+    /// The new width and height of an image.
+    fn size_for(self, width: usize, height: usize) -> (usize, usize) {
         match self {
             Self::Exact { height, width } => (width, height),
             Self::ShortestEdge(side) => {
-                // Rounded down, after a division in double precision as in Python.
+                // Python divides in float64, then rounds down.
                 let long = |long: usize, short: usize| ((side * long) as f64 / short as f64) as usize;
                 if width <= height { (side, long(height, width)) } else { (long(width, height), side) }
             }
@@ -131,9 +132,9 @@ impl Target {
     }
 }
 
-/// Which of `size` pixels are in a cut of `crop` from the middle, and how many black ones come before them when there
+/// Which of `size` pixels a centre crop of `crop` pixels keeps, and how many black pixels it adds before them if there
 /// are too few.
-fn middle(size: usize, crop: usize) -> (Span, usize) {
+fn center_crop(size: usize, crop: usize) -> (Span, usize) {
     if size >= crop {
         (Span { start: (size - crop) / 2, length: crop }, 0)
     } else {
@@ -141,7 +142,7 @@ fn middle(size: usize, crop: usize) -> (Span, usize) {
     }
 }
 
-/// The file as it is written, in any of its forms; what is absent or null is transformers' `CLIPImageProcessor`'s.
+/// The file in any of its forms. Missing or null keys have the defaults of transformers' `CLIPImageProcessor`.
 #[derive(Default, Deserialize)]
 struct Config {
     do_resize: Option<bool>,
@@ -181,7 +182,7 @@ enum PerChannel {
 }
 
 impl Config {
-    fn check(self) -> Result<Preprocessor, String> {
+    fn validate(self) -> Result<Preprocessor, String> {
         let resize = if self.do_resize.unwrap_or(true) {
             Some((target(self.size.unwrap_or(Size::Side(224)))?, filter(self.resample.unwrap_or(3))?))
         } else {
@@ -194,13 +195,13 @@ impl Config {
         };
         let rescale = self.do_rescale.unwrap_or(true).then(|| self.rescale_factor.unwrap_or(1.0 / 255.0));
         if rescale.is_some_and(|factor| !factor.is_finite()) {
-            return Err("rescale_factor is not a number".to_owned());
+            return Err("rescale_factor must be a finite number".to_owned());
         }
         let normalize = if self.do_normalize.unwrap_or(true) {
             let mean = self.image_mean.unwrap_or(PerChannel::Each(CLIP_MEAN)).values();
             let std = self.image_std.unwrap_or(PerChannel::Each(CLIP_STD)).values();
             if std.iter().chain(&mean).any(|value| !value.is_finite()) || std.contains(&0.0) {
-                return Err("image_mean and image_std must be numbers, and image_std not 0".to_owned());
+                return Err("image_mean and image_std must be finite numbers, and image_std not 0".to_owned());
             }
             Some((mean, std))
         } else {
@@ -219,15 +220,15 @@ impl PerChannel {
     }
 }
 
-/// `size`: a number is the shortest side's.
-fn target(size: Size) -> Result<Target, String> {
+/// Reads `size`. A single number is the length of the shortest side.
+fn target(size: Size) -> Result<ResizeTo, String> {
     match size {
         Size::Side(side) | Size::Named { shortest_edge: Some(side), longest_edge: None, height: None, width: None } => {
-            Ok(Target::ShortestEdge(side_in_range("size", side)?))
+            Ok(ResizeTo::ShortestEdge(side_in_range("size", side)?))
         }
         Size::HeightAndWidth([height, width])
         | Size::Named { height: Some(height), width: Some(width), shortest_edge: None, longest_edge: None } => {
-            Ok(Target::Exact { height: side_in_range("size", height)?, width: side_in_range("size", width)? })
+            Ok(ResizeTo::Exact { height: side_in_range("size", height)?, width: side_in_range("size", width)? })
         }
         Size::Named { .. } => {
             Err("size must be a number, {\"shortest_edge\": …} or {\"height\": …, \"width\": …}".to_owned())
@@ -235,7 +236,7 @@ fn target(size: Size) -> Result<Target, String> {
     }
 }
 
-/// `crop_size`: a number is both sides'.
+/// Reads `crop_size`. A single number is the length of both sides.
 fn crop_size(size: Size) -> Result<(usize, usize), String> {
     match size {
         Size::Side(side) => side_in_range("crop_size", side).map(|side| (side, side)),
@@ -247,14 +248,14 @@ fn crop_size(size: Size) -> Result<(usize, usize), String> {
 }
 
 fn side_in_range(name: &str, side: usize) -> Result<usize, String> {
-    if (1..=LARGEST_SIDE).contains(&side) {
+    if (1..=MAX_SIDE).contains(&side) {
         Ok(side)
     } else {
-        Err(format!("{name} is {side} pixels, but must be from 1 to {LARGEST_SIDE}"))
+        Err(format!("{name} is {side} pixels, but must be between 1 and {MAX_SIDE}"))
     }
 }
 
-/// `resample`: a number of `PIL.Image.Resampling`.
+/// Reads `resample`, a number of `PIL.Image.Resampling`.
 fn filter(resample: i64) -> Result<Filter, String> {
     let unsupported = match resample {
         1 => return Ok(Filter::Lanczos),
@@ -263,11 +264,9 @@ fn filter(resample: i64) -> Result<Filter, String> {
         0 => "nearest",
         4 => "box",
         5 => "hamming",
-        other => return Err(format!("resample is {other}, which names no filter of Pillow's")),
+        other => return Err(format!("resample is {other}, but must be a filter of Pillow, such as 3 (bicubic)")),
     };
-    Err(format!(
-        "resample is {resample} ({unsupported}), which this program does not compute; CLIP encoders use 3 (bicubic)"
-    ))
+    Err(format!("resample {resample} ({unsupported}) is not supported: use 3 (bicubic), as CLIP encoders do"))
 }
 
 #[cfg(test)]

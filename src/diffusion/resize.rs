@@ -1,19 +1,19 @@
-//! Pictures scaled exactly as Pillow scales them, to the bit, so that a reference has the features it has in Python
-//! (Pillow, `src/libImaging/Resample.c`, the 8-bit path).
+//! Image resizing, bit for bit like Pillow, so that a reference gives the same features as in Python (Pillow,
+//! `src/libImaging/Resample.c`, the 8-bit path).
 //!
-//! Each side is resampled on its own, with a filter that widens where the picture shrinks. Weights are integers with 22
-//! fractional bits, and what lies between the two passes is rounded to 8 bits.
+//! Columns and rows are resampled in separate passes. The filter widens when the image shrinks. Weights are integers with
+//! 22 fractional bits, and the result of the first pass is rounded to 8 bits.
 
 use std::f64::consts::PI;
 
 use image::RgbImage;
 use rayon::prelude::*;
 
-/// Fractional bits of the weights: 8 bits are the result's, 2 leave room for filters that overshoot.
+/// Fractional bits of the weights. Of 32 bits, 8 hold the result and 2 leave room for filters that overshoot.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
 const CHANNELS: usize = 3;
 
-/// Pillow's filters that antialias, by the names of `PIL.Image.Resampling`.
+/// Pillow's antialiasing filters, named as in `PIL.Image.Resampling`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Filter {
     Bilinear,
@@ -21,16 +21,16 @@ pub(super) enum Filter {
     Lanczos,
 }
 
-/// A part of a picture: a first column (or row), and how many.
+/// A range of columns or rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub start: usize,
     pub length: usize,
 }
 
-/// `picture` scaled to `width`×`height`, of which only `columns` and `rows` are computed.
+/// Scales `picture` to `width`×`height` and returns the part in `columns` and `rows`; only this part is computed.
 ///
-/// All sizes at least 1, and the spans inside the scaled picture.
+/// All sizes must be at least 1, and the spans must be inside the scaled image.
 pub(super) fn resize(
     picture: &RgbImage,
     (width, height): (usize, usize),
@@ -45,27 +45,27 @@ pub(super) fn resize(
         let shortened = combine_rows(lines, from_width, 0, &down);
         combine_columns(&shortened, from_width, &across)
     } else {
-        // Rows that no row of the result is made of are left out.
+        // Skip the rows that do not contribute to the result.
         let first = down.iter().map(|sum| sum.start).min().unwrap_or(0);
         let end = down.iter().map(|sum| sum.start + sum.weights.len()).max().unwrap_or(0);
         let row = from_width * CHANNELS;
         let narrowed = combine_columns(&lines[first * row..end * row], from_width, &across);
         combine_rows(&narrowed, columns.length, first, &down)
     };
-    // The buffer was made with just this size.
-    RgbImage::from_raw(columns.length as u32, rows.length as u32, result).expect("as many bytes as pixels")
+    // Both passes return buffers of exactly this size.
+    RgbImage::from_raw(columns.length as u32, rows.length as u32, result).expect("three bytes per pixel")
 }
 
-/// Pillow 13 and later take the rows first where that leaves the columns little to do. Since what lies between the
-/// passes is rounded, the order shows in the result.
+/// Whether Pillow 13 and later resample the rows first, which they do when it saves work. The order affects the result,
+/// because the first pass is rounded.
 fn rows_first(from: (usize, usize), to: (usize, usize)) -> bool {
-    // Sides of pictures are far from overflowing.
+    // Image sides cannot overflow i64.
     let (fewer_columns, fewer_rows) = (from.0 as i64 - to.0 as i64, from.1 as i64 - to.1 as i64);
     fewer_rows > 0 && fewer_rows > 2 * fewer_columns
 }
 
-/// Lines of `width` pixels, each made into as many pixels as there are sums.
-fn combine_columns(lines: &[u8], width: usize, sums: &[Sum]) -> Vec<u8> {
+/// Turns lines of `width` pixels into lines of `sums.len()` pixels.
+fn combine_columns(lines: &[u8], width: usize, sums: &[WeightedSum]) -> Vec<u8> {
     let (from_row, row) = (width * CHANNELS, sums.len() * CHANNELS);
     let mut result = vec![0u8; lines.len() / from_row * row];
     result.par_chunks_mut(row).zip(lines.par_chunks(from_row)).for_each(|(to, from)| {
@@ -76,8 +76,8 @@ fn combine_columns(lines: &[u8], width: usize, sums: &[Sum]) -> Vec<u8> {
     result
 }
 
-/// Lines of `width` pixels, the first of which is the picture's line `first`, made into as many as there are sums.
-fn combine_rows(lines: &[u8], width: usize, first: usize, sums: &[Sum]) -> Vec<u8> {
+/// Turns lines of `width` pixels into `sums.len()` lines. `first` is the image row of the first line.
+fn combine_rows(lines: &[u8], width: usize, first: usize, sums: &[WeightedSum]) -> Vec<u8> {
     let row = width * CHANNELS;
     let mut result = vec![0u8; sums.len() * row];
     result.par_chunks_mut(row).zip(sums).for_each(|(to, sum)| {
@@ -89,13 +89,13 @@ fn combine_rows(lines: &[u8], width: usize, first: usize, sums: &[Sum]) -> Vec<u
     result
 }
 
-/// One pixel of the result: a weighted sum of pixels from `start` on.
-struct Sum {
+/// How to compute one pixel of the result: a weighted sum of the pixels from `start` on.
+struct WeightedSum {
     start: usize,
     weights: Vec<i32>,
 }
 
-impl Sum {
+impl WeightedSum {
     fn of<'a>(&self, pixels: impl Iterator<Item = &'a [u8]>) -> [u8; CHANNELS] {
         let mut sums = [1i32 << (PRECISION_BITS - 1); CHANNELS];
         for (pixel, weight) in pixels.zip(&self.weights) {
@@ -107,14 +107,15 @@ impl Sum {
     }
 }
 
-/// `precompute_coeffs` and `normalize_coeffs_8bpc`: how each pixel of `span` is made when `from` pixels become `to`.
-fn weights(from: usize, to: usize, span: Span, filter: Filter) -> Vec<Sum> {
+/// The sums for the pixels of `span` when `from` pixels become `to`: Pillow's `precompute_coeffs` and
+/// `normalize_coeffs_8bpc`.
+fn weights(from: usize, to: usize, span: Span, filter: Filter) -> Vec<WeightedSum> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let support = filter.support() * stretch;
     let one = |index: usize| {
         let center = (index as f64 + 0.5) * scale;
-        // Casts truncate as in C; a negative start saturates to 0, where Pillow sets it.
+        // Casts truncate as in C. A negative start saturates to 0, like in Pillow.
         let start = (center - support + 0.5) as usize;
         let end = ((center + support + 0.5) as usize).min(from);
         let shares: Vec<f64> = (start..end).map(|x| filter.at((x as f64 - center + 0.5) * (1.0 / stretch))).collect();
@@ -123,13 +124,13 @@ fn weights(from: usize, to: usize, span: Span, filter: Filter) -> Vec<Sum> {
             let share = if total == 0.0 { share } else { share / total };
             (share * f64::from(1 << PRECISION_BITS) + 0.5f64.copysign(share)) as i32
         };
-        Sum { start, weights: shares.into_iter().map(fixed).collect() }
+        WeightedSum { start, weights: shares.into_iter().map(fixed).collect() }
     };
     (span.start..span.start + span.length).map(one).collect()
 }
 
 impl Filter {
-    /// Beyond this distance the filter is 0, in pixels of a picture that does not shrink.
+    /// The distance beyond which the filter is 0, in pixels, for an image that does not shrink.
     fn support(self) -> f64 {
         match self {
             Self::Bilinear => 1.0,
@@ -138,11 +139,12 @@ impl Filter {
         }
     }
 
+    /// The filter's value at distance `x` from the centre.
     fn at(self, x: f64) -> f64 {
         let d = x.abs();
         match self {
             Self::Bilinear if d < 1.0 => 1.0 - d,
-            // Keys' cubic convolution.
+            // Cubic convolution: Keys, "Cubic convolution interpolation for digital image processing", 1981.
             Self::Bicubic if d < 1.0 => ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0,
             Self::Bicubic if d < 2.0 => (((d - 5.0) * d + 8.0) * d - 4.0) * A,
             Self::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
@@ -151,6 +153,7 @@ impl Filter {
     }
 }
 
+/// The parameter a of cubic convolution.
 const A: f64 = -0.5;
 
 fn sinc(x: f64) -> f64 {
@@ -171,9 +174,9 @@ mod tests {
         (Span { start: 0, length: width }, Span { start: 0, length: height })
     }
 
-    /// The second row of each result, from Pillow 13.0.0.
+    /// The expected values are the second row of each result from Pillow 13.0.0.
     #[test]
-    fn pictures_are_scaled_to_the_bit_as_pillow_does() {
+    fn resizing_matches_pillow_bit_for_bit() {
         let smaller = [
             (Filter::Bilinear, [149, 130, 130, 134, 136, 138, 129, 142, 129, 127, 148, 123]),
             (Filter::Bicubic, [152, 129, 129, 138, 134, 135, 127, 138, 133, 131, 150, 122]),
@@ -204,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_what_the_whole_has_there() {
+    fn a_part_equals_the_same_part_of_the_whole() {
         for (width, height) in [(40, 23), (9, 90), (60, 20)] {
             let all = resize(&picture(31, 57), (width, height), whole(width, height), Filter::Bicubic);
             let part = (Span { start: 3, length: 5 }, Span { start: 7, length: 11 });
@@ -215,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_the_same_size_stays_as_it_is() {
+    fn resizing_to_the_same_size_changes_nothing() {
         for filter in [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos] {
             assert_eq!(resize(&picture(7, 5), (7, 5), whole(7, 5), filter), picture(7, 5));
         }
