@@ -73,7 +73,7 @@ fn main() -> anyhow::Result<()> {
                     session.drain_replies(app.pictures.pending_replies());
                     return Ok(());
                 }
-                KeyCode::Char('!') => panic!("asked for"),
+                KeyCode::Char('!') => panic!("panic requested with !"),
                 KeyCode::Char('p') => app.toggle_popup(),
                 code => app.step(code),
             },

@@ -1,6 +1,6 @@
 //! Tensor operations behind the model layers.
 //!
-//! On the CPU in float32, operations that are slow in candle run on our own kernels ([`cpu`]). On other devices and
+//! On the CPU in float32, operations that are slow in candle run on our own kernels (`cpu`). On other devices and
 //! types they run on candle's. Both give the same results up to rounding.
 
 mod activation;
