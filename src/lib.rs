@@ -14,6 +14,8 @@
 //! - [`tui`]: the workbench: state, keys, screens
 //! - [`cli`]: one file per subcommand
 
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
+
 pub mod cli;
 pub mod config;
 pub mod diffusion;

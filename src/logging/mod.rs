@@ -76,7 +76,7 @@ fn log_panics() {
     panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map_or_else(String::new, ToString::to_string);
         tracing::error!(place, "panic");
-        tracing::debug!(message = panic.payload_as_str(), "panic");
+        tracing::debug!("panic: {}", panic.payload_as_str().unwrap_or_default());
         previous(panic);
     }));
 }

@@ -55,6 +55,7 @@ pub(super) fn restore() {
 }
 
 /// Restores the terminal and prints the panics of other threads.
+#[expect(clippy::print_stderr, reason = "the screen is gone; these lines go to the shell")]
 pub(super) fn close() {
     restore();
     *lock(&DRAWING_THREAD) = None;

@@ -155,6 +155,6 @@ fn help_is_there_for_every_subcommand() {
     let home = tempfile::tempdir().unwrap();
     let screen = run(pentimento().env("HOME", home.path()));
     screen.refused(2, &["terminal", "subcommands"]);
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "a project was made that nobody sees");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "a project was made that nobody sees");
     assert_eq!(run(pentimento().arg("paint")).status, 2);
 }

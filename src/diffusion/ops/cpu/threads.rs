@@ -15,6 +15,7 @@ pub struct OutputPtr(*mut f32);
 
 // SAFETY: dereferencing is unsafe, and that code guarantees that the tasks' parts do not overlap.
 unsafe impl Send for OutputPtr {}
+// SAFETY: as above.
 unsafe impl Sync for OutputPtr {}
 
 impl OutputPtr {
