@@ -49,7 +49,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     let shown = load(folder.as_deref())?;
-    let capabilities = detect(chosen);
+    let capabilities = detect(chosen, true);
     let mut session = Session::open()?;
     let waker = session.waker();
     let codecs = Codecs { png: compact::png, jpeg: compact::jpeg, sixel: compact::sixel };

@@ -47,7 +47,7 @@ pub struct Terminal {
 impl Terminal {
     /// Looks at stdout. Asks the terminal once, for at most a second.
     pub fn on_stdout() -> Self {
-        let capabilities = detect(chosen_protocol());
+        let capabilities = detect(chosen_protocol(), Config::current().colour.value);
         Self { images: printed(&capabilities), capabilities }
     }
 

@@ -88,7 +88,7 @@ fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
 }
 
 fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<End> {
-    let capabilities = terminal::detect(chosen_protocol());
+    let capabilities = terminal::detect(chosen_protocol(), Config::current().colour.value);
     let (keymap, theme, problems) = looks(&capabilities);
     let mut session = Session::open()?;
     let (events, received) = mpsc::channel();

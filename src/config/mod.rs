@@ -7,7 +7,7 @@
 //! - `folders`: the user's folders for settings, data and state
 //! - `values`: the values that are one of a list
 //!
-//! Variables that describe the terminal (`TERM`, `COLORTERM`, `TMUX`, …) are facts, not settings: `terminal` reads them.
+//! Variables that describe the terminal (`TERM`, `COLORTERM`, `TMUX`, …) are not settings: `terminal` reads them.
 
 mod error;
 pub mod file;

@@ -10,12 +10,13 @@ use super::protocol::ChosenProtocol;
 /// How long to wait for replies. Terminals on another continent answer within a third of it.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Finds out what the terminal on standard output can do. `chosen` is the user's choice of a protocol, if any.
+/// Finds out what the terminal on standard output can do. `chosen` is the user's choice of a protocol, if any;
+/// `allow_colour` is false if the user wants none.
 ///
 /// Asks the terminal once and waits for at most a second, or two in a tmux on another machine. Call it before anything
 /// else reads the terminal's input, and not right before the program ends: a late reply would be typed into the shell.
-pub fn detect(chosen: Option<ChosenProtocol>) -> Capabilities {
-    let environment = Environment::of_this_process();
+pub fn detect(chosen: Option<ChosenProtocol>, allow_colour: bool) -> Capabilities {
+    let environment = Environment::of_this_process(allow_colour);
     let mut replies = Replies::default();
     if environment.may_be_asked() {
         replies = probe::ask(environment.layers(), TIMEOUT);

@@ -29,7 +29,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    pub fn of_this_process() -> Self {
+    pub fn of_this_process(allow_colour: bool) -> Self {
         let variable = |name: &str| std::env::var(name).unwrap_or_default();
         let is_terminal = std::io::stdout().is_terminal();
         let in_tmux = !variable("TMUX").is_empty();
@@ -41,7 +41,7 @@ impl Environment {
             colorterm: variable("COLORTERM"),
             term_program: variable("TERM_PROGRAM"),
             lc_terminal: variable("LC_TERMINAL"),
-            no_color: !variable("NO_COLOR").is_empty(),
+            no_color: !allow_colour,
             in_tmux,
             tmux_passthrough: (is_terminal && in_tmux).then(tmux::allows_passthrough).flatten(),
             in_zellij: !variable("ZELLIJ").is_empty(),
