@@ -1,8 +1,6 @@
-//! The graphics card as its driver tells of it: how full, how busy.
+//! Memory and load of the GPU, as its driver reports them.
 
-use nvml_wrapper::Nvml;
-
-/// A card at a moment.
+/// A GPU at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     pub name: String,
@@ -13,17 +11,21 @@ pub struct Device {
     pub load: u32,
 }
 
-/// The way to the driver, where there is one.
-pub struct Driver(Option<Nvml>);
+/// The connection to the driver, if there is one. A build without CUDA computes on the CPU and asks no driver.
+pub struct Driver {
+    #[cfg(feature = "cuda")]
+    nvml: Option<nvml_wrapper::Nvml>,
+}
 
+#[cfg(feature = "cuda")]
 impl Driver {
     pub fn open() -> Self {
-        Self(Nvml::init().ok())
+        Self { nvml: nvml_wrapper::Nvml::init().ok() }
     }
 
-    /// The first card; None without one, or where the driver does not say.
+    /// The first GPU, if the driver reports one.
     pub fn card(&self) -> Option<Device> {
-        let card = self.0.as_ref()?.device_by_index(0).ok()?;
+        let card = self.nvml.as_ref()?.device_by_index(0).ok()?;
         let memory = card.memory_info().ok()?;
         Some(Device {
             name: card.name().ok()?,
@@ -31,5 +33,17 @@ impl Driver {
             memory_total: memory.total,
             load: card.utilization_rates().ok()?.gpu,
         })
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+impl Driver {
+    pub fn open() -> Self {
+        Self {}
+    }
+
+    /// No GPU.
+    pub fn card(&self) -> Option<Device> {
+        None
     }
 }
