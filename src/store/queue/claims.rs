@@ -278,7 +278,8 @@ fn release_expired(connection: &Connection, at: Timestamp) -> Result<(usize, usi
     let failed = connection
         .prepare_cached(
             "UPDATE runs SET state = 'failed', owner = NULL, lease = NULL, finished = ?1,
-                             error = 'failed after ' || attempt || ' attempts without progress; see the log, then retry'
+                             error = 'failed after ' || attempt || ' attempts without progress; ' ||
+                                     'see the log (`pentimento doctor` names it), then retry'
              WHERE lease <= ?1 AND attempts_left <= 0",
         )?
         .execute([Time(at)])?;
