@@ -2,21 +2,22 @@
 
 use candle_core::Tensor;
 
+use super::Result;
 use super::checkpoint::Weights;
 use super::layers;
 use super::ops::{self, Activation, LayerNorm, Linear};
-use super::{Error, Result};
 
-/// What a tower is made of.
+/// The hyperparameters of a tower.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tower {
     pub width: usize,
+    /// The width of the hidden layer in each MLP.
     pub inner: usize,
     pub layers: usize,
     pub heads: usize,
     pub activation: Activation,
     pub eps: f64,
-    /// Whether a token sees only itself and those before it.
+    /// Whether each token attends only to itself and to earlier tokens.
     pub causal: bool,
 }
 
@@ -56,9 +57,9 @@ impl Encoder {
         through(&self.layers, x)
     }
 
-    /// What the last layer would see: `hidden_states[-2]` in transformers.
+    /// The input of the last layer: `hidden_states[-2]` in transformers.
     pub fn before_last(&self, x: &Tensor) -> Result<Tensor> {
-        // At least one layer: `Tower::check`.
+        // `Tower::check` guarantees at least one layer.
         through(&self.layers[..self.layers.len() - 1], x)
     }
 }
@@ -97,29 +98,24 @@ impl Layer {
 }
 
 impl Attention {
-    /// What is seen from x, plus `onto`.
+    /// The self-attention of x, plus `onto`.
     fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> Result<Tensor> {
         let (q, k, v) = (self.q.forward(x)?, self.k.forward(x)?, self.v.forward(x)?);
-        let seen = ops::attention(&q, &k, &v, self.heads, self.causal)?; // [batch, tokens, width]
-        Ok(self.out.forward_onto(&seen, onto)?)
+        let attended = ops::attention(&q, &k, &v, self.heads, self.causal)?; // [batch, tokens, width]
+        Ok(self.out.forward_onto(&attended, onto)?)
     }
 }
 
 impl Tower {
-    /// Refuses numbers that no tower can have; whatever else is wrong shows in the tensors' shapes.
+    /// Refuses impossible numbers. Other mistakes show in the shapes of tensors.
     fn check(&self, weights: &Weights) -> Result<()> {
         let reason = if [self.width, self.inner, self.layers, self.heads].contains(&0) {
-            "hidden_size, intermediate_size, num_hidden_layers and num_attention_heads must be at least 1".to_owned()
+            "hidden_size, intermediate_size, num_hidden_layers or num_attention_heads is 0".to_owned()
         } else if !self.width.is_multiple_of(self.heads) {
             format!("hidden_size {} is not a multiple of num_attention_heads {}", self.width, self.heads)
         } else {
             return Ok(());
         };
-        Err(bad_config(weights, reason))
+        Err(weights.bad_config(reason))
     }
-}
-
-/// The sentence that the config.json beside these weights is at fault.
-pub(super) fn bad_config(weights: &Weights, reason: String) -> Error {
-    Error::BadConfig { path: weights.path().with_file_name("config.json"), reason }
 }

@@ -37,6 +37,9 @@ pub enum Error {
     #[error("{}: tensor {name} has the type {found}, which is not a floating-point type this program reads (F32, F16, BF16)", path.display())]
     WrongType { path: PathBuf, name: String, found: String },
 
+    #[error("{}: tensor {name} cannot be used: {reason}", path.display())]
+    BadTensor { path: PathBuf, name: String, reason: String },
+
     #[error("the adapter {} does not fit this checkpoint: {reason}", path.display())]
     AdapterMismatch { path: PathBuf, reason: String },
 

@@ -1,15 +1,15 @@
-//! CLIP's image tower with its projection: a reference becomes features
+//! CLIP's image tower with its projection: turns a reference into features
 //! (transformers, `models/clip/modeling_clip.py`, `CLIPVisionModelWithProjection`).
 
 use candle_core::{DType, Tensor};
 
 use super::checkpoint::{ProjectedImageEncoderConfig, Weights};
-use super::clip::{Encoder, Tower, bad_config};
+use super::clip::{Encoder, Tower};
 use super::layers;
 use super::ops::{Conv2d, LayerNorm, Linear};
 use super::{Error, Result};
 
-/// An image encoder folder's model.
+/// An image encoder.
 pub struct ImageEncoder {
     class: Tensor,
     patches: Conv2d,
@@ -29,9 +29,9 @@ impl ImageEncoder {
         let (width, patch) = (config.hidden_size, config.patch_size);
         let positions = positions(config).filter(|_| config.projection_dim > 0).ok_or_else(|| {
             let (size, projection) = (config.image_size, config.projection_dim);
-            let reason =
-                format!("no encoder has image_size {size}, patch_size {patch} and projection_dim {projection}");
-            bad_config(weights, reason)
+            weights.bad_config(format!(
+                "image_size {size}, patch_size {patch} and projection_dim {projection} make no image encoder"
+            ))
         })?;
         let tower = Tower {
             width,
@@ -49,7 +49,7 @@ impl ImageEncoder {
             class: embeddings.get(width, "class_embedding")?,
             patches: Conv2d::new(kernel, None, patch, 0)?,
             positions: embeddings.get((positions, width), "position_embedding.weight")?,
-            // So it is spelt in every published checkpoint.
+            // Published checkpoints spell it this way.
             pre_norm: layers::layer_norm(&model.pp("pre_layrnorm"), width, config.layer_norm_eps)?,
             post_norm: layers::layer_norm(&model.pp("post_layernorm"), width, config.layer_norm_eps)?,
             projection: layers::linear_no_bias(&weights.pp("visual_projection"), width, config.projection_dim)?,
@@ -65,12 +65,12 @@ impl ImageEncoder {
         Ok(self.projection.forward(&self.post_norm.forward(&class)?)?)
     }
 
-    /// pixel_values [batch, 3, S, S] → `hidden_states[-2]` [batch, 1 + patches, width]: what the last layer sees.
+    /// pixel_values [batch, 3, S, S] → `hidden_states[-2]` [batch, 1 + patches, width], the input of the last layer.
     pub fn penultimate(&self, pixel_values: &Tensor) -> Result<Tensor> {
         self.encoder.before_last(&self.embed(pixel_values)?)
     }
 
-    /// The side S of the pictures it reads, in pixels.
+    /// The side S in pixels of the pictures that it reads.
     pub fn image_size(&self) -> usize {
         self.config.image_size
     }
@@ -85,12 +85,12 @@ impl ImageEncoder {
         self.config.projection_dim
     }
 
-    /// pixel_values [batch, 3, S, S] → [batch, 1 + patches, width]: the class token, then the patches row by row.
+    /// pixel_values [batch, 3, S, S] → [batch, 1 + patches, width]: the class token, then the patches, row by row.
     fn embed(&self, pixel_values: &Tensor) -> Result<Tensor> {
         let (batch, channels, height, width) = pixel_values.dims4()?;
         let size = self.config.image_size;
         if (channels, height, width) != (self.config.num_channels, size, size) {
-            return Err(self.wrong_picture(channels, height, width));
+            return Err(self.wrong_size(channels, height, width));
         }
         let pixels = pixel_values.to_dtype(self.class.dtype())?;
         let patches = self.patches.forward(&pixels)?.flatten_from(2)?.transpose(1, 2)?; // [batch, patches, width]
@@ -99,26 +99,24 @@ impl ImageEncoder {
         Ok(self.pre_norm.forward(&x)?)
     }
 
-    fn wrong_picture(&self, channels: usize, height: usize, width: usize) -> Error {
-        let folder = self.weights.path();
+    fn wrong_size(&self, channels: usize, height: usize, width: usize) -> Error {
         Error::BadConfig {
-            path: folder.with_file_name("preprocessor_config.json"),
+            path: self.weights.path().with_file_name("preprocessor_config.json"),
             reason: format!(
-                "it makes pictures of {width}×{height} with {channels} channels, but the image encoder reads {size}×{size} \
-                 with {}",
+                "it makes {width}×{height} pixels of {channels} channels, but the image encoder reads {size}×{size} of {}",
                 self.config.num_channels,
                 size = self.config.image_size
             ),
         }
     }
 
-    /// The type it computes in.
+    /// The type that it computes in.
     pub fn dtype(&self) -> DType {
         self.class.dtype()
     }
 }
 
-/// The class token and one position for each patch; `None` when the sizes make none.
+/// The number of positions: the class token and each patch. `None` if the sizes make no patch.
 fn positions(config: &ProjectedImageEncoderConfig) -> Option<usize> {
     let side = config.image_size.checked_div(config.patch_size).filter(|side| *side > 0)?;
     side.checked_mul(side)?.checked_add(1)

@@ -1,4 +1,4 @@
-//! Layers as checkpoints name them, made from [`Weights`].
+//! Makes layers from [`Weights`], by the tensors' usual names below a layer.
 
 use candle_nn::Embedding;
 
@@ -6,7 +6,7 @@ use super::Result;
 use super::checkpoint::Weights;
 use super::ops::{Conv2d, GatedLinear, GroupNorm, LayerNorm, Linear};
 
-/// `weight` [out, in] and `bias` [out].
+/// A linear layer: `weight` [out, in] and `bias` [out].
 pub fn linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
     match (weights.numbers((outputs, inputs), "weight")?, weights.numbers(outputs, "bias")?) {
         (Some(weight), bias @ Some(_)) => Ok(Linear::from_vec(weight, outputs, bias)),
@@ -14,7 +14,7 @@ pub fn linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear
     }
 }
 
-/// A linear layer and the GEGLU of what it gives: `weight` [2·out, in] and `bias` [2·out].
+/// A linear layer followed by GEGLU: `weight` [2·out, in] and `bias` [2·out].
 pub fn gated_linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<GatedLinear> {
     match (weights.numbers((2 * outputs, inputs), "weight")?, weights.numbers(2 * outputs, "bias")?) {
         (Some(weight), Some(bias)) => Ok(GatedLinear::from_vec(weight, outputs, bias)),
@@ -22,7 +22,7 @@ pub fn gated_linear(weights: &Weights, inputs: usize, outputs: usize) -> Result<
     }
 }
 
-/// `weight` [out, in] alone.
+/// A linear layer without bias: `weight` [out, in].
 pub fn linear_no_bias(weights: &Weights, inputs: usize, outputs: usize) -> Result<Linear> {
     match weights.numbers((outputs, inputs), "weight")? {
         Some(weight) => Ok(Linear::from_vec(weight, outputs, None)),
@@ -30,17 +30,17 @@ pub fn linear_no_bias(weights: &Weights, inputs: usize, outputs: usize) -> Resul
     }
 }
 
-/// `weight` and `bias` [size].
+/// A layer norm: `weight` and `bias` [size].
 pub fn layer_norm(weights: &Weights, size: usize, eps: f64) -> Result<LayerNorm> {
     LayerNorm::new(weights.get(size, "weight")?, weights.get(size, "bias")?, eps)
 }
 
-/// `weight` and `bias` [channels].
+/// A group norm: `weight` and `bias` [channels].
 pub fn group_norm(weights: &Weights, groups: usize, channels: usize, eps: f64) -> Result<GroupNorm> {
     GroupNorm::new(weights.get(channels, "weight")?, weights.get(channels, "bias")?, groups, eps)
 }
 
-/// `weight` [count, size].
+/// An embedding table: `weight` [count, size].
 pub fn embedding(weights: &Weights, count: usize, size: usize) -> Result<Embedding> {
     Ok(Embedding::new(weights.get((count, size), "weight")?, size))
 }

@@ -19,14 +19,14 @@ pub struct ResnetBlock {
     output_scale: f64,
 }
 
-/// What a residual block is made of besides its channels.
+/// The hyperparameters of a residual block besides its channels.
 #[derive(Clone, Copy, Debug)]
 pub struct ResnetShape {
     pub groups: usize,
     pub eps: f64,
-    /// The width of the time embedding; the VAE has none.
+    /// The width of the time embedding; `None` in the VAE.
     pub time: Option<usize>,
-    /// The sum of shortcut and residual is divided by this; 1 nearly everywhere.
+    /// Divides the sum of shortcut and residual; 1 in most checkpoints.
     pub output_scale: f64,
 }
 
@@ -47,7 +47,7 @@ impl ResnetBlock {
         })
     }
 
-    /// x [batch, inputs, h, w] → [batch, outputs, h, w]; `time` is silu(embedding) [1, width], the same for all rows.
+    /// x [batch, inputs, h, w] → [batch, outputs, h, w]. `time` is silu(embedding) [1, width] for all rows.
     pub fn forward(&self, x: &Tensor, time: Option<&Tensor>) -> TensorResult<Tensor> {
         let h = self.norm1.forward_silu(x)?;
         let h = match (&self.time, time) {
@@ -79,7 +79,7 @@ impl Downsample {
     }
 }
 
-/// Nearest neighbours to the given size, then a 3×3 convolution.
+/// Nearest-neighbour upsampling to a given size, then a 3×3 convolution.
 pub struct Upsample {
     conv: Conv2d,
 }

@@ -1,13 +1,13 @@
-//! The decoder of AutoencoderKL: latents become a picture (diffusers, `models/autoencoders/vae.py`).
+//! The decoder of AutoencoderKL: turns latents into pictures (diffusers, `models/autoencoders/vae.py`).
 
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use image::RgbImage;
 
-use super::checkpoint::{VaeConfig, Weights};
+use super::Result;
+use super::checkpoint::{VaeConfig, View, Weights};
 use super::layers;
 use super::ops::{self, Activation, Conv2d, GroupNorm, Linear, add_scaled, attention};
 use super::resnet::{ResnetBlock, ResnetShape, Upsample};
-use super::{Error, Result};
 
 /// Latents [batch, latent channels, h, w] → pictures [batch, 3, factor·h, factor·w].
 pub struct VaeDecoder {
@@ -29,7 +29,7 @@ struct UpBlock {
     upsample: Option<Upsample>,
 }
 
-/// One head over all pixels of the smallest map.
+/// Self-attention with one head over all pixels of the smallest feature map.
 struct MidAttention {
     norm: GroupNorm,
     to_q: Linear,
@@ -38,12 +38,13 @@ struct MidAttention {
     to_out: Linear,
 }
 
+/// Of every group norm.
 const EPS: f64 = 1e-6;
 
 impl VaeDecoder {
+    /// Loads the tensors below `decoder.` and `post_quant_conv`.
     pub fn load(weights: &Weights, config: &VaeConfig) -> Result<Self> {
-        check(config)
-            .map_err(|reason| Error::BadConfig { path: weights.path().with_file_name("config.json"), reason })?;
+        check(config).map_err(|reason| weights.bad_config(reason))?;
         let shape = ResnetShape { groups: config.norm_num_groups, eps: EPS, time: None, output_scale: 1.0 };
         let latent = config.latent_channels;
         let (first, last) =
@@ -85,7 +86,7 @@ impl VaeDecoder {
         })
     }
 
-    /// Latents as the sampler leaves them (scaled) → pictures [batch, 3, H, W], about −1 to 1, not clamped.
+    /// Latents as the sampler returns them (scaled) → pictures [batch, 3, H, W], about −1 to 1, not clamped.
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor> {
         ops::on_workers(latents.device(), || self.compute(latents))
     }
@@ -124,7 +125,7 @@ impl VaeDecoder {
     }
 }
 
-/// Pictures [batch, 3, H, W] from −1 to 1 → one 8-bit picture a row, clamped and rounded as diffusers does
+/// Pictures [batch, 3, H, W] from −1 to 1 → an 8-bit picture for each row, clamped and rounded as in diffusers
 /// (`image_processor.py`: `denormalize`, `numpy_to_pil`).
 pub fn pictures(decoded: &Tensor) -> Result<Vec<RgbImage>> {
     let (batch, _, height, width) = decoded.dims4()?;
@@ -135,7 +136,8 @@ pub fn pictures(decoded: &Tensor) -> Result<Vec<RgbImage>> {
             let values = rows.get(row)?.to_vec1::<f32>()?;
             let bytes = values.into_iter().map(|value| (value * 255.0).round_ties_even() as u8).collect();
             let picture = RgbImage::from_raw(width as u32, height as u32, bytes);
-            Ok(picture.ok_or_else(|| candle_core::Error::Msg("a decoded picture has not three channels".into()))?)
+            Ok(picture
+                .ok_or_else(|| candle_core::Error::Msg("a decoded picture does not have three channels".into()))?)
         })
         .collect()
 }
@@ -155,22 +157,14 @@ impl UpBlock {
 
 impl MidAttention {
     fn load(weights: &Weights, channels: usize, groups: usize) -> Result<Self> {
-        // The names of the first checkpoints, which diffusers renames while it loads them.
-        let linear = |name: &str, old: &str| -> Result<Linear> {
-            let here = weights.pp(if weights.contains(&format!("{name}.weight")) { name } else { old });
-            // Some of those hold 1×1 convolutions.
-            let weight = match here.shape("weight")?.as_slice() {
-                [_, _, 1, 1] => here.get((channels, channels, 1, 1), "weight")?.reshape((channels, channels))?,
-                _ => here.get((channels, channels), "weight")?,
-            };
-            Linear::new(weight, Some(here.get(channels, "bias")?))
-        };
+        let weights = with_new_names(weights, channels)?;
+        let linear = |name: &str| layers::linear(&weights.pp(name), channels, channels);
         Ok(Self {
             norm: layers::group_norm(&weights.pp("group_norm"), groups, channels, EPS)?,
-            to_q: linear("to_q", "query")?,
-            to_k: linear("to_k", "key")?,
-            to_v: linear("to_v", "value")?,
-            to_out: linear("to_out.0", "proj_attn")?,
+            to_q: linear("to_q")?,
+            to_k: linear("to_k")?,
+            to_v: linear("to_v")?,
+            to_out: linear("to_out.0")?,
         })
     }
 
@@ -184,23 +178,51 @@ impl MidAttention {
     }
 }
 
+/// Views for the layers of the mid attention that carry the names of the first checkpoints, which diffusers renames
+/// too, or whose weights are 1×1 convolutions.
+fn with_new_names(weights: &Weights, channels: usize) -> Result<Weights> {
+    const NAMES: [[(&str, &str); 2]; 4] = [
+        [("to_q.weight", "query.weight"), ("to_q.bias", "query.bias")],
+        [("to_k.weight", "key.weight"), ("to_k.bias", "key.bias")],
+        [("to_v.weight", "value.weight"), ("to_v.bias", "value.bias")],
+        [("to_out.0.weight", "proj_attn.weight"), ("to_out.0.bias", "proj_attn.bias")],
+    ];
+    let mut views = Vec::new();
+    for [(weight, old_weight), (bias, old_bias)] in NAMES {
+        let renamed = !weights.contains(weight);
+        let stored = if renamed { old_weight } else { weight };
+        if renamed {
+            views.push((bias, View::of(old_bias)));
+        }
+        match weights.shape(stored)?[..] {
+            [rows, columns, 1, 1] if [rows, columns] == [channels, channels] => {
+                views.push((weight, View::of(stored).reshaped([channels, channels])));
+            }
+            _ if renamed => views.push((weight, View::of(stored))),
+            _ => {}
+        }
+    }
+    weights.with_views(views)
+}
+
+/// `Err` is the reason why this config does not make a decoder.
 fn check(config: &VaeConfig) -> Result<(), String> {
     let groups = config.norm_num_groups;
     let widths = &config.block_out_channels;
     if widths.is_empty() || widths.len() > 8 || config.layers_per_block > 16 {
-        return Err(format!("it has {} levels of {} layers", widths.len(), config.layers_per_block));
+        return Err(format!("{} levels of {} layers are not supported", widths.len(), config.layers_per_block));
     }
     if let Some(width) = widths.iter().find(|&&width| width == 0 || groups == 0 || !width.is_multiple_of(groups)) {
-        return Err(format!("{width} channels cannot be normalised in {groups} groups"));
+        return Err(format!("{width} channels do not divide into {groups} groups"));
     }
     if config.out_channels != 3 {
-        return Err(format!("it decodes to {} channels, and a picture has 3", config.out_channels));
+        return Err(format!("out_channels is {}, but a picture has 3", config.out_channels));
     }
     if config.act_fn != Activation::Silu {
-        return Err("this program computes VAEs with the activation silu only".to_owned());
+        return Err("only the activation silu is supported".to_owned());
     }
     if !config.scaling_factor.is_normal() {
-        return Err(format!("scaling_factor is {}", config.scaling_factor));
+        return Err(format!("scaling_factor is {}, which cannot scale latents", config.scaling_factor));
     }
     Ok(())
 }

@@ -1,10 +1,9 @@
-//! The full adapter: a small network makes one token from each of the encoder's hidden states
+//! The full adapter: a small network turns each of the encoder's hidden states into one token
 //! (tencent-ailab/IP-Adapter, `MLPProjModel`).
 
 use candle_core::Tensor;
 
-use super::EPS;
-use super::layout::shape2;
+use super::layout::{EPS, shape2};
 use crate::diffusion::checkpoint::Weights;
 use crate::diffusion::ops::{Activation, LayerNorm, Linear};
 use crate::diffusion::{Result, layers};
@@ -18,7 +17,7 @@ pub struct FullProjection {
     feature: usize,
 }
 
-/// The tensors of its part of the file.
+/// Whether a tensor below `image_proj` belongs to this kind of adapter.
 pub(super) fn knows(name: &str) -> bool {
     matches!(name.strip_suffix(".weight").or(name.strip_suffix(".bias")), Some("proj.0" | "proj.2" | "proj.3"))
 }
@@ -42,7 +41,7 @@ impl FullProjection {
         Ok(self.norm.forward(&self.second.forward(&inner)?)?)
     }
 
-    /// The width E of the hidden states it reads.
+    /// The width E of the hidden states that it reads.
     pub(super) fn feature(&self) -> usize {
         self.feature
     }

@@ -1,10 +1,9 @@
-//! The plain adapter: one linear layer makes all tokens from the projected embedding of the picture
+//! The plain adapter: one linear layer turns the picture's projected embedding into all tokens
 //! (tencent-ailab/IP-Adapter, `ImageProjModel`).
 
 use candle_core::Tensor;
 
-use super::EPS;
-use super::layout::{not_an_adapter, shape1, shape2};
+use super::layout::{EPS, not_an_adapter, shape1, shape2};
 use crate::diffusion::checkpoint::Weights;
 use crate::diffusion::ops::{LayerNorm, Linear};
 use crate::diffusion::{Result, layers};
@@ -18,7 +17,7 @@ pub struct LinearProjection {
     feature: usize,
 }
 
-/// The tensors of its part of the file.
+/// Whether a tensor below `image_proj` belongs to this kind of adapter.
 pub(super) fn knows(name: &str) -> bool {
     matches!(name, "proj.weight" | "proj.bias" | "norm.weight" | "norm.bias")
 }
@@ -28,8 +27,7 @@ impl LinearProjection {
         let (rows, feature) = shape2(weights, "proj.weight")?;
         let context = shape1(weights, "norm.weight")?;
         if rows % context != 0 {
-            let reason =
-                format!("image_proj.proj.weight has {rows} rows, which is no multiple of the norm's {context}");
+            let reason = format!("image_proj.proj.weight has {rows} rows, not a multiple of the norm's {context}");
             return Err(not_an_adapter(weights, reason));
         }
         Ok(Self {
@@ -48,7 +46,7 @@ impl LinearProjection {
         Ok(self.norm.forward(&tokens)?)
     }
 
-    /// The width E of the `image_embeds` it reads.
+    /// The width E of the `image_embeds` that it reads.
     pub(super) fn feature(&self) -> usize {
         self.feature
     }

@@ -1,7 +1,7 @@
-//! IP-Adapter: a reference's features become tokens that the UNet looks at beside the text's.
+//! IP-Adapter: turns a reference's features into tokens that the UNet looks at beside the text's.
 //!
-//! One file holds two parts: `image_proj.…` makes the tokens, in one of three ways that show in the tensors' names
-//! ([`linear`], [`full`], [`resampler`]); `ip_adapter.N.…` holds a pair of weights for each cross-attention N of the
+//! A file has two parts. `image_proj.…` makes the tokens; the names of its tensors tell which of three kinds it is
+//! ([`linear`], [`full`], [`resampler`]). `ip_adapter.N.…` holds a pair of weights for each cross-attention N of the
 //! UNet. The layout is tencent-ailab's, as h94/IP-Adapter publishes it and diffusers (`loaders/unet.py`) reads it. All
 //! sizes come from the tensors.
 
@@ -16,20 +16,17 @@ use std::path::{Path, PathBuf};
 use candle_core::Tensor;
 
 use self::full::FullProjection;
-use self::layout::{not_an_adapter, only, shape2};
+use self::layout::{as_adapter_error, not_an_adapter, refuse_unknown, shape2};
 use self::linear::LinearProjection;
 use self::resampler::Resampler;
 use super::checkpoint::Weights;
 use super::image_encoder::ImageEncoder;
 use super::{Error, Result};
 
-/// Of every layer norm in an adapter: torch's default, which the files do not say.
-const EPS: f64 = 1e-5;
-
-/// An adapter file.
+/// The contents of an adapter file.
 pub struct Adapter {
     pub projection: Projection,
-    /// By the number N of the cross-attention: `to_k_ip` and `to_v_ip`, [hidden, C] each.
+    /// `to_k_ip` and `to_v_ip`, [hidden, C] each, by the number N of the cross-attention.
     layers: BTreeMap<usize, (Tensor, Tensor)>,
     path: PathBuf,
 }
@@ -41,7 +38,7 @@ pub enum Projection {
     Full(FullProjection),
 }
 
-/// What the image branch looks at, [1, T, C] each.
+/// The tokens that the image branch looks at, [1, T, C] each.
 #[derive(Clone)]
 pub struct ImageTokens {
     pub conditional: Tensor,
@@ -49,20 +46,20 @@ pub struct ImageTokens {
 }
 
 impl Adapter {
-    /// Loads the adapter that a file holds, and refuses by name what is none.
+    /// Loads an adapter file. Returns [`Error::NotAnAdapter`] or [`Error::FaceId`] for other files.
     pub fn load(weights: &Weights) -> Result<Self> {
-        let projection = Projection::load(weights).map_err(layout::in_an_adapter)?;
-        let layers = load_layers(weights, projection.context_size()).map_err(layout::in_an_adapter)?;
+        let projection = Projection::load(weights).map_err(as_adapter_error)?;
+        let layers = load_layers(weights, projection.context_size()).map_err(as_adapter_error)?;
         Ok(Self { projection, layers, path: weights.path() })
     }
 
-    /// The tokens of a picture, and those of none for guidance.
+    /// The tokens of a picture, pixel_values [1, 3, S, S], and the unconditional tokens for guidance.
     ///
-    /// pixel_values [1, 3, S, S]. Without a picture, a linear adapter projects zeros in place of the embedding; the
-    /// others encode zeros in place of the normalised pixels, which is a picture in the mean colour (diffusers,
-    /// `pipeline_stable_diffusion.py`, `encode_image`).
+    /// For the latter, a linear adapter projects zeros instead of the embedding. The others encode zeros instead of the
+    /// normalised pixels, which is a picture in the mean colour (diffusers, `pipeline_stable_diffusion.py`,
+    /// `encode_image`).
     pub fn image_tokens(&self, encoder: &ImageEncoder, pixel_values: &Tensor) -> Result<ImageTokens> {
-        self.fits_encoder(encoder)?;
+        self.require_encoder(encoder)?;
         let features = if let Projection::Linear(_) = self.projection {
             let embeds = encoder.image_embeds(pixel_values)?; // [1, E]
             Tensor::cat(&[&embeds, &embeds.zeros_like()?], 0)?
@@ -74,12 +71,12 @@ impl Adapter {
         Ok(ImageTokens { conditional: tokens.narrow(0, 0, 1)?, unconditional: tokens.narrow(0, 1, 1)? })
     }
 
-    /// The weights of cross-attention N: `to_k_ip` and `to_v_ip`, [hidden, C] each.
+    /// `to_k_ip` and `to_v_ip` of cross-attention N, [hidden, C] each.
     pub fn layer(&self, number: usize) -> Option<(&Tensor, &Tensor)> {
         self.layers.get(&number).map(|(k, v)| (k, v))
     }
 
-    /// The numbers of the cross-attentions that it has weights for, rising.
+    /// The numbers of the cross-attentions that it has weights for, in rising order.
     pub fn layer_numbers(&self) -> Vec<usize> {
         self.layers.keys().copied().collect()
     }
@@ -89,16 +86,16 @@ impl Adapter {
         self.projection.context_size()
     }
 
-    /// The file, as messages name it.
+    /// The path of the file, for messages.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it was made for a UNet with these cross-attentions, as (number, width), and this width of context.
+    /// Checks that it fits a UNet with these cross-attentions, as (number, width), and this cross-attention width.
     pub fn fits(&self, cross_attentions: &[(usize, usize)], context: usize) -> Result<()> {
         if self.context_size() != context {
             return Err(self.mismatch(format!(
-                "it is for a cross-attention width of {}, this checkpoint has {}",
+                "its cross-attention width is {}, but the checkpoint's is {}",
                 with_family(self.context_size()),
                 with_family(context)
             )));
@@ -106,27 +103,29 @@ impl Adapter {
         for &(number, width) in cross_attentions {
             let Some((to_k, _)) = self.layer(number) else {
                 return Err(self.mismatch(format!(
-                    "it has no layer {number}, and the checkpoint has {} cross-attentions, numbered to {}",
+                    "it has no layer {number}, but the checkpoint has {} cross-attentions, numbered up to {}",
                     cross_attentions.len(),
                     cross_attentions.iter().map(|(number, _)| *number).max().unwrap_or_default()
                 )));
             };
             let found = to_k.dim(0)?;
             if found != width {
-                return Err(self.mismatch(format!("its layer {number} is {found} wide, the checkpoint's is {width}")));
+                return Err(
+                    self.mismatch(format!("its layer {number} has width {found}, but the checkpoint's has {width}"))
+                );
             }
         }
         match self.layers.keys().find(|number| !cross_attentions.iter().any(|(known, _)| known == *number)) {
             Some(extra) => Err(self.mismatch(format!(
-                "it has a layer {extra}, and the checkpoint, with {} cross-attentions, has none of this number",
+                "it has a layer {extra}, but the checkpoint's {} cross-attentions have no such number",
                 cross_attentions.len()
             ))),
             None => Ok(()),
         }
     }
 
-    /// Whether it reads what this image encoder makes.
-    pub fn fits_encoder(&self, encoder: &ImageEncoder) -> Result<()> {
+    /// Checks that it reads the features that this image encoder makes.
+    fn require_encoder(&self, encoder: &ImageEncoder) -> Result<()> {
         let (expected, found, what) = match &self.projection {
             Projection::Linear(linear) => (linear.feature(), encoder.projected_width(), "image embeddings"),
             Projection::Resampler(resampler) => (resampler.feature(), encoder.width(), "hidden states"),
@@ -136,9 +135,8 @@ impl Adapter {
             return Ok(());
         }
         Err(self.mismatch(format!(
-            "it reads {what} of width {expected}, and the image encoder makes {found}; take the encoder that it was \
-             trained with (for the published adapters ViT-H/14, or ViT-bigG/14 for those named vit-G and for \
-             ip-adapter_sdxl)"
+            "it reads {what} of width {expected}, but the image encoder makes {found}. Use the image encoder it was \
+             trained with: ViT-H/14 for most published adapters, ViT-bigG/14 for ip-adapter_sdxl and those named vit-G"
         )))
     }
 
@@ -148,27 +146,27 @@ impl Adapter {
 }
 
 impl Projection {
-    /// Tells the variants apart by the names of their tensors; the order of the questions matters.
+    /// Tells the kinds apart by the names of their tensors. The order of the tests matters.
     fn load(weights: &Weights) -> Result<Self> {
         let part = weights.pp("image_proj");
         let names = part.names();
         if names.is_empty() || weights.pp("ip_adapter").names().is_empty() {
             let missing = if names.is_empty() { "image_proj" } else { "ip_adapter" };
-            return Err(not_an_adapter(weights, format!("it has no tensors named {missing}.…")));
+            return Err(not_an_adapter(weights, format!("it has no tensors {missing}.…")));
         }
         if part.contains("proj.weight") {
-            only(&part, linear::knows)?;
+            refuse_unknown(&part, linear::knows)?;
             Ok(Self::Linear(LinearProjection::load(&part)?))
         } else if part.contains("proj.3.weight") {
-            only(&part, full::knows)?;
+            refuse_unknown(&part, full::knows)?;
             Ok(Self::Full(FullProjection::load(&part)?))
         } else if part.contains("norm.weight") || names.iter().any(|name| name.starts_with("perceiver_resampler.")) {
             Err(Error::FaceId { path: weights.path() })
         } else if part.contains("latents") {
-            only(&part, resampler::knows)?;
+            refuse_unknown(&part, resampler::knows)?;
             Ok(Self::Resampler(Resampler::load(&part)?))
         } else {
-            let reason = format!("its image_proj tensors ({}, …) make no projection that is known", names[0]);
+            let reason = format!("its image_proj tensors ({}, …) make no known projection", names[0]);
             Err(not_an_adapter(weights, reason))
         }
     }
@@ -182,7 +180,7 @@ impl Projection {
         }
     }
 
-    /// What the variant is called: `linear`, `plus` or `full`.
+    /// The kind's name: `linear`, `plus` or `full`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Linear(_) => "linear",
@@ -201,7 +199,7 @@ impl Projection {
     }
 }
 
-/// Every `ip_adapter.N.to_k_ip.weight` with its `to_v_ip`, all of them `context` wide.
+/// Loads every `ip_adapter.N.to_k_ip.weight` with its `to_v_ip`, all with `context` columns.
 fn load_layers(weights: &Weights, context: usize) -> Result<BTreeMap<usize, (Tensor, Tensor)>> {
     let part = weights.pp("ip_adapter");
     let mut layers = BTreeMap::new();
@@ -212,7 +210,7 @@ fn load_layers(weights: &Weights, context: usize) -> Result<BTreeMap<usize, (Ten
         }
         let known = matches!(tensor, "to_k_ip.weight" | "to_v_ip.weight");
         let Some(number) = layout::number(number).filter(|_| known) else {
-            return Err(not_an_adapter(weights, format!("it has a tensor ip_adapter.{name}, which no adapter has")));
+            return Err(not_an_adapter(weights, format!("no adapter has a tensor ip_adapter.{name}")));
         };
         if layers.contains_key(&number) {
             continue;
@@ -225,7 +223,7 @@ fn load_layers(weights: &Weights, context: usize) -> Result<BTreeMap<usize, (Ten
     Ok(layers)
 }
 
-/// A cross-attention width with the family that has it.
+/// A cross-attention width with the family that has it, for messages.
 fn with_family(width: usize) -> String {
     match width {
         768 => "768 (SD 1.x)".to_owned(),

@@ -1,18 +1,17 @@
-//! The "plus" adapters: learned queries look at the encoder's hidden states and become the tokens
+//! The "plus" adapters: learned queries attend to the encoder's hidden states and become the tokens
 //! (tencent-ailab/IP-Adapter, `ip_adapter/resampler.py`; after the Perceiver Resampler of Flamingo, arXiv 2204.14198).
 
 use candle_core::Tensor;
 
-use super::EPS;
-use super::layout::{not_an_adapter, number, numbered, shape2, shape3};
-use crate::diffusion::checkpoint::Weights;
+use super::layout::{EPS, not_an_adapter, number, numbered, shape2, shape3};
+use crate::diffusion::checkpoint::{View, Weights};
 use crate::diffusion::ops::{self, Activation, LayerNorm, Linear};
 use crate::diffusion::{Result, layers};
 
-/// The width of a head in every published resampler; the number of heads follows from it.
+/// The width of a head in every published resampler, from which the number of heads follows.
 const HEAD: usize = 64;
 
-/// x = proj_in(h); latents look at it layer by layer; tokens = norm_out(proj_out(latents)).
+/// x = proj_in(h); latents attend to x, layer by layer; tokens = norm_out(proj_out(latents)).
 pub struct Resampler {
     latents: Tensor,
     proj_in: Linear,
@@ -36,8 +35,8 @@ struct Layer {
     feed2: Linear,
 }
 
-/// The tensors of its part of the file. Position embeddings and pooled latents, which `resampler.py` can make too,
-/// are in no published adapter and are not known here.
+/// Whether a tensor below `image_proj` belongs to this kind of adapter. The position embeddings and pooled latents that
+/// `resampler.py` can also make are in no published adapter, and are refused.
 pub(super) fn knows(name: &str) -> bool {
     let in_layer = name.strip_prefix("layers.").and_then(|rest| rest.split_once('.'));
     match in_layer {
@@ -87,7 +86,7 @@ impl Resampler {
         Ok(self.norm_out.forward(&self.proj_out.forward(&latents)?)?)
     }
 
-    /// The width E of the hidden states it reads.
+    /// The width E of the hidden states that it reads.
     pub(super) fn feature(&self) -> usize {
         self.feature
     }
@@ -103,19 +102,21 @@ impl Layer {
         let (attention, feed) = (weights.pp("0"), weights.pp("1"));
         let (inner, _) = shape2(&attention, "to_q.weight")?;
         if inner % HEAD != 0 {
-            let reason = format!("a resampler's to_q has {inner} rows, which is no multiple of a head's {HEAD}");
+            let reason = format!("a resampler's to_q has {inner} rows, not a multiple of a head's {HEAD}");
             return Err(not_an_adapter(weights, reason));
         }
         let (feed_inner, _) = shape2(&feed, "1.weight")?;
-        // Keys' rows come first. 2·inner cannot overflow: inner rows of this file are in it.
-        let to_kv = attention.get((2 * inner, width), "to_kv.weight")?;
-        let half = |start: usize| Linear::new(to_kv.narrow(0, start, inner)?.contiguous()?, None);
+        // The rows of the keys come first. 2·inner cannot overflow, because the file holds `inner` rows.
+        attention.require_shape((2 * inner, width), "to_kv.weight")?;
+        let rows = |rows| View::of("to_kv.weight").rows(rows);
+        let halves = [("to_k.weight", rows(0..inner)), ("to_v.weight", rows(inner..2 * inner))];
+        let attention = attention.with_views(halves)?;
         Ok(Self {
             norm_picture: layers::layer_norm(&attention.pp("norm1"), width, EPS)?,
             norm_latents: layers::layer_norm(&attention.pp("norm2"), width, EPS)?,
             to_q: layers::linear_no_bias(&attention.pp("to_q"), width, inner)?,
-            to_k: half(0)?,
-            to_v: half(inner)?,
+            to_k: layers::linear_no_bias(&attention.pp("to_k"), width, inner)?,
+            to_v: layers::linear_no_bias(&attention.pp("to_v"), width, inner)?,
             to_out: layers::linear_no_bias(&attention.pp("to_out"), inner, width)?,
             heads: inner / HEAD,
             norm_feed: layers::layer_norm(&feed.pp("0"), width, EPS)?,

@@ -4,9 +4,9 @@ use candle_core::{DType, Device};
 use tempfile::TempDir;
 
 use super::*;
-use crate::diffusion::checkpoint::ProjectedImageEncoderConfig;
+use crate::diffusion::checkpoint::{Files, ProjectedImageEncoderConfig};
 
-/// Width of context 6, features 10 wide, hidden states 8 wide.
+/// Cross-attention width 6, features of width 10, hidden states of width 8.
 const LINEAR: [(&str, &[usize]); 4] = [
     ("image_proj.proj.weight", &[18, 10]),
     ("image_proj.proj.bias", &[18]),
@@ -60,19 +60,19 @@ fn load(shapes: &Shapes) -> Result<Adapter> {
     let tensors: HashMap<String, Tensor> = shapes
         .iter()
         .map(|(name, shape)| {
-            // Types are mixed, as in published files.
+            // Published files mix types too.
             let dtype = if name.starts_with("ip_adapter") { DType::F16 } else { DType::F32 };
             (name.clone(), Tensor::ones(shape.as_slice(), dtype, &Device::Cpu).unwrap())
         })
         .collect();
     candle_core::safetensors::save(&tensors, &path).unwrap();
-    Adapter::load(&Weights::open_file(&path, DType::F32, &Device::Cpu)?)
+    Adapter::load(&weights(folder.path(), "adapter.safetensors")?)
 }
 
-/// The sentence after a change to an adapter that loads.
+/// The error after a change to an adapter that loads.
 fn refusal(projection: &[(&str, &[usize])], change: impl FnOnce(&mut Shapes)) -> String {
     let mut shapes = shapes(projection);
-    load(&shapes).expect("it loads unchanged");
+    load(&shapes).expect("an adapter that loads");
     change(&mut shapes);
     load(&shapes).err().expect("a refusal").to_string()
 }
@@ -104,7 +104,7 @@ fn the_variant_and_its_sizes_come_from_the_tensors() {
 }
 
 #[test]
-fn face_recognition_is_refused() {
+fn face_id_adapters_are_refused() {
     let plus = refusal(&RESAMPLER, set("image_proj.perceiver_resampler.proj_in.weight", &[4, 8]));
     let plain = refusal(&FULL, |shapes| {
         shapes.remove("image_proj.proj.3.weight");
@@ -117,17 +117,17 @@ fn face_recognition_is_refused() {
 }
 
 #[test]
-fn files_that_are_something_else_are_refused_in_words() {
+fn other_files_are_refused_with_the_reason() {
     let none = load(&[("conv.weight".to_owned(), vec![3, 3])].into()).err().unwrap().to_string();
-    assert!(none.contains("is not an IP-Adapter: it has no tensors named image_proj"), "{none}");
+    assert!(none.contains("is not an IP-Adapter: it has no tensors image_proj"), "{none}");
     let half = load(&shapes(&LINEAR).into_iter().filter(|(name, _)| name.starts_with("image")).collect());
-    assert!(half.err().unwrap().to_string().contains("no tensors named ip_adapter"));
+    assert!(half.err().unwrap().to_string().contains("no tensors ip_adapter"));
     let unknown = refusal(&RESAMPLER, without("image_proj.latents"));
-    assert!(unknown.contains("no projection that is known"), "{unknown}");
+    assert!(unknown.contains("no known projection"), "{unknown}");
 }
 
 #[test]
-fn tensors_that_do_not_fit_each_other_are_refused_in_words() {
+fn tensors_that_do_not_fit_each_other_are_refused_with_the_reason() {
     let cases = [
         (refusal(&LINEAR, set("image_proj.proj.weight", &[17, 10])), "17 rows"),
         (refusal(&LINEAR, set("image_proj.proj.weight", &[0, 10])), "none of them 0"),
@@ -139,14 +139,14 @@ fn tensors_that_do_not_fit_each_other_are_refused_in_words() {
         (refusal(&RESAMPLER, set("image_proj.latents", &[3, 4])), "3 sizes"),
         (refusal(&RESAMPLER, set("image_proj.layers.0.0.to_q.weight", &[100, 4])), "100 rows"),
         (refusal(&RESAMPLER, set("image_proj.layers.0.0.to_kv.weight", &[128, 4])), "to_kv"),
-        (refusal(&RESAMPLER, set("image_proj.layers.2.1.0.bias", &[4])), "there is no 1"),
+        (refusal(&RESAMPLER, set("image_proj.layers.2.1.0.bias", &[4])), "no layers.1"),
         (refusal(&RESAMPLER, set("image_proj.pos_emb.weight", &[4, 4])), "pos_emb"),
         (refusal(&LINEAR, without("ip_adapter.3.to_v_ip.weight")), "ip_adapter.3.to_v_ip.weight"),
         (refusal(&LINEAR, without("ip_adapter.3.to_k_ip.weight")), "ip_adapter.3.to_k_ip.weight"),
         (refusal(&LINEAR, set("ip_adapter.1.to_v_ip.weight", &[12, 7])), "ip_adapter.1.to_v_ip.weight"),
         (refusal(&LINEAR, set("ip_adapter.1.to_k_ip.bias", &[12])), "ip_adapter.1.to_k_ip.bias"),
-        (refusal(&LINEAR, set("ip_adapter.99999999999999999999.to_k_ip.weight", &[1, 6])), "which no adapter has"),
-        (refusal(&LINEAR, set("ip_adapter.01.to_k_ip.weight", &[12, 6])), "which no adapter has"),
+        (refusal(&LINEAR, set("ip_adapter.99999999999999999999.to_k_ip.weight", &[1, 6])), "no adapter has a tensor"),
+        (refusal(&LINEAR, set("ip_adapter.01.to_k_ip.weight", &[12, 6])), "no adapter has a tensor"),
     ];
     for (sentence, words) in cases {
         assert!(sentence.contains("is not an IP-Adapter") && sentence.contains(words), "{words}: {sentence}");
@@ -154,14 +154,14 @@ fn tensors_that_do_not_fit_each_other_are_refused_in_words() {
 }
 
 #[test]
-fn an_adapter_for_another_checkpoint_says_what_differs() {
+fn an_adapter_for_another_checkpoint_is_refused_with_the_difference() {
     let adapter = load(&shapes(&LINEAR)).unwrap();
     adapter.fits(&[(1, 12), (3, 24)], 6).unwrap();
     let cases = [
-        (adapter.fits(&[(1, 12), (3, 24)], 768), "a cross-attention width of 6, this checkpoint has 768 (SD 1.x)"),
+        (adapter.fits(&[(1, 12), (3, 24)], 768), "cross-attention width is 6, but the checkpoint's is 768 (SD 1.x)"),
         (adapter.fits(&[(1, 12), (3, 24), (5, 24)], 6), "it has no layer 5"),
         (adapter.fits(&[(1, 12)], 6), "it has a layer 3"),
-        (adapter.fits(&[(1, 12), (3, 12)], 6), "its layer 3 is 24 wide, the checkpoint's is 12"),
+        (adapter.fits(&[(1, 12), (3, 12)], 6), "its layer 3 has width 24, but the checkpoint's has 12"),
     ];
     for (result, words) in cases {
         let sentence = result.unwrap_err().to_string();
@@ -174,20 +174,20 @@ fn an_encoder_of_another_width_is_refused() {
     let encoder = encoder(8, 9);
     let pixels = Tensor::ones((1, 3, 4, 4), DType::F32, &Device::Cpu).unwrap();
     let refused = load(&shapes(&LINEAR)).unwrap().image_tokens(&encoder, &pixels).err().unwrap().to_string();
-    assert!(refused.contains("image embeddings of width 10, and the image encoder makes 9"), "{refused}");
+    assert!(refused.contains("image embeddings of width 10, but the image encoder makes 9"), "{refused}");
     for projection in [&FULL[..], &RESAMPLER] {
         load(&shapes(projection)).unwrap().image_tokens(&encoder, &pixels).unwrap();
     }
-    let narrow = encoder_of_wrong_picture(&encoder);
+    let narrow = wrong_size(&encoder);
     assert!(narrow.contains("preprocessor_config.json") && narrow.contains("reads 4×4"), "{narrow}");
 }
 
-fn encoder_of_wrong_picture(encoder: &ImageEncoder) -> String {
+fn wrong_size(encoder: &ImageEncoder) -> String {
     let pixels = Tensor::ones((1, 3, 5, 4), DType::F32, &Device::Cpu).unwrap();
     encoder.image_embeds(&pixels).err().unwrap().to_string()
 }
 
-/// One layer over four patches of 2×2 pixels.
+/// An image encoder of one layer over four patches of 2×2 pixels.
 fn encoder(width: usize, projected: usize) -> ImageEncoder {
     let mut shapes: Shapes = HashMap::new();
     let mut add = |name: &str, shape: &[usize]| shapes.insert(name.to_owned(), shape.to_vec());
@@ -222,5 +222,9 @@ fn encoder(width: usize, projected: usize) -> ImageEncoder {
         "image_size": 4, "patch_size": 2, "projection_dim": projected, "hidden_act": "gelu"
     }))
     .unwrap();
-    ImageEncoder::load(&Weights::open_file(&path, DType::F32, &Device::Cpu).unwrap(), &config).unwrap()
+    ImageEncoder::load(&weights(folder.path(), "model.safetensors").unwrap(), &config).unwrap()
+}
+
+fn weights(folder: &Path, name: &str) -> Result<Weights> {
+    Weights::open_in(&Files::on_disk(folder), name, DType::F32, &Device::Cpu)
 }

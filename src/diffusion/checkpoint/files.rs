@@ -25,7 +25,7 @@ enum Root {
     Embedded(&'static Dir<'static>),
 }
 
-/// A file's bytes are on disk (to be mapped) or already in memory.
+/// A file's bytes: on disk, to be read through its path, or already in memory.
 pub(super) enum Bytes {
     Disk(PathBuf),
     Embedded(&'static [u8]),

@@ -1,14 +1,14 @@
-//! Which files a generation was made from, told by their contents.
+//! Hashes of the files that a generation is made from.
 
 use std::path::PathBuf;
 
 use blake3::{Hash, Hasher};
 
 use super::files::{Bytes, Files};
-use super::weights::component_files;
+use super::source::component_files;
 use crate::diffusion::{Error, Result};
 
-/// The hash of one file.
+/// Hashes one file.
 pub fn file(folder: &Files, name: &str) -> Result<Hash> {
     match folder.bytes(name)? {
         Bytes::Embedded(bytes) => Ok(blake3::hash(bytes)),
@@ -16,9 +16,10 @@ pub fn file(folder: &Files, name: &str) -> Result<Hash> {
     }
 }
 
-/// The hash of a list of hashes: one line `HASH  FOLDER/NAME` for every file that counts in the folders, sorted, as
-/// `b3sum` prints it. Those are the weights that would be loaded, by the stem of their name, and every small file that
-/// says how to read them.
+/// Hashes components, each a folder (empty for the root) and the stem of its weights, if it has any.
+///
+/// The hash is over a sorted list with a line `HASH  FOLDER/NAME` for each file, as `b3sum` prints it. The files are the
+/// weights that would be loaded and every config and vocabulary.
 pub fn folders(root: &Files, components: &[(&str, Option<&str>)]) -> Result<Hash> {
     let mut lines = Vec::new();
     for &(component, stem) in components {
@@ -27,18 +28,18 @@ pub fn folders(root: &Files, components: &[(&str, Option<&str>)]) -> Result<Hash
             Some(stem) => component_files(&folder, stem)?,
             None => Vec::new(),
         };
-        names.extend(folder.names().into_iter().filter(|name| counts(name)));
+        names.extend(folder.names().into_iter().filter(|name| is_config(name)));
         for name in names {
-            let place = if component.is_empty() { name.clone() } else { format!("{component}/{name}") };
-            lines.push(format!("{}  {place}\n", file(&folder, &name)?.to_hex()));
+            let path = if component.is_empty() { name.clone() } else { format!("{component}/{name}") };
+            lines.push(format!("{}  {path}\n", file(&folder, &name)?.to_hex()));
         }
     }
     lines.sort();
     Ok(blake3::hash(lines.concat().as_bytes()))
 }
 
-/// Configs and vocabularies; not the tables of contents of weights, which say nothing about their values.
-fn counts(name: &str) -> bool {
+/// Configs and vocabularies. The indices of sharded weights do not count: they say nothing about values.
+fn is_config(name: &str) -> bool {
     (name.ends_with(".json") || name.ends_with(".txt")) && !name.contains(".index.") && name != "model_index.json"
 }
 

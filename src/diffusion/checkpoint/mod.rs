@@ -3,8 +3,13 @@
 mod config;
 mod files;
 pub mod fingerprint;
+mod safetensors;
+mod source;
+mod view;
 mod weights;
 
 pub use config::{BlockKind, PerBlock, ProjectedImageEncoderConfig, TextEncoderConfig, UNetConfig, VaeConfig};
 pub use files::Files;
-pub use weights::Weights;
+pub use source::Source;
+pub use view::View;
+pub use weights::{Delta, Weights};

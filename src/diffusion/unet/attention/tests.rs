@@ -57,8 +57,9 @@ fn compare(checkpoint: &str) {
     let unet = UNet::load(&weights, &config).unwrap();
     let text = Tensor::cat(&[&golden["text.0"], &golden["text.1"]], 0).unwrap();
     for case in &facts.adapters {
-        let file = data.join(format!("{checkpoint}-adapters/ip-adapter_{}.safetensors", case.kind));
-        let adapter = Adapter::load(&Weights::open_file(&file, DType::F32, &Device::Cpu).unwrap()).unwrap();
+        let adapters = Files::on_disk(data.join(format!("{checkpoint}-adapters")));
+        let file = format!("ip-adapter_{}.safetensors", case.kind);
+        let adapter = Adapter::load(&Weights::open_in(&adapters, &file, DType::F32, &Device::Cpu).unwrap()).unwrap();
         let tokens = &golden[&format!("{}.tokens", case.kind)];
         let conditioning = Conditioning::new(unet.sites(), &text, Some((&adapter, tokens))).unwrap();
         for attention in &case.attentions {
