@@ -1,4 +1,4 @@
-//! Where a generation is computed, and in which type.
+//! The device that computes a generation, and the floating-point type.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,17 +7,17 @@ use candle_core::{DType, Device};
 
 use super::{Error, Result};
 
-/// The device as a person asks for it.
+/// The device that the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first GPU if there is one this build can use, otherwise the CPU.
+    /// The first GPU that this build can use, otherwise the CPU.
     #[default]
     Auto,
     Cpu,
     Cuda(usize),
 }
 
-/// The floating-point type as a person asks for it.
+/// The floating-point type that the user asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DtypeChoice {
     /// float32 on the CPU, float16 on a GPU.
@@ -28,7 +28,7 @@ pub enum DtypeChoice {
     Bf16,
 }
 
-/// A device that was found, and the type to compute in.
+/// An available device, and the type to compute in.
 #[derive(Clone, Debug)]
 pub struct Compute {
     pub device: Device,
@@ -37,12 +37,12 @@ pub struct Compute {
 }
 
 impl Compute {
-    /// float32 on the CPU: works everywhere.
+    /// float32 on the CPU, which works everywhere.
     pub fn cpu() -> Self {
         Self { device: Device::Cpu, dtype: DType::F32, name: "cpu".to_owned() }
     }
 
-    /// The device and type asked for, or the sentence why they cannot be had.
+    /// Opens the device; [`Error::Device`] if it or the type is not available.
     pub fn choose(device: DeviceChoice, dtype: DtypeChoice) -> Result<Self> {
         let (device, name) = match device {
             DeviceChoice::Cpu => (Device::Cpu, "cpu".to_owned()),
@@ -57,7 +57,7 @@ impl Compute {
             (DtypeChoice::Auto | DtypeChoice::F16, false) => DType::F16,
             (DtypeChoice::Bf16, false) => DType::BF16,
             (DtypeChoice::F16 | DtypeChoice::Bf16, true) => {
-                let reason = "it computes in f32 only; leave --dtype out or say --dtype f32".to_owned();
+                let reason = "it computes in f32 only. Leave --dtype out or use --dtype f32".to_owned();
                 return Err(Error::Device { name, reason });
             }
         };
@@ -89,7 +89,7 @@ impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let unknown = || format!("there is no device {text:?}; say auto, cpu, cuda or cuda:N");
+        let unknown = || format!("unknown device {text:?}: use auto, cpu, cuda or cuda:N");
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
@@ -108,24 +108,24 @@ impl FromStr for DtypeChoice {
             "f32" => Ok(Self::F32),
             "f16" => Ok(Self::F16),
             "bf16" => Ok(Self::Bf16),
-            _ => Err(format!("there is no type {text:?}; say auto, f32, f16 or bf16")),
+            _ => Err(format!("unknown type {text:?}: use auto, f32, f16 or bf16")),
         }
     }
 }
 
-/// Whether this build can talk to a GPU at all.
+/// Whether this build supports GPUs.
 pub const BUILT_WITH_CUDA: bool = cfg!(feature = "cuda");
 
 fn cuda(ordinal: usize) -> Result<Device> {
     let name = format!("cuda:{ordinal}");
     if !BUILT_WITH_CUDA {
-        let reason = "this program was built without GPU support; build it with --features cuda".to_owned();
+        let reason = "this program was built without GPU support. Build it with --features cuda".to_owned();
         return Err(Error::Device { name, reason });
     }
     Device::new_cuda(ordinal).map_err(|error| {
         let text = error.to_string();
         let cause = text.lines().next().unwrap_or_default();
-        let reason = format!("no NVIDIA driver or GPU answers ({cause}); say --device cpu, or check nvidia-smi");
+        let reason = format!("no NVIDIA driver or GPU responds ({cause}). Use --device cpu, or check nvidia-smi");
         Error::Device { name, reason }
     })
 }

@@ -1,4 +1,4 @@
-//! The hashes that tell a model from every other, as records keep them.
+//! Hashes that identify a model in records.
 
 use super::Result;
 use super::checkpoint::fingerprint;
@@ -7,7 +7,7 @@ use super::model::Model;
 /// BLAKE3 hashes in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    /// Over every file of the checkpoint that takes part.
+    /// Over every file of the checkpoint that a generation reads.
     pub checkpoint: String,
     /// Of the adapter's file.
     pub adapter: Option<String>,
@@ -16,15 +16,14 @@ pub struct Fingerprint {
 }
 
 impl Model {
-    /// Reads every file once; a few seconds for the largest checkpoints.
+    /// Reads and hashes every file once; takes a few seconds for the largest checkpoints.
     pub fn fingerprint(&self) -> Result<Fingerprint> {
-        let components = [
-            ("scheduler", None),
-            ("text_encoder", Some("model")),
-            ("tokenizer", None),
-            ("unet", Some("diffusion_pytorch_model")),
-            ("vae", Some("diffusion_pytorch_model")),
-        ];
+        let parts = self.checkpoint()?.parts();
+        let mut components = vec![(parts.scheduler, None)];
+        for text in parts.text {
+            components.extend([(text.tokenizer, None), (text.encoder.folder, Some(text.encoder.stem))]);
+        }
+        components.extend([parts.unet, parts.vae].map(|component| (component.folder, Some(component.stem))));
         let hex = |hash: blake3::Hash| hash.to_hex().to_string();
         let checkpoint = hex(fingerprint::folders(&self.files, &components)?);
         let (adapter, image_encoder) = match &self.adapter {

@@ -1,49 +1,49 @@
-//! How much memory a generation needs and has; estimated before anything is loaded.
+//! How much memory a generation needs, estimated before weights load, and how much is available.
 
 use candle_core::DType;
 
-use super::checkpoint::{Files, UNetConfig, VaeConfig, Weights};
+use super::checkpoint::{UNetConfig, VaeConfig, Weights};
 use super::compute::Compute;
 use super::model::Model;
 use super::{Error, Result};
 
-/// What a generation will need, in bytes.
+/// What a generation needs, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// All weights in the type they are computed in.
+    /// All weights in the type that layers compute in.
     pub weights: u64,
-    /// Feature maps at the busiest moment: in the UNet or in the decoder.
+    /// The most feature maps at once, in the UNet or in the decoder.
     pub activations: u64,
 }
 
 impl Estimate {
+    /// Weights and feature maps together.
     pub fn total(&self) -> u64 {
         self.weights.saturating_add(self.activations)
     }
 }
 
-/// Estimates a generation of `batch` pictures at once of this size, from the files' headers and configs.
+/// Estimates a generation of `batch` pictures at once in this size, in pixels, from configs and weights' headers.
 pub fn estimate(model: &Model, compute: &Compute, width: usize, height: usize, batch: usize) -> Result<Estimate> {
-    let weights = |folder: &Files, stem: &str| -> Result<u64> {
-        Ok(Weights::open(folder, stem, compute.dtype, &compute.device)?.loaded_bytes())
-    };
-    let files = &model.files;
-    let mut sum = weights(&files.folder("unet"), "diffusion_pytorch_model")?
-        + weights(&files.folder("vae"), "diffusion_pytorch_model")?
-        + weights(&files.folder("text_encoder"), "model")?;
-    if let Some(adapter) = &model.adapter {
-        sum += weights(&adapter.encoder, "model")?;
-        sum += Weights::open_in(&adapter.folder, &adapter.name, compute.dtype, &compute.device)?.loaded_bytes();
+    let checkpoint = model.checkpoint()?;
+    let parts = checkpoint.parts();
+    let components = [parts.unet, parts.vae].into_iter().chain(parts.text.iter().map(|text| text.encoder));
+    let mut weights = 0;
+    for component in components {
+        weights += checkpoint.weights(component, compute.dtype, &compute.device)?.loaded_bytes();
     }
-    let unet: UNetConfig = files.folder("unet").json("config.json")?;
-    let vae: VaeConfig = files.folder("vae").json("config.json")?;
+    if let Some(adapter) = &model.adapter {
+        weights += Weights::open(&adapter.encoder, "model", compute.dtype, &compute.device)?.loaded_bytes();
+        weights += Weights::open_in(&adapter.folder, &adapter.name, compute.dtype, &compute.device)?.loaded_bytes();
+    }
+    let (unet, vae) = (checkpoint.config(parts.unet)?, checkpoint.config(parts.vae)?);
     let activations = activations(&unet, &vae, compute.dtype, width, height, batch);
-    Ok(Estimate { weights: sum, activations })
+    Ok(Estimate { weights, activations })
 }
 
-/// Refuses what would not fit, before it is loaded.
+/// Refuses what does not fit into the CPU's memory; `estimate` is in bytes.
 pub fn require(estimate: u64, compute: &Compute) -> Result<()> {
-    // A GPU tells only when it is asked to allocate; its own error says what to do.
+    // A GPU's free memory is not known here. Its own allocation error says what to do.
     if !compute.device.is_cpu() {
         return Ok(());
     }
@@ -55,8 +55,10 @@ pub fn require(estimate: u64, compute: &Compute) -> Result<()> {
     }
 }
 
-/// The feature maps of a UNet or decoder at the busiest moment. Counted rather than measured: on the way down every
-/// result is kept, and where the map is largest a block holds about its input, its output and what it works on.
+/// The bytes of the most feature maps at once in the UNet or the decoder, whichever needs more.
+///
+/// A count, not a measurement: the down blocks keep every result, and at the largest map a block holds about its input,
+/// its output and intermediate results.
 pub(super) fn activations(
     unet: &UNetConfig,
     vae: &VaeConfig,
@@ -85,10 +87,10 @@ pub(super) fn activations(
     unet_bytes.max(vae_bytes) as u64
 }
 
-/// Bytes of memory that can still be taken without swapping; `None` where the system does not say.
+/// Bytes of memory that can be allocated without swapping; `None` where the system does not report it.
 pub fn available() -> Option<u64> {
     let system_memory = read_kib("/proc/meminfo", "MemAvailable:")?;
-    // Inside a container the group's limit counts as well.
+    // Inside a container the control group's limit applies as well.
     let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
     let used = std::fs::read_to_string("/sys/fs/cgroup/memory.current").ok().and_then(|text| text.trim().parse().ok());
     match (limit, used) {
@@ -97,13 +99,14 @@ pub fn available() -> Option<u64> {
     }
 }
 
-/// Begins anew to look for the most memory that this process holds, where the system allows it.
+/// Resets [`peak`] to the memory in use now, where the system supports it.
 pub fn reset_peak() {
-    // Linux: 5 sets the mark to what is held now (proc(5), clear_refs). Elsewhere the mark stays that of the process.
+    // Linux: writing 5 resets the peak (proc(5), clear_refs). Elsewhere the peak stays that of the whole process.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The most memory this process has held so far; `None` where the system does not say.
+/// The most bytes of memory that this process has used since the last reset; `None` where the system does not report
+/// it.
 pub fn peak() -> Option<u64> {
     read_kib("/proc/self/status", "VmHWM:")
 }

@@ -1,25 +1,27 @@
-//! Which files a pipeline is made of: a checkpoint, and the adapter with its image encoder.
+//! Which files a pipeline is made of: a checkpoint, and an adapter with its image encoder.
 
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use super::checkpoint::{Files, UNetConfig, VaeConfig};
+use super::checkpoint::{Checkpoint, Files};
+use super::scheduler::SchedulerConfig;
+use super::tokenizer::Tokenizer;
 use super::{Error, Result};
 
 static MINI: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/models/mini");
 
-/// The name under which a checkpoint in diffusers' layout carries an adapter of its own.
+/// A checkpoint folder may bring its own adapter under this name, with an `image_encoder/`.
 const OWN_ADAPTER: &str = "ip_adapter.safetensors";
 
-/// A checkpoint in diffusers' layout and, for runs with a reference, an adapter.
+/// A checkpoint and, for runs with a reference, an adapter. Holds paths, no weights.
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(super) files: Files,
     pub(super) adapter: Option<AdapterFiles>,
 }
 
-/// An adapter's weights, and the image encoder it was trained with.
+/// An adapter's weights file, and the image encoder it was trained with.
 #[derive(Clone, Debug)]
 pub(super) struct AdapterFiles {
     pub folder: Files,
@@ -33,13 +35,13 @@ impl Model {
         Self::with_own_adapter(Files::embedded(&MINI))
     }
 
-    /// A checkpoint on disk; nothing is read yet.
+    /// A checkpoint folder on disk. Reads no file yet.
     pub fn folder(path: impl Into<PathBuf>) -> Self {
         Self::with_own_adapter(Files::on_disk(path))
     }
 
-    /// The same checkpoint with this adapter. Without a folder for the image encoder, the checkpoint's own
-    /// `image_encoder/` is taken.
+    /// The same checkpoint with the adapter in `file`. Without `image_encoder`, takes the checkpoint's own
+    /// `image_encoder/` folder.
     pub fn with_adapter(self, file: &Path, image_encoder: Option<&Path>) -> Result<Self> {
         let encoder = match image_encoder {
             Some(folder) => Files::on_disk(folder),
@@ -48,9 +50,9 @@ impl Model {
         if !encoder.exists() {
             return Err(Error::Missing {
                 path: encoder.path(),
-                what: "an adapter needs the image encoder it was trained with".to_owned(),
-                remedy: "give its folder (config.json, model.safetensors, preprocessor_config.json) with \
-                         --image-encoder"
+                what: "does not exist, and an adapter needs its image encoder".to_owned(),
+                remedy: "give the folder with config.json, model.safetensors and preprocessor_config.json as \
+                         --image-encoder DIR"
                     .to_owned(),
             });
         }
@@ -59,12 +61,12 @@ impl Model {
         Ok(Self { adapter: Some(AdapterFiles { folder, name, encoder }), ..self })
     }
 
-    /// The same checkpoint for runs without a reference: the adapter is not loaded.
+    /// The same checkpoint without its adapter, for runs without a reference.
     pub fn without_adapter(self) -> Self {
         Self { adapter: None, ..self }
     }
 
-    /// Whether a reference can be used with it.
+    /// Whether it can use a reference.
     pub fn has_adapter(&self) -> bool {
         self.adapter.is_some()
     }
@@ -74,16 +76,34 @@ impl Model {
         &self.files
     }
 
-    /// Where the adapter's weights are, as messages say it.
+    /// The path of the adapter's weights, for messages.
     pub fn adapter_path(&self) -> Option<PathBuf> {
         self.adapter.as_ref().map(|adapter| adapter.folder.path_of(&adapter.name))
     }
 
-    /// Width and height in pixels of the pictures it was trained on: 512 where its config does not say.
+    /// Recognises the checkpoint's family. Reads configs only.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        Checkpoint::open(&self.files)
+    }
+
+    /// Loads the tokenizer that decides how much of a prompt is read: that of the first text encoder.
+    pub fn tokenizer(&self) -> Result<Tokenizer> {
+        let checkpoint = self.checkpoint()?;
+        let part = &checkpoint.parts().text[0];
+        Tokenizer::load_padded(&checkpoint.folder(part.tokenizer), part.default_pad)
+    }
+
+    /// Reads the checkpoint's scheduler config.
+    pub fn scheduler(&self) -> Result<SchedulerConfig> {
+        let checkpoint = self.checkpoint()?;
+        SchedulerConfig::load(&checkpoint.folder(checkpoint.parts().scheduler))
+    }
+
+    /// Width and height in pixels of the pictures it was trained on, or the family's default.
     pub fn trained_size(&self) -> Result<usize> {
-        let unet: UNetConfig = self.files.folder("unet").json("config.json")?;
-        let vae: VaeConfig = self.files.folder("vae").json("config.json")?;
-        Ok(unet.sample_size.map_or(512, |side| side.saturating_mul(vae.factor())))
+        let checkpoint = self.checkpoint()?;
+        let parts = checkpoint.parts();
+        Ok(checkpoint.default_size(&checkpoint.config(parts.unet)?, &checkpoint.config(parts.vae)?))
     }
 
     fn with_own_adapter(files: Files) -> Self {

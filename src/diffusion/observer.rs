@@ -1,4 +1,4 @@
-//! Watching a generation from outside, and stopping it.
+//! Observes the progress of a generation, and can stop it.
 
 use std::ops::ControlFlow;
 
@@ -7,46 +7,46 @@ use image::RgbImage;
 use super::Result;
 use super::snapshot::Snapshot;
 
-/// What a pipeline tells while it works.
+/// An event of a loading or generating pipeline.
 pub enum Event<'a> {
-    /// A component is about to be loaded: `index` of `total`, by its folder's name.
+    /// A component is about to load: number `index` of `total`, by its folder's name.
     Loading { component: &'a str, index: usize, total: usize },
-    /// The prompt did not fit the text encoder; this is what fell off.
+    /// The text encoder ignores the end of a prompt that is too long.
     PromptTruncated { dropped: &'a str },
-    /// Text and reference are about to be encoded.
+    /// Prompts and reference are about to be encoded.
     Encoding,
-    /// A denoising step is done.
+    /// A denoising step is finished.
     Step(Step<'a>),
     /// The latents of `seed` are about to be decoded.
     Decoding { seed: u64 },
-    /// One seed's picture is there.
+    /// One seed's picture is finished.
     Output { seed: u64, picture: &'a RgbImage },
 }
 
-/// One denoising step that is done.
+/// A finished denoising step.
 pub struct Step<'a> {
-    /// From 1 to `of`.
+    /// Its number, from 1 to `of`.
     pub index: usize,
     pub of: usize,
-    /// The diffusion time just denoised, from `num_train_timesteps` − 1 down to 0.
+    /// Its diffusion time, from `num_train_timesteps` − 1 down to 0.
     pub timestep: f64,
     /// The seeds of this batch, in order.
     pub seeds: &'a [u64],
-    /// Makes a small picture, one per seed, from what the latents promise at this step; costs little, and nothing
-    /// when it is not called.
+    /// Makes a small picture for each seed from the result that the latents predict at this step. Costs little, and
+    /// nothing unless called.
     pub preview: &'a dyn Fn() -> Vec<RgbImage>,
-    /// The state after this step, from which [`Pipeline::resume`](super::pipeline::Pipeline::resume) goes on to the
-    /// same pictures; costs little, and nothing when it is not called.
+    /// Takes a snapshot, from which [`Pipeline::resume`](super::pipeline::Pipeline::resume) makes the same pictures.
+    /// Costs little, and nothing unless called.
     pub snapshot: &'a dyn Fn() -> Result<Snapshot>,
 }
 
-/// Whoever wants to see a generation's progress. `Break` stops it at this point with
-/// [`Error::Cancelled`](super::Error::Cancelled).
+/// Receives the events of a pipeline.
 pub trait Observer {
+    /// Receives an event. `Break` stops the pipeline with [`Error::Cancelled`](super::Error::Cancelled).
     fn on(&mut self, event: Event<'_>) -> ControlFlow<()>;
 }
 
-/// Sees nothing, stops nothing.
+/// Ignores all events.
 pub struct Unobserved;
 
 impl Observer for Unobserved {

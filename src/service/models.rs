@@ -59,7 +59,7 @@ impl TokenCounter {
             return Ok(tokenizer.clone());
         }
         let named = find(&Model::named(&model.checkpoint))?;
-        let tokenizer = Arc::new(Tokenizer::load(&named.model.files().folder("tokenizer"))?);
+        let tokenizer = Arc::new(named.model.tokenizer()?);
         tokenizers.insert(model.checkpoint.clone(), tokenizer.clone());
         Ok(tokenizer)
     }

@@ -6,7 +6,6 @@ use std::thread::JoinHandle;
 use crate::diffusion::compute::Compute;
 use crate::diffusion::fingerprint::Fingerprint;
 use crate::diffusion::model::Model;
-use crate::diffusion::scheduler::SchedulerConfig;
 use crate::diffusion::{self, memory};
 use crate::imaging::provenance::Ingredient;
 use crate::studio::settings::{Sampler, Settings};
@@ -65,7 +64,7 @@ impl Named {
 
     /// The sampler that the checkpoint names.
     pub fn own_sampler(&self) -> diffusion::Result<Sampler> {
-        SchedulerConfig::load(&self.model.files().folder("scheduler"))?.own_sampler()
+        self.model.scheduler()?.own_sampler()
     }
 
     /// Refuses a generation that would not fit into memory, before the weights are read.
@@ -101,16 +100,12 @@ fn require_folder(path: &Path) -> diffusion::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    let what = if path.exists() {
-        "a checkpoint folder is needed, and this is a single file"
-    } else {
-        "there is no such folder"
-    };
+    let what = if path.exists() { "is a single file, not a checkpoint folder" } else { "does not exist" };
     Err(diffusion::Error::Missing {
         path: path.to_owned(),
         what: what.to_owned(),
-        remedy: "--model takes `mini` or a folder in diffusers' layout (model_index.json, unet/, vae/, text_encoder/, \
-                 tokenizer/, scheduler/)"
+        remedy: "give `mini` or a diffusers folder, with model_index.json, unet/, vae/, text_encoder/, tokenizer/ and \
+                 scheduler/"
             .to_owned(),
     })
 }

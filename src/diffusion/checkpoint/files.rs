@@ -1,4 +1,4 @@
-//! The files of a checkpoint folder, on disk or inside the binary.
+//! A folder of files, on disk or inside the binary.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use serde::de::DeserializeOwned;
 
 use crate::diffusion::{Error, Result};
 
-/// Configuration files are small; one of this size is something else.
+/// In bytes. Config and vocabulary files are far smaller.
 const LARGEST_CONFIG: u64 = 16 << 20;
 
-/// A folder of files: on disk, or compiled into the program. Cheap to clone.
+/// A folder of files, on disk or compiled into the program. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Files {
     root: Root,
-    /// Below the root, with `/` between the parts; empty for the root itself.
+    /// The path below the root, with `/` between its parts; empty for the root itself.
     inside: String,
 }
 
@@ -32,7 +32,7 @@ pub(super) enum Bytes {
 }
 
 impl Files {
-    /// A folder on disk. Whether it exists is found out when a file is asked for.
+    /// A folder on disk, which need not exist yet.
     pub fn on_disk(folder: impl Into<PathBuf>) -> Self {
         Self { root: Root::Disk(folder.into()), inside: String::new() }
     }
@@ -42,12 +42,12 @@ impl Files {
         Self { root: Root::Embedded(folder), inside: String::new() }
     }
 
-    /// The folder `name` in this one.
+    /// The subfolder `name`.
     pub fn folder(&self, name: &str) -> Self {
         Self { root: self.root.clone(), inside: join(&self.inside, name) }
     }
 
-    /// Where this folder is, as messages say it.
+    /// The path of this folder, for messages; it begins with `<embedded>` inside the program.
     pub fn path(&self) -> PathBuf {
         match &self.root {
             Root::Disk(root) if self.inside.is_empty() => root.clone(),
@@ -56,12 +56,12 @@ impl Files {
         }
     }
 
-    /// Where a file of this folder is, as messages say it.
+    /// The path of the file `name`, for messages.
     pub fn path_of(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    /// Whether this folder is there.
+    /// Whether this folder exists.
     pub fn exists(&self) -> bool {
         match &self.root {
             Root::Disk(_) => self.path().is_dir(),
@@ -69,7 +69,7 @@ impl Files {
         }
     }
 
-    /// Whether the file `name` is in this folder.
+    /// Whether this folder has a file `name`.
     pub fn has(&self, name: &str) -> bool {
         match &self.root {
             Root::Disk(_) => self.path_of(name).is_file(),
@@ -77,7 +77,7 @@ impl Files {
         }
     }
 
-    /// The names of the files in this folder, sorted; none when it cannot be listed.
+    /// The names of the files in this folder, sorted; empty if it cannot be listed.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = match &self.root {
             Root::Disk(_) => std::fs::read_dir(self.path())
@@ -99,7 +99,7 @@ impl Files {
         names
     }
 
-    /// The whole of a small file.
+    /// Reads a whole file, which may have at most 16 MiB.
     pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
         match self.bytes(name)? {
             Bytes::Embedded(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -107,7 +107,7 @@ impl Files {
                 let unreadable = |source| Error::Unreadable { path: path.clone(), source };
                 let size = std::fs::metadata(&path).map_err(unreadable)?.len();
                 if size > LARGEST_CONFIG {
-                    let reason = format!("it has {size} bytes, far more than such a file needs");
+                    let reason = format!("it has {size} bytes, more than the {LARGEST_CONFIG} that are allowed");
                     return Err(Error::BadConfig { path, reason });
                 }
                 std::fs::read(&path).map(Cow::Owned).map_err(unreadable)
@@ -115,13 +115,13 @@ impl Files {
         }
     }
 
-    /// A JSON file as a value of type `T`; unknown keys are passed over.
+    /// Reads a JSON file as a `T`, ignoring unknown keys.
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         serde_json::from_slice(&self.read(name)?)
             .map_err(|error| Error::BadConfig { path: self.path_of(name), reason: error.to_string() })
     }
 
-    /// Where the bytes of a file are, or the sentence that it is missing.
+    /// Locates the bytes of a file; [`Error::Missing`] if there is none.
     pub(super) fn bytes(&self, name: &str) -> Result<Bytes> {
         match &self.root {
             Root::Disk(_) if self.has(name) => Ok(Bytes::Disk(self.path_of(name))),
@@ -134,16 +134,11 @@ impl Files {
     }
 
     fn missing(&self, name: &str) -> Error {
-        let (path, what) = if self.exists() {
-            (self.path_of(name), "the folder is there, but not this file".to_owned())
-        } else {
-            (self.path(), format!("there is no such folder (looking for {name} in it)"))
-        };
         Error::Missing {
-            path,
-            what,
-            remedy: "a checkpoint is a diffusers folder with model_index.json, unet/, vae/, text_encoder/, \
-                     tokenizer/ and scheduler/"
+            path: if self.exists() { self.path_of(name) } else { self.path() },
+            what: "is missing".to_owned(),
+            remedy: "use a complete diffusers folder, with model_index.json, unet/, vae/, text_encoder/, tokenizer/ \
+                     and scheduler/"
                 .to_owned(),
         }
     }

@@ -4,29 +4,33 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::super::noise::Generator;
-use super::super::observer::{Event, Observer, Step};
-use super::super::scheduler::{self, Scheduler};
-use super::super::snapshot::{Facts, Snapshot, bad};
-use super::super::unet::{Conditioning, LayerScales};
-use super::super::{Error, Result};
-use super::{LATENTS, Pipeline, Timings, tell};
+use super::{LATENTS, Pipeline, Timings, notify};
+use crate::diffusion::noise::Generator;
+use crate::diffusion::observer::{Event, Observer, Step};
+use crate::diffusion::scheduler::{self, Scheduler};
+use crate::diffusion::snapshot::{Progress, Snapshot, bad_snapshot};
+use crate::diffusion::unet::{Conditioning, LayerScales};
+use crate::diffusion::{Error, Result};
 use crate::studio::settings::{Sampler, Settings};
 
-/// One batch of seeds on its way.
+/// One batch of seeds to denoise.
 pub(super) struct Denoising<'a> {
     pub pipeline: &'a Pipeline,
     pub settings: &'a Settings,
     pub sampler: Sampler,
+    /// In pixels.
     pub width: usize,
     pub height: usize,
+    /// Whether each seed has a negative and a positive row.
     pub guided: bool,
     pub seeds: &'a [u64],
 }
 
 impl Denoising<'_> {
-    /// Latents [seeds, channels, h, w] after the last step. `conditioning` has the rows [negative, positive], or the
-    /// positive alone without guidance. `from`: where an earlier run of the same was left.
+    /// Latents [seeds, channels, h, w] after the last step.
+    ///
+    /// `conditioning` has the rows [negative, positive], or the positive alone without guidance. With `from`, the loop
+    /// resumes after the snapshot's step.
     pub fn run(
         &self,
         conditioning: &Conditioning,
@@ -41,55 +45,56 @@ impl Denoising<'_> {
         let mut scheduler =
             scheduler::build(self.sampler, &pipeline.scheduler, settings.steps, settings.karras_sigmas)?;
         let timesteps = scheduler.timesteps().to_vec();
+        let of = timesteps.len();
 
-        let mut source = Source { generators: seeds.iter().map(|&seed| Generator::new(seed)).collect(), draws: 0 };
+        let mut noise = Noise { generators: seeds.iter().map(|&seed| Generator::new(seed)).collect(), draws: 0 };
         let (mut latents, done) = match from {
-            Some(from) => self.go_on(from, &mut *scheduler, timesteps.len(), &mut source)?,
-            None => ((source.draw(self)? * scheduler.init_noise_sigma())?, 0),
+            Some(from) => self.restore(from, &mut *scheduler, of, &mut noise)?,
+            None => ((noise.draw(self)? * scheduler.init_noise_sigma())?, 0),
         };
 
-        let begun = Instant::now();
+        let loop_started = Instant::now();
         for (index, &timestep) in timesteps.iter().enumerate().skip(done) {
             let started = Instant::now();
-            let scales = if self.adapter_is_on(index, timesteps.len()) { &on } else { &off };
+            let step = index + 1;
+            let scales = if self.adapter_is_on(index, of) { &on } else { &off };
             let input = scheduler.scale_model_input(&latents, index)?; // [seeds, channels, h, w]
             let output = self.predict(&input, timestep, &conditioning, scales)?;
-            let denoised = scheduler.step(&output, index, &latents, &mut || source.draw(self))?;
+            let denoised = scheduler.step(&output, index, &latents, &mut || noise.draw(self))?;
             latents = denoised.sample;
-            self.check_numbers(&latents, index + 1, timesteps.len())?;
+            self.require_finite(&latents, step, of)?;
             timings.step_s.push(started.elapsed().as_secs_f64());
             let preview = || pipeline.preview(&denoised.predicted_original);
             let snapshot = || {
-                let (done, of, draws) = (index + 1, timesteps.len(), source.draws);
-                let facts = Facts { sampler: self.sampler.name().to_owned(), seeds: seeds.to_vec(), done, of, draws };
-                Ok(Snapshot { facts, latents: latents.clone(), memory: scheduler.history() })
+                let (sampler, seeds) = (self.sampler.name().to_owned(), seeds.to_vec());
+                let progress = Progress { sampler, seeds, done: step, of, draws: noise.draws };
+                Ok(Snapshot { progress, latents: latents.clone(), history: scheduler.history() })
             };
-            let (index, of) = (index + 1, timesteps.len());
-            let step = Step { index, of, timestep, seeds, preview: &preview, snapshot: &snapshot };
-            tell(observer, Event::Step(step))?;
+            let event = Step { index: step, of, timestep, seeds, preview: &preview, snapshot: &snapshot };
+            notify(observer, Event::Step(event))?;
         }
-        timings.denoise_s += begun.elapsed().as_secs_f64();
+        timings.denoise_s += loop_started.elapsed().as_secs_f64();
         Ok(latents)
     }
 
-    /// The latents of a snapshot and how many steps they have behind them; sampler and noise are brought to where they
-    /// were then.
-    fn go_on(
+    /// The latents of a snapshot and the number of steps behind them. Restores the scheduler and the noise to that step.
+    fn restore(
         &self,
         from: Snapshot,
         scheduler: &mut dyn Scheduler,
         of: usize,
-        source: &mut Source,
+        noise: &mut Noise,
     ) -> Result<(Tensor, usize)> {
         let (channels, height, width) = self.shape();
-        from.fits(self.sampler, self.seeds, of, &[self.seeds.len(), channels, height, width])?;
-        let (done, draws) = (from.facts.done, from.facts.draws);
-        let (latents, memory) = from.on(&self.pipeline.compute.device)?;
-        if !scheduler.restore(memory, done) {
-            return Err(bad(format!("it is not what {} remembers after {done} steps", self.sampler)));
+        from.require_fit(self.sampler, self.seeds, of, &[self.seeds.len(), channels, height, width])?;
+        let (done, draws) = (from.progress.done, from.progress.draws);
+        let (latents, history) = from.to_device(&self.pipeline.compute.device)?;
+        if !scheduler.restore(history, done) {
+            let sampler = self.sampler;
+            return Err(bad_snapshot(format!("its history is not that of {sampler} after {done} steps")));
         }
         for _ in 0..draws {
-            source.draw(self)?;
+            noise.draw(self)?;
         }
         Ok((latents, done))
     }
@@ -114,7 +119,8 @@ impl Denoising<'_> {
         Ok((negative + ((positive - negative)? * self.settings.guidance_scale)?)?)
     }
 
-    /// As diffusers counts for its `control_guidance_start` and `_end`.
+    /// Whether the adapter is on at step `index`, counted from 0, as diffusers decides for `control_guidance_start` and
+    /// `control_guidance_end`.
     fn adapter_is_on(&self, index: usize, of: usize) -> bool {
         let (index, of) = (index as f64, of as f64);
         index / of >= self.settings.adapter_start && (index + 1.0) / of <= self.settings.adapter_end
@@ -126,28 +132,28 @@ impl Denoising<'_> {
         (self.pipeline.unet.in_channels(), self.height / factor, self.width / factor)
     }
 
-    fn check_numbers(&self, latents: &Tensor, step: usize, of: usize) -> Result<()> {
-        // A sum is no number as soon as one of its terms is none.
+    fn require_finite(&self, latents: &Tensor, step: usize, of: usize) -> Result<()> {
+        // A sum is finite only if all of its terms are.
         if latents.sum_all()?.to_scalar::<f32>()?.is_finite() {
             return Ok(());
         }
         let remedy = match self.pipeline.compute.dtype {
-            candle_core::DType::F16 => "float16 overflows in some checkpoints: try --dtype bf16 or f32",
-            _ => "the checkpoint or the adapter holds damaged weights, or the guidance is far too high",
+            candle_core::DType::F16 => "try --dtype bf16 or f32, because some checkpoints overflow in float16",
+            _ => "lower the guidance scale, or replace the checkpoint or adapter if its weights are damaged",
         };
         Err(Error::NotANumber { step, of, remedy })
     }
 }
 
-/// Where a batch's noise comes from.
-struct Source {
+/// The noise of one batch.
+struct Noise {
     /// One for each seed.
     generators: Vec<Generator>,
-    /// How often it was drawn from.
+    /// How often noise was drawn.
     draws: usize,
 }
 
-impl Source {
+impl Noise {
     /// Standard normal values [seeds, channels, h, w], each row from its own seed's generator.
     fn draw(&mut self, batch: &Denoising<'_>) -> Result<Tensor> {
         let (channels, height, width) = batch.shape();

@@ -1,81 +1,81 @@
-//! Loading a pipeline: each component from its folder, and whether they belong together.
+//! Loads a pipeline, component by component, and checks that the components fit each other.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use super::super::adapter::Adapter;
-use super::super::checkpoint::{Files, ProjectedImageEncoderConfig, TextEncoderConfig, UNetConfig, VaeConfig, Weights};
-use super::super::compute::Compute;
-use super::super::image_encoder::ImageEncoder;
-use super::super::model::Model;
-use super::super::observer::{Event, Observer};
-use super::super::preprocess::Preprocessor;
-use super::super::scheduler::SchedulerConfig;
-use super::super::text_encoder::TextEncoder;
-use super::super::tokenizer::Tokenizer;
-use super::super::unet::UNet;
-use super::super::vae::VaeDecoder;
-use super::super::{Error, Result};
-use super::{Pipeline, Read, ReferencePath, tell};
+use super::cache::Cache;
+use super::text::TextEncoders;
+use super::{Pipeline, ReferencePath, notify};
+use crate::diffusion::adapter::Adapter;
+use crate::diffusion::checkpoint::{ProjectedImageEncoderConfig, UNetConfig, VaeConfig, Weights};
+use crate::diffusion::compute::Compute;
+use crate::diffusion::image_encoder::ImageEncoder;
+use crate::diffusion::model::{AdapterFiles, Model};
+use crate::diffusion::observer::{Event, Observer};
+use crate::diffusion::preprocess::Preprocessor;
+use crate::diffusion::scheduler::SchedulerConfig;
+use crate::diffusion::unet::UNet;
+use crate::diffusion::vae::VaeDecoder;
+use crate::diffusion::{Error, Result};
 
 impl Pipeline {
-    /// Loads a model; the observer sees each component and can stop between them.
+    /// Loads a model. The observer is told of each component and can stop between them.
     pub fn load(model: &Model, compute: &Compute, observer: &mut dyn Observer) -> Result<Self> {
         let started = Instant::now();
-        let files = &model.files;
-        require_folder(files)?;
-        let mut progress = Progress { observer, index: 0, total: if model.adapter.is_some() { 5 } else { 3 } };
-        let open = |folder: &Files, stem: &str| Weights::open(folder, stem, compute.dtype, &compute.device);
+        let checkpoint = model.checkpoint()?;
+        let parts = checkpoint.parts();
+        let total = parts.text.len() + 2 + if model.adapter.is_some() { 2 } else { 0 };
+        let mut progress = Progress { observer, index: 0, total };
+        let weights = |component| checkpoint.weights(component, compute.dtype, &compute.device);
 
-        let scheduler = SchedulerConfig::load(&files.folder("scheduler"))?;
-        let tokenizer = Tokenizer::load(&files.folder("tokenizer"))?;
+        let scheduler = SchedulerConfig::load(&checkpoint.folder(parts.scheduler))?;
+        let text = TextEncoders::load(&checkpoint, compute, |folder| progress.loading(folder))?;
 
-        progress.loading("text_encoder")?;
-        let folder = files.folder("text_encoder");
-        let text_config: TextEncoderConfig = folder.json("config.json")?;
-        fits_vocabulary(&tokenizer, &text_config, &folder)?;
-        let text_encoder = TextEncoder::load(&open(&folder, "model")?, &text_config)?;
+        progress.loading(parts.unet.folder)?;
+        let unet_config: UNetConfig = checkpoint.config(parts.unet)?;
+        let unet = UNet::load(&weights(parts.unet)?, &unet_config)?;
+        require_text_width(&unet, text.width(), checkpoint.config_path(parts.unet))?;
 
-        progress.loading("unet")?;
-        let folder = files.folder("unet");
-        let unet_config: UNetConfig = folder.json("config.json")?;
-        let unet = UNet::load(&open(&folder, "diffusion_pytorch_model")?, &unet_config)?;
-        fits_text(&unet, &text_config, &folder)?;
+        progress.loading(parts.vae.folder)?;
+        let vae_config: VaeConfig = checkpoint.config(parts.vae)?;
+        require_latent_channels(&unet_config, &vae_config, checkpoint.config_path(parts.vae))?;
+        let vae = VaeDecoder::load(&weights(parts.vae)?, &vae_config)?;
 
-        progress.loading("vae")?;
-        let folder = files.folder("vae");
-        let vae_config: VaeConfig = folder.json("config.json")?;
-        fits_latents(&unet_config, &vae_config, &folder)?;
-        let vae = VaeDecoder::load(&open(&folder, "diffusion_pytorch_model")?, &vae_config)?;
-
-        let reference = match &model.adapter {
-            None => None,
-            Some(own) => {
-                progress.loading("image_encoder")?;
-                let config: ProjectedImageEncoderConfig = own.encoder.json("config.json")?;
-                let encoder = ImageEncoder::load(&open(&own.encoder, "model")?, &config)?;
-                let preprocessor = Preprocessor::load(&own.encoder, config.image_size)?;
-                progress.loading("adapter")?;
-                let weights = Weights::open_in(&own.folder, &own.name, compute.dtype, &compute.device)?;
-                let adapter = Adapter::load(&weights)?;
-                adapter.fits(&unet.sites().numbered_widths(), unet.sites().context())?;
-                Some(ReferencePath { preprocessor, encoder, adapter })
-            }
-        };
+        let reference = model
+            .adapter
+            .as_ref()
+            .map(|files| ReferencePath::load(files, &unet, compute, &mut progress))
+            .transpose()?;
         Ok(Self {
             compute: compute.clone(),
-            tokenizer,
-            text_encoder,
+            text,
             reference,
             unet,
             vae,
             scheduler,
+            default_size: checkpoint.default_size(&unet_config, &vae_config),
             unet_config,
             vae_config,
             preview: OnceLock::new(),
-            read: Mutex::new(Read::new()),
+            cache: Mutex::new(Cache::new()),
             load_s: started.elapsed().as_secs_f64(),
         })
+    }
+}
+
+impl ReferencePath {
+    fn load(files: &AdapterFiles, unet: &UNet, compute: &Compute, progress: &mut Progress<'_>) -> Result<Self> {
+        progress.loading("image_encoder")?;
+        let config: ProjectedImageEncoderConfig = files.encoder.json("config.json")?;
+        let weights = Weights::open(&files.encoder, "model", compute.dtype, &compute.device)?;
+        let encoder = ImageEncoder::load(&weights, &config)?;
+        let preprocessor = Preprocessor::load(&files.encoder, config.image_size)?;
+        progress.loading("adapter")?;
+        let weights = Weights::open_in(&files.folder, &files.name, compute.dtype, &compute.device)?;
+        let adapter = Adapter::load(&weights)?;
+        adapter.fits(&unet.sites().numbered_widths(), unet.sites().context())?;
+        Ok(Self { preprocessor, encoder, adapter })
     }
 }
 
@@ -88,55 +88,31 @@ struct Progress<'a> {
 impl Progress<'_> {
     fn loading(&mut self, component: &str) -> Result<()> {
         self.index += 1;
-        tell(self.observer, Event::Loading { component, index: self.index, total: self.total })
+        notify(self.observer, Event::Loading { component, index: self.index, total: self.total })
     }
 }
 
-fn require_folder(files: &Files) -> Result<()> {
-    if files.exists() && files.folder("unet").exists() {
-        return Ok(());
+fn require_text_width(unet: &UNet, width: usize, config: PathBuf) -> Result<()> {
+    match unet.sites().iter().find(|site| site.context != width) {
+        Some(site) => {
+            let reason = format!(
+                "{} reads text states of width {}, but the text encoder makes {width}",
+                site.name, site.context
+            );
+            Err(Error::BadConfig { path: config, reason })
+        }
+        None => Ok(()),
     }
-    let what = if files.exists() { "it has no unet/ folder" } else { "there is no such folder" };
-    Err(Error::Missing {
-        path: files.path(),
-        what: what.to_owned(),
-        remedy: "give a diffusers folder (model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/)"
-            .to_owned(),
-    })
 }
 
-fn fits_vocabulary(tokenizer: &Tokenizer, config: &TextEncoderConfig, folder: &Files) -> Result<()> {
-    let (tokens, known) = (tokenizer.vocab_size(), config.vocab_size);
-    if tokens <= known && tokenizer.length() <= config.max_position_embeddings {
-        return Ok(());
-    }
-    let reason = format!(
-        "it knows {known} tokens at {} positions, but the tokenizer has {tokens} tokens and makes {} of a prompt",
-        config.max_position_embeddings,
-        tokenizer.length()
-    );
-    Err(Error::BadConfig { path: folder.path_of("config.json"), reason })
-}
-
-fn fits_text(unet: &UNet, config: &TextEncoderConfig, folder: &Files) -> Result<()> {
-    if let Some(site) = unet.sites().iter().find(|site| site.context != config.hidden_size) {
-        let reason = format!(
-            "{} reads text states of width {}, but the text encoder makes {}",
-            site.name, site.context, config.hidden_size
-        );
-        return Err(Error::BadConfig { path: folder.path_of("config.json"), reason });
-    }
-    Ok(())
-}
-
-fn fits_latents(unet: &UNetConfig, vae: &VaeConfig, folder: &Files) -> Result<()> {
+fn require_latent_channels(unet: &UNetConfig, vae: &VaeConfig, config: PathBuf) -> Result<()> {
     if unet.in_channels == vae.latent_channels && unet.out_channels == vae.latent_channels {
         return Ok(());
     }
     let reason = format!(
-        "its latents have {} channels, but the UNet reads {} and makes {} (inpainting and depth checkpoints are of \
-         another kind)",
+        "its latents have {} channels, but the UNet reads {} and makes {}; inpainting and depth checkpoints cannot be \
+         loaded",
         vae.latent_channels, unet.in_channels, unet.out_channels
     );
-    Err(Error::BadConfig { path: folder.path_of("config.json"), reason })
+    Err(Error::BadConfig { path: config, reason })
 }

@@ -1,27 +1,27 @@
-//! A small picture from latents without the decoder: colour is nearly a linear function of a latent, and which one
-//! is learned from the decoder itself.
+//! Small pictures from latents without the decoder. A pixel's colour is nearly a linear function of its latent; the
+//! function is fitted to the decoder.
 
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 
-use super::super::Result;
-use super::super::noise::Generator;
-use super::super::vae::VaeDecoder;
+use crate::diffusion::Result;
+use crate::diffusion::noise::Generator;
+use crate::diffusion::vae::VaeDecoder;
 
-/// rgb = latent · matrix + offset, per latent pixel.
+/// rgb = latent · matrix + offset for each latent pixel.
 pub(super) struct Preview {
     /// [channels + 1][3]; the last row is the offset.
     matrix: Vec<[f64; 3]>,
 }
 
-/// The side of the random latents that the matrix is fitted on.
+/// The side of the random latents that the matrix is fitted to.
 const SIDE: usize = 8;
 
 impl Preview {
-    /// Fits the matrix by least squares to what the decoder makes of a small random picture.
+    /// Fits the matrix by least squares to the decoded picture of small random latents.
     pub fn fit(vae: &VaeDecoder, channels: usize) -> Result<Self> {
         let count = channels * SIDE * SIDE;
-        // Neighbours alike, as latents of pictures are: the same value over blocks of 2×2.
+        // Latents of pictures resemble their neighbours, so each random value fills a block of 2×2.
         let coarse = Generator::new(0).randn(count / 4);
         let coarse = Tensor::from_vec(coarse, (1, channels, SIDE / 2, SIDE / 2), &Device::Cpu)?;
         let latents = coarse.upsample_nearest2d(SIDE, SIDE)?; // [1, channels, 8, 8]
@@ -33,7 +33,7 @@ impl Preview {
         Ok(Self { matrix: least_squares(&inputs, &targets) })
     }
 
-    /// Latents [rows, channels, h, w] → one picture of w × h pixels a row.
+    /// Latents [rows, channels, h, w] → a picture of w × h pixels for each row.
     pub fn pictures(&self, latents: &Tensor) -> Result<Vec<RgbImage>> {
         let (rows, channels, height, width) = latents.dims4()?;
         let values =
@@ -54,13 +54,13 @@ impl Preview {
     }
 }
 
-/// Solves the normal equations of [inputs, 1] · matrix = targets, lightly regularised so that they always have a
-/// solution.
+/// Solves the normal equations of [inputs, 1] · matrix = targets. A slight regularisation makes them solvable in every
+/// case.
 fn least_squares(inputs: &[Vec<f32>], targets: &[Vec<f32>]) -> Vec<[f64; 3]> {
     let size = inputs.len() + 1;
     let samples = targets[0].len();
     let input = |i: usize, s: usize| inputs.get(i).map_or(1.0, |row| f64::from(row[s]));
-    // Each row: the size columns of the equations, then the three right-hand sides.
+    // Each row holds `size` coefficients, then the three right-hand sides.
     let mut rows: Vec<Vec<f64>> = (0..size)
         .map(|i| {
             let left = (0..size).map(|j| (0..samples).map(|s| input(i, s) * input(j, s)).sum::<f64>());
@@ -72,7 +72,7 @@ fn least_squares(inputs: &[Vec<f32>], targets: &[Vec<f32>]) -> Vec<[f64; 3]> {
             row
         })
         .collect();
-    // Gauss-Jordan; the regularised matrix is positive definite, so no pivot is zero.
+    // Gauss-Jordan elimination. The regularised matrix is positive definite, so no pivot is zero.
     for pivot in 0..size {
         let divisor = rows[pivot][pivot];
         rows[pivot].iter_mut().for_each(|value| *value /= divisor);

@@ -1,11 +1,12 @@
-//! Going on where a generation was left, on the tiny checkpoints of the parity tests.
+//! Resuming and caching, with the tiny checkpoints of the parity tests.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::super::model::Model;
-use super::super::observer::Unobserved;
 use super::*;
+use crate::diffusion::model::Model;
+use crate::diffusion::observer::Unobserved;
+use crate::studio::settings::Sampler;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/data").join(name)
@@ -37,10 +38,10 @@ fn request(sampler: Sampler, steps: usize, karras: Option<bool>) -> Request {
 }
 
 fn owner() -> blake3::Hash {
-    blake3::hash(b"what the picture is made from")
+    blake3::hash(b"owner")
 }
 
-/// The whole run's pictures, and the bytes of its snapshots after each step.
+/// The pictures of an uninterrupted run, and its snapshot after each step, as bytes.
 fn watched(pipeline: &Pipeline, request: &Request) -> (Vec<RgbImage>, Vec<Vec<u8>>) {
     let mut snapshots = Vec::new();
     let made = pipeline.generate(request, &mut |event: Event<'_>| {
@@ -56,18 +57,18 @@ fn pictures(made: Generated) -> Vec<RgbImage> {
     made.outputs.into_iter().map(|output| output.picture).collect()
 }
 
-/// As after a crash: another pipeline, and nothing but the bytes.
+/// As after a crash: resumes another pipeline from the bytes alone.
 fn resumed(pipeline: &Pipeline, request: &Request, bytes: &[u8]) -> Result<Vec<RgbImage>> {
     Ok(pictures(pipeline.resume(request, Snapshot::from_bytes(bytes, &owner())?, &mut Unobserved)?))
 }
 
 #[test]
-fn a_resumed_picture_is_the_uninterrupted_one() {
+fn a_resumed_picture_equals_the_uninterrupted_one() {
     for name in ["sd1", "vpred"] {
         let (first, second) = (pipeline(name), pipeline(name));
-        // The scheduler config of `vpred` asks pndm for steps that this program does not have.
+        // The scheduler config of `vpred` asks PNDM for steps that this program does not implement.
         for sampler in Sampler::ALL.into_iter().filter(|&sampler| name == "sd1" || sampler != Sampler::Pndm) {
-            // 6 steps let every multistep sampler reach its highest order and fall back from it.
+            // In 6 steps every multistep sampler reaches its highest order and falls back from it.
             for (steps, karras) in [(6, None), (1, None), (5, Some(true))] {
                 let request = request(sampler, steps, karras);
                 let (whole, snapshots) = watched(&first, &request);
@@ -86,7 +87,7 @@ fn a_resumed_picture_is_the_uninterrupted_one() {
 }
 
 #[test]
-fn only_the_steps_that_are_left_are_made() {
+fn resuming_runs_only_the_remaining_steps() {
     let pipeline = pipeline("sd1");
     let request = request(Sampler::Ddim, 4, None);
     let (_, snapshots) = watched(&pipeline, &request);
@@ -113,7 +114,7 @@ fn a_damaged_or_foreign_snapshot_is_refused() {
         Err(Error::BadSnapshot { .. }) => {}
         other => panic!("{other:?}"),
     };
-    // Cut short anywhere; one bit turned anywhere, in the header or in the numbers.
+    // Truncated anywhere, or with one bit flipped anywhere, in the header or in the numbers.
     for length in (0..bytes.len()).step_by(61) {
         refused(&bytes[..length]);
     }
@@ -123,7 +124,7 @@ fn a_damaged_or_foreign_snapshot_is_refused() {
         refused(&changed);
     }
     let other = Snapshot::from_bytes(bytes, &blake3::hash(b"another picture")).unwrap_err();
-    assert!(other.to_string().contains("of another picture"), "{other}");
+    assert!(other.to_string().contains("another picture"), "{other}");
 
     // Whole, but of another request.
     let foreign = |change: fn(&mut Request)| {
@@ -139,15 +140,15 @@ fn a_damaged_or_foreign_snapshot_is_refused() {
     assert!(foreign(|request| request.seeds = vec![7, 9]).contains("[7, 8]"));
     assert!(foreign(|request| request.batch = 1).contains("[7, 8]"));
     assert!(foreign(|request| request.settings.width = Some(128)).contains("shape"));
-    // One that has forgotten what the sampler remembered.
-    let mut forgetful = Snapshot::from_bytes(bytes, &owner()).unwrap();
-    forgetful.memory.outputs.clear();
-    let error = pipeline.resume(&request, forgetful, &mut Unobserved).unwrap_err();
-    assert!(error.to_string().contains("remembers"), "{error}");
+    // A snapshot without the sampler's history.
+    let mut without_history = Snapshot::from_bytes(bytes, &owner()).unwrap();
+    without_history.history.outputs.clear();
+    let error = pipeline.resume(&request, without_history, &mut Unobserved).unwrap_err();
+    assert!(error.to_string().contains("history"), "{error}");
 }
 
 #[test]
-fn what_was_read_once_is_not_read_again() {
+fn cached_prompts_and_references_give_the_same_pictures() {
     let pipeline = pipeline("sd1");
     let mut request = request(Sampler::Ddim, 2, None);
     request.prompt = "many words ".repeat(60);
@@ -161,7 +162,7 @@ fn what_was_read_once_is_not_read_again() {
     };
     let first = made(&request);
     assert!(made(&request) == first);
-    // Another prompt and another reference make other pictures, and the old ones come back.
+    // Another prompt or reference makes other pictures, and the first ones can still be made.
     let other = made(&Request { prompt: "a landscape".to_owned(), ..request.clone() });
     assert!(other != first);
     let other = made(&Request { reference: Some(RgbImage::new(40, 30)), ..request.clone() });
@@ -170,5 +171,5 @@ fn what_was_read_once_is_not_read_again() {
     assert!(made(&Request { settings: unguided, ..request.clone() }) != first);
     pipeline.forget();
     assert!(made(&request) == first);
-    assert_eq!(notes, 5, "what falls off is said each time");
+    assert_eq!(notes, 5, "truncation is reported each time");
 }

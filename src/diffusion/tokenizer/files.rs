@@ -1,4 +1,4 @@
-//! The files of a tokenizer folder, in every form that transformers writes or has written.
+//! Reads the files of a tokenizer folder, in every form that a version of transformers has written.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,22 +8,24 @@ use tokenizers::AddedToken;
 use crate::diffusion::checkpoint::Files;
 use crate::diffusion::{Error, Result};
 
-/// Of every published CLIP text encoder.
-const USUAL_LENGTH: usize = 77;
-/// Some files say 10³⁰ for "no limit"; so do all that say more than this.
+/// The default of all special tokens but the start.
+pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
+/// `model_max_length` of every published CLIP text encoder.
+const DEFAULT_LENGTH: usize = 77;
+/// Files write 10³⁰ for "no limit". Any length above this means the same.
 const LARGEST_LENGTH: f64 = 4096.0;
 
-/// What a folder's files come to.
+/// The contents of a folder's files.
 pub(super) struct TokenizerFiles {
-    /// The file that vocabulary and merges are from, for messages.
+    /// The file with vocabulary and merges, for messages.
     pub vocabulary_file: &'static str,
     pub vocab: HashMap<String, u32>,
-    /// Rising rank.
+    /// In rising rank.
     pub merges: Vec<(String, String)>,
     pub special: SpecialTokens,
-    /// Tokens to be found in a prompt as they stand, the special ones among them, in the order they are added in.
+    /// Tokens that are matched as whole strings, special ones included, in the order in which they are added.
     pub added: Vec<AddedToken>,
-    /// Tokens a prompt is cut and padded to.
+    /// The number of ids that a prompt is truncated and padded to.
     pub length: usize,
 }
 
@@ -35,7 +37,8 @@ pub(super) struct SpecialTokens {
 }
 
 impl TokenizerFiles {
-    pub fn read(folder: &Files) -> Result<Self> {
+    /// Reads a folder. `default_pad` pads where no file names a padding token.
+    pub fn read(folder: &Files, default_pad: &str) -> Result<Self> {
         let config: Config = optional(folder, "tokenizer_config.json")?;
         let whole: Option<WholeFile> =
             folder.has("tokenizer.json").then(|| folder.json("tokenizer.json")).transpose()?;
@@ -44,12 +47,12 @@ impl TokenizerFiles {
         let mut added: BTreeMap<u32, AddedToken> = BTreeMap::new();
         if let Some(tokens) = config.added_tokens_decoder {
             for (id, token) in tokens {
-                let reason = || format!("added_tokens_decoder has an entry {id:?}, which is no id");
+                let reason = || format!("added_tokens_decoder has the entry {id:?}, which is not an id");
                 let number = id.parse().map_err(|_| bad(folder, "tokenizer_config.json", reason()))?;
                 added.insert(number, token.into_token(false));
             }
         } else {
-            // Before there was an added_tokens_decoder, up to three files said what it says.
+            // Older versions split what added_tokens_decoder holds over up to three files.
             named = named.overridden_by(optional(folder, "special_tokens_map.json")?);
             for (text, id) in optional::<HashMap<String, u32>>(folder, "added_tokens.json")? {
                 let special = named.all().any(|token| token.text() == text);
@@ -61,20 +64,20 @@ impl TokenizerFiles {
         }
         let known: HashMap<String, AddedToken> =
             added.values().map(|token| (token.content.clone(), token.clone())).collect();
-        let special = |token: &Option<TokenForm>, usual: &str| {
-            let token = token.clone().unwrap_or_else(|| TokenForm::Text(usual.to_owned()));
+        let special = |token: &Option<TokenForm>, default: &str| {
+            let token = token.clone().unwrap_or_else(|| TokenForm::Text(default.to_owned()));
             known.get(token.text()).cloned().unwrap_or_else(|| token.into_token(true)).special(true)
         };
         let special = SpecialTokens {
             bos: special(&named.bos_token, "<|startoftext|>"),
-            eos: special(&named.eos_token, "<|endoftext|>"),
-            unk: special(&named.unk_token, "<|endoftext|>"),
-            pad: special(&named.pad_token, "<|endoftext|>"),
+            eos: special(&named.eos_token, END_OF_TEXT),
+            unk: special(&named.unk_token, END_OF_TEXT),
+            pad: special(&named.pad_token, default_pad),
         };
         let (vocabulary_file, vocab, merges) = match whole {
             Some(whole) => {
                 let merges = whole.model.merges.into_iter().map(Merge::pair).collect::<Option<Vec<_>>>();
-                let merges = merges.ok_or_else(|| bad(folder, "tokenizer.json", "a merge is no pair".to_owned()))?;
+                let merges = merges.ok_or_else(|| bad(folder, "tokenizer.json", "a merge is not a pair".to_owned()))?;
                 ("tokenizer.json", whole.model.vocab, merges)
             }
             None => ("vocab.json", folder.json("vocab.json")?, read_merges(folder)?),
@@ -96,7 +99,7 @@ struct Config {
     model_max_length: Option<f64>,
 }
 
-/// The named tokens, in `tokenizer_config.json` and in `special_tokens_map.json`.
+/// The special tokens in `tokenizer_config.json` and in `special_tokens_map.json`.
 #[derive(Default, Deserialize)]
 struct NamedTokens {
     bos_token: Option<TokenForm>,
@@ -120,7 +123,7 @@ impl NamedTokens {
     }
 }
 
-/// A token is its text, or its text and how it is found in a prompt.
+/// A token as its text, or as its text and how it is matched in a prompt.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
 enum TokenForm {
@@ -147,7 +150,7 @@ impl TokenForm {
         }
     }
 
-    /// A token that is not said to be normalised is, unless it is special.
+    /// `named` tokens are special. A token is normalised unless it is special or its file says otherwise.
     fn into_token(self, named: bool) -> AddedToken {
         match self {
             Self::Text(text) => AddedToken::from(text, named),
@@ -163,7 +166,7 @@ impl TokenForm {
     }
 }
 
-/// `tokenizer.json`; its normaliser and the like are CLIP's own, whatever it says, as in transformers.
+/// `tokenizer.json`. Its normaliser and pre-tokenizer are ignored in favour of CLIP's own, as in transformers.
 #[derive(Deserialize)]
 struct WholeFile {
     #[serde(default)]
@@ -200,7 +203,7 @@ impl Merge {
     }
 }
 
-/// `merges.txt`: a pair in each line, in the order of their ranks.
+/// Reads `merges.txt`, which has a pair in each line, in rising rank.
 fn read_merges(folder: &Files) -> Result<Vec<(String, String)>> {
     const NAME: &str = "merges.txt";
     let bytes = folder.read(NAME)?;
@@ -219,7 +222,7 @@ fn pair(line: &str) -> Option<(String, String)> {
     (!second.contains(' ')).then(|| (first.to_owned(), second.to_owned()))
 }
 
-/// What the tokenizers crate takes for granted, and would panic without.
+/// Checks what the tokenizers crate assumes and would panic on.
 fn check(vocab: &HashMap<String, u32>, merges: &[(String, String)]) -> Result<(), String> {
     if vocab.is_empty() {
         return Err("the vocabulary is empty".to_owned());
@@ -227,21 +230,19 @@ fn check(vocab: &HashMap<String, u32>, merges: &[(String, String)]) -> Result<()
     for (first, second) in merges {
         for token in [first, second, &format!("{first}{second}")] {
             if !vocab.contains_key(token) {
-                return Err(format!(
-                    "the merge of {first:?} and {second:?} needs a token {token:?}, and there is none"
-                ));
+                return Err(format!("it merges {first:?} and {second:?}, but has no token {token:?}"));
             }
         }
     }
     Ok(())
 }
 
-/// `model_max_length`, which must leave room for a token between start and end.
+/// Reads `model_max_length`, which must leave room for a token between start and end.
 fn length(configured: Option<f64>) -> Result<usize, String> {
     match configured {
-        Some(length) if length < 3.0 => Err(format!("model_max_length is {length}, but must be at least 3")),
+        Some(length) if length < 3.0 => Err(format!("model_max_length is {length}, less than 3")),
         Some(length) if length <= LARGEST_LENGTH => Ok(length as usize),
-        _ => Ok(USUAL_LENGTH),
+        _ => Ok(DEFAULT_LENGTH),
     }
 }
 

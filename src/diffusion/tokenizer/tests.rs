@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// Single letters, their forms at the end of a word, one merge, and CLIP's two special tokens; ids in this order.
+/// Letters, the same at the end of a word, one merge, and CLIP's two special tokens. An id is an index.
 const VOCABULARY: [&str; 12] =
     ["!", "a", "b", "!</w>", "a</w>", "b</w>", "ab</w>", "ã</w>", "Ĥ", "©</w>", "<|startoftext|>", "<|endoftext|>"];
 const START: u32 = 10;
@@ -49,7 +49,7 @@ fn a_prompt_is_framed_and_padded() {
 }
 
 #[test]
-fn what_is_not_in_the_vocabulary_becomes_the_unknown_token() {
+fn pieces_outside_the_vocabulary_become_the_unknown_token() {
     let tokenizer = load(&folder(&[short(7)])).unwrap();
     assert_eq!(tokenizer.encode("a z").unwrap().ids, [START, 4, END, END, END, END, END]);
     // "é" is the bytes C3 A9; the first is "Ã", which the vocabulary lacks.
@@ -57,7 +57,7 @@ fn what_is_not_in_the_vocabulary_becomes_the_unknown_token() {
 }
 
 #[test]
-fn a_long_prompt_loses_its_end_and_says_so() {
+fn the_end_of_a_long_prompt_is_dropped_and_reported() {
     let tokenizer = load(&folder(&[short(5)])).unwrap();
     let tokens = tokenizer.encode("a b A, AB B!").unwrap();
     assert_eq!(tokens.ids, [START, 4, 5, 4, END]);
@@ -66,7 +66,7 @@ fn a_long_prompt_loses_its_end_and_says_so() {
 }
 
 #[test]
-fn a_long_prompt_can_be_read_in_pieces() {
+fn a_long_prompt_can_be_encoded_in_chunks() {
     let tokenizer = load(&folder(&[short(5)])).unwrap();
     let expected = vec![vec![START, 4, 5, 4, END], vec![START, 5, END, END, END]];
     assert_eq!(tokenizer.encode_chunks("a b a b").unwrap(), expected);
@@ -74,12 +74,12 @@ fn a_long_prompt_can_be_read_in_pieces() {
 }
 
 #[test]
-fn special_tokens_are_found_in_a_prompt() {
+fn special_tokens_are_recognised_in_a_prompt() {
     let tokenizer = load(&folder(&[short(6)])).unwrap();
     assert_eq!(tokenizer.encode("a<|endoftext|>b").unwrap().ids, [START, 4, END, 5, END, END]);
 }
 
-/// SD 2.x pads with "!", which then is this very token wherever it stands in a prompt.
+/// SD 2.x pads with "!", which is then the padding token wherever a prompt contains it.
 #[test]
 fn the_padding_can_be_another_token() {
     let config = ("tokenizer_config.json", json!({"model_max_length": 6, "pad_token": "<|endoftext|>"}));
@@ -88,14 +88,25 @@ fn the_padding_can_be_another_token() {
 }
 
 #[test]
-fn a_token_that_is_added_counts_in_the_vocabulary() {
+fn the_default_padding_applies_only_where_no_file_names_one() {
+    let padded = |files: &[_]| {
+        let folder = folder(files);
+        Tokenizer::load_padded(&Files::on_disk(folder.path()), "!").unwrap()
+    };
+    assert_eq!(padded(&[short(4)]).encode("a").unwrap().ids, [START, 4, END, 0]);
+    let named = ("special_tokens_map.json", json!({"pad_token": "b"}));
+    assert_eq!(padded(&[short(4), named]).encode("a").unwrap().ids, [START, 4, END, 2]);
+}
+
+#[test]
+fn added_tokens_count_in_the_vocabulary() {
     let config = ("tokenizer_config.json", json!({"pad_token": "<pad>"}));
     let tokenizer = load(&folder(&[config])).unwrap();
     assert_eq!((tokenizer.vocab_size(), tokenizer.encode("").unwrap().ids[76]), (13, 12));
 }
 
 #[test]
-fn one_file_says_the_same_as_two() {
+fn tokenizer_json_replaces_vocabulary_and_merges() {
     for merges in [json!([["a", "b</w>"]]), json!(["a b</w>"])] {
         let whole = json!({"model": {"type": "BPE", "vocab": vocabulary(), "merges": merges}});
         let folder = folder(&[("tokenizer.json", whole)]);
@@ -106,20 +117,20 @@ fn one_file_says_the_same_as_two() {
 }
 
 #[test]
-fn a_limit_that_is_none_means_the_usual_one() {
+fn no_length_limit_means_77() {
     let config = ("tokenizer_config.json", json!({"model_max_length": 1e30}));
     assert_eq!(load(&folder(&[config])).unwrap().length(), 77);
 }
 
 #[test]
-fn damaged_folders_are_refused_in_words() {
+fn damaged_folders_are_refused_with_the_reason() {
     assert!(refusal(&[("merges.txt", json!("a b</w> c\n"))]).contains("line 1 is not a pair"));
-    // The tokenizers crate would panic on this one: both halves are there, what they make is not.
-    assert!(refusal(&[("merges.txt", json!("<|startoftext|> <|endoftext|>\n"))]).contains("needs a token"));
+    // The tokenizers crate would panic here: both halves of the merge exist, but its result does not.
+    assert!(refusal(&[("merges.txt", json!("<|startoftext|> <|endoftext|>\n"))]).contains("has no token"));
     assert!(refusal(&[("vocab.json", json!({"a": -1}))]).contains("vocab.json"));
     assert!(refusal(&[("vocab.json", json!({})), ("merges.txt", json!(""))]).contains("empty"));
-    assert!(refusal(&[short(2)]).contains("at least 3"));
-    assert!(refusal(&[("tokenizer_config.json", json!({"added_tokens_decoder": {"x": "a"}}))]).contains("no id"));
+    assert!(refusal(&[short(2)]).contains("less than 3"));
+    assert!(refusal(&[("tokenizer_config.json", json!({"added_tokens_decoder": {"x": "a"}}))]).contains("not an id"));
     let missing = TempDir::new().unwrap();
     assert!(load(&missing).err().unwrap().to_string().contains("vocab.json is missing"));
 }

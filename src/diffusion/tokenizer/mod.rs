@@ -1,5 +1,5 @@
-//! A prompt becomes token ids: CLIP's byte-pair encoding, put together as transformers 5 does it from `vocab.json` and
-//! `merges.txt` or from `tokenizer.json` (`models/clip/tokenization_clip.py`, `tokenization_utils_tokenizers.py`).
+//! CLIP's tokenizer: byte-pair encoding of prompts, built as in transformers 5 from `vocab.json` and `merges.txt` or
+//! from `tokenizer.json` (`models/clip/tokenization_clip.py`, `tokenization_utils_tokenizers.py`).
 
 mod files;
 
@@ -12,10 +12,10 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{Encoding, SplitDelimiterBehavior};
 
 use self::files::TokenizerFiles;
-use super::checkpoint::Files;
-use super::{Error, Result};
+use crate::diffusion::checkpoint::Files;
+use crate::diffusion::{Error, Result};
 
-/// What one piece of a normalised prompt is, before it is looked up in pairs.
+/// Matches the words and signs of a normalised prompt, each of which is encoded on its own.
 const PIECES: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 /// `tokenizer/` of a checkpoint.
@@ -29,21 +29,26 @@ pub struct Tokenizer {
     folder: Files,
 }
 
-/// A prompt as the text encoder reads it.
+/// The tokens of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
-    /// Exactly [`Tokenizer::length`]: start, prompt, end, padding.
+    /// Exactly [`Tokenizer::length`] ids: start, prompt, end, padding.
     pub ids: Vec<u32>,
-    /// What did not fit, as it stands in the prompt.
+    /// The end of the prompt that did not fit, as the prompt spells it.
     pub dropped: Option<String>,
-    /// Tokens of the whole prompt, without start and end.
+    /// The number of tokens of the whole prompt, without start and end.
     pub count: usize,
 }
 
 impl Tokenizer {
-    /// Loads a checkpoint's tokenizer folder.
+    /// Loads a tokenizer folder. Pads with `<|endoftext|>` where its files do not name a padding token.
     pub fn load(folder: &Files) -> Result<Self> {
-        let files = TokenizerFiles::read(folder)?;
+        Self::load_padded(folder, files::END_OF_TEXT)
+    }
+
+    /// Loads a tokenizer folder. Pads with `default_pad` where its files do not name a padding token.
+    pub fn load_padded(folder: &Files, default_pad: &str) -> Result<Self> {
+        let files = TokenizerFiles::read(folder, default_pad)?;
         let bad = |error: tokenizers::Error| Error::BadConfig {
             path: folder.path_of(files.vocabulary_file),
             reason: error.to_string(),
@@ -89,20 +94,19 @@ impl Tokenizer {
         })
     }
 
-    /// A prompt in one go: what is too long falls off at the end.
+    /// Encodes a prompt, dropping the end that does not fit.
     pub fn encode(&self, prompt: &str) -> Result<Tokens> {
         let encoding = self.encoding(prompt)?;
         let all = encoding.get_ids();
         let fit = all.len().min(self.room());
         let dropped = encoding.get_offsets().get(fit).map(|(start, _)| {
-            // Offsets are those of characters in the prompt; were one not, the whole prompt is named.
+            // Offsets lie on character boundaries. If one did not, the whole prompt would be reported.
             prompt.get(*start..).unwrap_or(prompt).trim().to_owned()
         });
         Ok(Tokens { ids: self.framed(&all[..fit]), dropped, count: all.len() })
     }
 
-    /// A prompt in as many pieces as it needs, each framed by start, end and padding like a whole prompt; an empty
-    /// prompt is one piece.
+    /// Encodes a prompt as as many chunks as it needs, each with start, end and padding. An empty prompt is one chunk.
     pub fn encode_chunks(&self, prompt: &str) -> Result<Vec<Vec<u32>>> {
         let encoding = self.encoding(prompt)?;
         let ids = encoding.get_ids();
@@ -112,12 +116,12 @@ impl Tokenizer {
         Ok(ids.chunks(self.room()).map(|chunk| self.framed(chunk)).collect())
     }
 
-    /// Tokens that a text encoder is given at once: `model_max_length`, 77 for every published CLIP.
+    /// The number of ids in [`Tokens`] and in each chunk: `model_max_length`, which is 77 for every published CLIP.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Every id is below this; the text encoder must know as many.
+    /// All ids are below this. A text encoder needs at least as many embeddings.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
     }
@@ -128,12 +132,12 @@ impl Tokenizer {
             .map_err(|error| Error::BadConfig { path: self.folder.path(), reason: error.to_string() })
     }
 
-    /// Tokens of a prompt that fit between start and end.
+    /// The number of tokens that fit between start and end.
     fn room(&self) -> usize {
         self.length - 2
     }
 
-    /// At most `room` ids between start and end, padded to the whole length.
+    /// Puts at most `room` ids between start and end, and pads them to the whole length.
     fn framed(&self, ids: &[u32]) -> Vec<u32> {
         let mut framed = Vec::with_capacity(self.length);
         framed.push(self.start);
