@@ -170,7 +170,7 @@ fn denoise(checkpoint: &Checkpoint, folder: &AdapterFolder, case: &Case) -> Vec<
         let scales = if case.is_active(index, timesteps.len()) { &scales } else { &off };
         let input = scheduler.scale_model_input(&latents, index).unwrap();
         let input = if guided { Tensor::cat(&[&input, &input], 0).unwrap() } else { input };
-        let output = unet.forward(&input, timestep, &conditioning, scales).unwrap();
+        let output = unet.forward(&input, timestep, &conditioning, scales, None).unwrap();
         let output = if guided { guide(&output, case.guidance).unwrap() } else { output };
         latents = scheduler.step(&output, index, &latents, &mut noise).unwrap().sample;
         after.push(latents.clone());

@@ -69,7 +69,7 @@ fn unet_output_matches_without_adapter() {
             let text = checkpoint.text(&[&case.prompt]);
             let conditioning = checkpoint.unet.conditioning(&text, None).unwrap();
             let sample = golden.tensor(&format!("{}.sample", case.tensor));
-            let output = checkpoint.unet.forward(sample, case.timestep, &conditioning, &off).unwrap();
+            let output = checkpoint.unet.forward(sample, case.timestep, &conditioning, &off, None).unwrap();
             let label = format!("{name}, {} at {}", case.tensor, case.timestep);
             comparison.tensor(&label, &output, golden.tensor(&format!("{}.output", case.tensor)));
         }
@@ -93,7 +93,7 @@ fn unet_output_matches_with_adapter() {
             for step in &case.steps {
                 let scales = LayerScales::new(unet.sites(), &step.scale.setting());
                 let sample: &Tensor = golden.tensor(&format!("{}.sample", step.tensor));
-                let output = unet.forward(sample, step.timestep, &conditioning, &scales).unwrap();
+                let output = unet.forward(sample, step.timestep, &conditioning, &scales, None).unwrap();
                 let label = format!("{name}, {}, scale {:?}", step.tensor, step.scale);
                 comparison.tensor(&label, &output, golden.tensor(&format!("{}.output", step.tensor)));
             }

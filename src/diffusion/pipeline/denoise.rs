@@ -9,7 +9,7 @@ use crate::diffusion::noise::Generator;
 use crate::diffusion::observer::{Event, Observer, Step};
 use crate::diffusion::scheduler::{self, Scheduler};
 use crate::diffusion::snapshot::{Progress, Snapshot, bad_snapshot};
-use crate::diffusion::unet::{Conditioning, LayerScales};
+use crate::diffusion::unet::{Conditioning, LayerScales, Probe, Tap};
 use crate::diffusion::{Error, Result};
 use crate::studio::settings::{Sampler, Settings};
 
@@ -24,6 +24,7 @@ pub(super) struct Denoising<'a> {
     /// Whether each seed has a negative and a positive row.
     pub guided: bool,
     pub seeds: &'a [u64],
+    pub probe: Option<&'a dyn Probe>,
 }
 
 impl Denoising<'_> {
@@ -58,8 +59,9 @@ impl Denoising<'_> {
             let started = Instant::now();
             let step = index + 1;
             let scales = if self.adapter_is_on(index, of) { &on } else { &off };
+            let tap = self.probe.filter(|probe| probe.wants(step, of)).map(|probe| Tap { probe, step });
             let input = scheduler.scale_model_input(&latents, index)?; // [seeds, channels, h, w]
-            let output = self.predict(&input, timestep, &conditioning, scales)?;
+            let output = self.predict(&input, timestep, &conditioning, scales, tap)?;
             let denoised = scheduler.step(&output, index, &latents, &mut || noise.draw(self))?;
             latents = denoised.sample;
             self.require_finite(&latents, step, of)?;
@@ -107,13 +109,14 @@ impl Denoising<'_> {
         timestep: f64,
         conditioning: &Conditioning,
         scales: &LayerScales,
+        tap: Option<Tap<'_>>,
     ) -> Result<Tensor> {
         let unet = &self.pipeline.unet;
         if !self.guided {
-            return Ok(unet.forward(input, timestep, conditioning, scales)?.to_dtype(LATENTS)?);
+            return Ok(unet.forward(input, timestep, conditioning, scales, tap)?.to_dtype(LATENTS)?);
         }
         let twice = Tensor::cat(&[input, input], 0)?; // [2·seeds, channels, h, w]
-        let output = unet.forward(&twice, timestep, conditioning, scales)?.to_dtype(LATENTS)?;
+        let output = unet.forward(&twice, timestep, conditioning, scales, tap)?.to_dtype(LATENTS)?;
         let rows = output.chunk(2, 0)?;
         let (negative, positive) = (&rows[0], &rows[1]);
         Ok((negative + ((positive - negative)? * self.settings.guidance_scale)?)?)

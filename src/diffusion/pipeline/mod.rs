@@ -39,7 +39,7 @@ use super::observer::{Event, Observer};
 use super::preprocess::Preprocessor;
 use super::scheduler::SchedulerConfig;
 use super::snapshot::Snapshot;
-use super::unet::{Conditioning, UNet};
+use super::unet::{Conditioning, Probe, UNet};
 use super::vae::{self, VaeDecoder};
 use super::{Error, Result};
 use crate::studio::settings::{LongPrompt, Settings};
@@ -75,16 +75,28 @@ const LATENTS: DType = DType::F32;
 impl Pipeline {
     /// Generates one picture for each seed. Checks the request's size and settings before computing.
     pub fn generate(&self, request: &Request, observer: &mut dyn Observer) -> Result<Generated> {
-        self.run(request, None, observer)
+        self.run(request, None, None, observer)
+    }
+
+    /// Generates the same pictures as [`generate`](Self::generate), and shows both branches of every cross-attention
+    /// to a probe.
+    pub fn trace(&self, request: &Request, probe: &dyn Probe, observer: &mut dyn Observer) -> Result<Generated> {
+        self.run(request, None, Some(probe), observer)
     }
 
     /// Generates the same pictures as [`generate`](Self::generate), to the byte, with the first batch resumed from a
     /// snapshot. Returns [`Error::BadSnapshot`] if the snapshot does not belong to this request.
     pub fn resume(&self, request: &Request, from: Snapshot, observer: &mut dyn Observer) -> Result<Generated> {
-        self.run(request, Some(from), observer)
+        self.run(request, Some(from), None, observer)
     }
 
-    fn run(&self, request: &Request, mut from: Option<Snapshot>, observer: &mut dyn Observer) -> Result<Generated> {
+    fn run(
+        &self,
+        request: &Request,
+        mut from: Option<Snapshot>,
+        probe: Option<&dyn Probe>,
+        observer: &mut dyn Observer,
+    ) -> Result<Generated> {
         let settings = &request.settings;
         let (width, height) = self.size(settings)?;
         check_ranges(settings)?;
@@ -105,7 +117,7 @@ impl Pipeline {
 
         let mut outputs = Vec::with_capacity(request.seeds.len());
         for seeds in request.seeds.chunks(batch) {
-            let denoising = Denoising { pipeline: self, settings, sampler, width, height, guided, seeds };
+            let denoising = Denoising { pipeline: self, settings, sampler, width, height, guided, seeds, probe };
             let latents = denoising.run(&conditioning, from.take(), &mut timings, observer)?; // [seeds, 4, h, w]
             for (row, &seed) in seeds.iter().enumerate() {
                 notify(observer, Event::Decoding { seed })?;

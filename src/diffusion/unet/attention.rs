@@ -1,15 +1,15 @@
-//! The transformer between the residual blocks, with IP-Adapter's decoupled cross-attention
+//! The transformer after a residual block, with IP-Adapter's decoupled cross-attention
 //! (Ye et al. 2023, "IP-Adapter"; diffusers, `models/attention.py`, `models/transformers/transformer_2d.py`).
 
-use candle_core::{Result as TensorResult, Tensor};
+use candle_core::Tensor;
 
-use super::super::Result;
-use super::super::checkpoint::Weights;
-use super::super::layers;
-use super::super::ops::{Conv2d, GatedLinear, GroupNorm, LayerNorm, Linear, add_scaled, attention};
-use super::conditioning::{Seen, SeenAt};
+use super::conditioning::{KeysAndValues, SiteConditioning, StepConditioning};
 use super::plan::TransformerShape;
+use super::probe::{Branches, ImageBranch};
 use super::sites::{Site, SiteIndex, Sites};
+use crate::diffusion::checkpoint::Weights;
+use crate::diffusion::ops::{Conv2d, GatedLinear, GroupNorm, LayerNorm, Linear, add_scaled, attention};
+use crate::diffusion::{Result, layers};
 
 /// A stack of transformer layers over the pixels of a feature map, beside a shortcut.
 pub struct SpatialTransformer {
@@ -19,13 +19,13 @@ pub struct SpatialTransformer {
     proj_out: Projection,
 }
 
-/// A 1×1 convolution over the map, or a linear layer over its pixels: the same numbers in two layouts.
+/// A 1×1 convolution over the feature map, or a linear layer over its pixels: the same function in two layouts.
 enum Projection {
     Convolution(Conv2d),
     Linear(Linear),
 }
 
-/// Self-attention, cross-attention, feed-forward, each after a norm and beside a shortcut.
+/// Self-attention, cross-attention and feed-forward, each after a norm and beside a shortcut.
 struct Layer {
     norm1: LayerNorm,
     attn1: SelfAttention,
@@ -43,13 +43,14 @@ struct SelfAttention {
     heads: usize,
 }
 
-/// Queries from the picture; keys and values from the text and, beside it, from the image:
+/// Queries from the feature map; keys and values from the text and, beside it, from the reference:
 /// to_out(attend(q, text) + scale · attend(q, image)).
 struct CrossAttention {
     to_q: Linear,
     to_out: Linear,
     heads: usize,
     site: SiteIndex,
+    name: String,
 }
 
 struct FeedForward {
@@ -71,11 +72,11 @@ impl SpatialTransformer {
     }
 
     /// [batch, channels, h, w] → the same.
-    pub fn forward(&self, x: &Tensor, seen: &Seen<'_>) -> TensorResult<Tensor> {
+    pub fn forward(&self, x: &Tensor, step: &StepConditioning<'_>) -> Result<Tensor> {
         let (_, _, height, width) = x.dims4()?;
         let mut h = self.proj_in.tokens_from(&self.norm.forward(x)?)?; // [batch, h·w, channels]
         for layer in &self.layers {
-            h = layer.forward(&h, seen)?;
+            h = layer.forward(&h, step)?;
         }
         self.proj_out.map_onto(&h, height, width, x)
     }
@@ -91,24 +92,24 @@ impl Projection {
     }
 
     /// [batch, channels, h, w] → [batch, h·w, channels].
-    fn tokens_from(&self, x: &Tensor) -> TensorResult<Tensor> {
+    fn tokens_from(&self, x: &Tensor) -> Result<Tensor> {
         let tokens = |x: &Tensor| x.flatten_from(2)?.transpose(1, 2)?.contiguous();
-        match self {
-            Self::Convolution(conv) => tokens(&conv.forward(x)?),
-            Self::Linear(linear) => linear.forward(&tokens(x)?),
-        }
+        Ok(match self {
+            Self::Convolution(conv) => tokens(&conv.forward(x)?)?,
+            Self::Linear(linear) => linear.forward(&tokens(x)?)?,
+        })
     }
 
     /// [batch, h·w, channels] → [batch, channels, h, w], plus `onto`.
-    fn map_onto(&self, x: &Tensor, height: usize, width: usize, onto: &Tensor) -> TensorResult<Tensor> {
+    fn map_onto(&self, x: &Tensor, height: usize, width: usize, onto: &Tensor) -> Result<Tensor> {
         let map = |x: &Tensor| {
             let (batch, _, channels) = x.dims3()?;
             x.transpose(1, 2)?.contiguous()?.reshape((batch, channels, height, width))
         };
-        match self {
-            Self::Convolution(conv) => conv.forward_onto(&map(x)?, onto),
-            Self::Linear(linear) => add_scaled(onto, &map(&linear.forward(x)?)?, 1.0),
-        }
+        Ok(match self {
+            Self::Convolution(conv) => conv.forward_onto(&map(x)?, onto)?,
+            Self::Linear(linear) => add_scaled(onto, &map(&linear.forward(x)?)?, 1.0)?,
+        })
     }
 }
 
@@ -127,9 +128,9 @@ impl Layer {
     }
 
     /// [batch, tokens, channels] → the same.
-    fn forward(&self, x: &Tensor, seen: &Seen<'_>) -> TensorResult<Tensor> {
+    fn forward(&self, x: &Tensor, step: &StepConditioning<'_>) -> Result<Tensor> {
         let x = self.attn1.forward_onto(&self.norm1.forward(x)?, x)?;
-        let x = self.attn2.forward_onto(&self.norm2.forward(&x)?, seen, &x)?;
+        let x = self.attn2.forward_onto(&self.norm2.forward(&x)?, step, &x)?;
         self.ff.forward_onto(&self.norm3.forward(&x)?, &x)
     }
 }
@@ -145,10 +146,10 @@ impl SelfAttention {
         })
     }
 
-    /// What x sees of itself, plus `onto`.
-    fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> TensorResult<Tensor> {
+    /// The self-attention of x, plus `onto`.
+    fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> Result<Tensor> {
         let (q, k, v) = (self.to_q.forward(x)?, self.to_k.forward(x)?, self.to_v.forward(x)?);
-        self.to_out.forward_onto(&attention(&q, &k, &v, self.heads, false)?, onto)
+        Ok(self.to_out.forward_onto(&attention(&q, &k, &v, self.heads, false)?, onto)?)
     }
 }
 
@@ -168,18 +169,42 @@ impl CrossAttention {
             to_out: layers::linear(&here.pp("to_out.0"), channels, channels)?,
             heads,
             site: sites.add(site),
+            name: name.to_owned(),
         })
     }
 
-    /// What x sees of text and image, plus `onto`.
-    fn forward_onto(&self, x: &Tensor, seen: &Seen<'_>, onto: &Tensor) -> TensorResult<Tensor> {
-        let q = self.to_q.forward(x)?;
-        let SeenAt { text: (k, v), image } = seen.at(self.site);
-        let mut attended = attention(&q, k, v, self.heads, false)?;
-        if let Some((k, v, scale)) = image {
-            attended = add_scaled(&attended, &attention(&q, k, v, self.heads, false)?, scale)?;
+    /// The cross-attention of x to text and image, plus `onto`.
+    fn forward_onto(&self, x: &Tensor, step: &StepConditioning<'_>, onto: &Tensor) -> Result<Tensor> {
+        Ok(self.to_out.forward_onto(&self.attend(x, step)?, onto)?)
+    }
+
+    /// attend(q, text) + scale · attend(q, image), [batch, tokens, channels].
+    fn attend(&self, x: &Tensor, step: &StepConditioning<'_>) -> Result<Tensor> {
+        let queries = self.to_q.forward(x)?;
+        let SiteConditioning { text, image, tap } = step.at(self.site);
+        let to = |seen: &KeysAndValues| attention(&queries, &seen.keys, &seen.values, self.heads, false);
+        let text_output = to(text)?;
+        let (image_output, sum) = match image {
+            Some((image, scale)) => {
+                let output = to(image)?;
+                let sum = add_scaled(&text_output, &output, scale)?;
+                (Some(output), sum)
+            }
+            None => (None, text_output.clone()),
+        };
+        if let Some(tap) = tap {
+            let image = image.zip(image_output.as_ref());
+            tap.probe.cross_attention(&Branches {
+                site: &self.name,
+                step: tap.step,
+                heads: self.heads,
+                queries: &queries,
+                text: text.branch(&text_output),
+                image: image.map(|((image, scale), output)| ImageBranch { branch: image.branch(output), scale }),
+                sum: &sum,
+            })?;
         }
-        self.to_out.forward_onto(&attended, onto)
+        Ok(sum)
     }
 }
 
@@ -192,8 +217,8 @@ impl FeedForward {
     }
 
     /// The feed-forward of x, plus `onto`.
-    fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> TensorResult<Tensor> {
-        self.out.forward_onto(&self.proj.forward(x)?, onto)
+    fn forward_onto(&self, x: &Tensor, onto: &Tensor) -> Result<Tensor> {
+        Ok(self.out.forward_onto(&self.proj.forward(x)?, onto)?)
     }
 }
 

@@ -2,28 +2,28 @@
 
 use candle_core::Tensor;
 
-use super::super::checkpoint::Weights;
-use super::super::resnet::{Downsample, ResnetBlock, Upsample};
-use super::super::{Error, Result};
 use super::attention::SpatialTransformer;
-use super::conditioning::Seen;
+use super::conditioning::StepConditioning;
 use super::plan::LevelPlan;
 use super::sites::Sites;
+use crate::diffusion::checkpoint::Weights;
+use crate::diffusion::resnet::{Downsample, ResnetBlock, Upsample};
+use crate::diffusion::{Error, Result};
 
-/// Residual blocks and transformers in turn, then half the side; every result is kept for the way up.
+/// Residual blocks and transformers in turn, then downsampling by 2. Keeps every result as a skip for the up blocks.
 pub struct DownBlock {
     layers: Vec<Layer>,
     downsample: Option<Downsample>,
 }
 
-/// Residual block, transformer, residual block.
+/// A residual block, a transformer, a residual block.
 pub struct MidBlock {
     first: ResnetBlock,
     transformer: Option<SpatialTransformer>,
     last: ResnetBlock,
 }
 
-/// Residual blocks and transformers in turn, each reading a result of the way down, then twice the side.
+/// Residual blocks and transformers in turn, each residual block with a skip from the down blocks, then upsampling by 2.
 pub struct UpBlock {
     layers: Vec<Layer>,
     upsample: Option<Upsample>,
@@ -44,10 +44,16 @@ impl DownBlock {
         })
     }
 
-    pub fn forward(&self, x: &Tensor, time: &Tensor, seen: &Seen<'_>, skips: &mut Vec<Tensor>) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        time: &Tensor,
+        step: &StepConditioning<'_>,
+        skips: &mut Vec<Tensor>,
+    ) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in &self.layers {
-            x = layer.forward(&x, time, seen)?;
+            x = layer.forward(&x, time, step)?;
             skips.push(x.clone());
         }
         if let Some(downsample) = &self.downsample {
@@ -71,10 +77,10 @@ impl MidBlock {
         Ok(Self { first: resnet(0)?, transformer: transformer.transpose()?, last: resnet(1)? })
     }
 
-    pub fn forward(&self, x: &Tensor, time: &Tensor, seen: &Seen<'_>) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, time: &Tensor, step: &StepConditioning<'_>) -> Result<Tensor> {
         let mut x = self.first.forward(x, Some(time))?;
         if let Some(transformer) = &self.transformer {
-            x = transformer.forward(&x, seen)?;
+            x = transformer.forward(&x, step)?;
         }
         Ok(self.last.forward(&x, Some(time))?)
     }
@@ -90,15 +96,21 @@ impl UpBlock {
         })
     }
 
-    pub fn forward(&self, x: &Tensor, time: &Tensor, seen: &Seen<'_>, skips: &mut Vec<Tensor>) -> Result<Tensor> {
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        time: &Tensor,
+        step: &StepConditioning<'_>,
+        skips: &mut Vec<Tensor>,
+    ) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in &self.layers {
-            // The plan gives the way up as many layers as the way down left results.
+            // The plan makes as many skips as up layers.
             let skip = skips.pop().ok_or_else(|| Error::Tensor(candle_core::Error::Msg("a skip is missing".into())))?;
-            x = layer.forward(&Tensor::cat(&[&x, &skip], 1)?, time, seen)?;
+            x = layer.forward(&Tensor::cat(&[&x, &skip], 1)?, time, step)?;
         }
         if let Some(upsample) = &self.upsample {
-            // To the side of the next skip, which an odd side on the way down makes other than twice this one.
+            // The next skip has this size. It is not exactly twice this map's if downsampling halved an odd side.
             let (height, width) = match skips.last() {
                 Some(skip) => (skip.dim(2)?, skip.dim(3)?),
                 None => (2 * x.dim(2)?, 2 * x.dim(3)?),
@@ -110,10 +122,10 @@ impl UpBlock {
 }
 
 impl Layer {
-    fn forward(&self, x: &Tensor, time: &Tensor, seen: &Seen<'_>) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, time: &Tensor, step: &StepConditioning<'_>) -> Result<Tensor> {
         let x = self.resnet.forward(x, Some(time))?;
         match &self.transformer {
-            Some(transformer) => Ok(transformer.forward(&x, seen)?),
+            Some(transformer) => transformer.forward(&x, step),
             None => Ok(x),
         }
     }

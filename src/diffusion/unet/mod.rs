@@ -4,24 +4,27 @@ mod attention;
 mod blocks;
 mod conditioning;
 mod plan;
+mod probe;
 mod sites;
 mod time;
 
 pub use conditioning::{Conditioning, LayerScales};
+pub use probe::{Branch, Branches, ImageBranch, Probe, Tap};
 pub use sites::Sites;
 
 use candle_core::{DType, Tensor};
 
 use self::blocks::{DownBlock, MidBlock, UpBlock};
+use self::conditioning::StepConditioning;
 use self::plan::Plan;
 use self::time::TimeEmbedding;
+use super::Result;
 use super::adapter::Adapter;
 use super::checkpoint::{UNetConfig, Weights};
 use super::layers;
 use super::ops::{self, Conv2d, GroupNorm};
-use super::{Error, Result};
 
-/// Predicts, from noisy latents, a diffusion time, text and image, what the sampler needs to take a step.
+/// Predicts what the sampler needs for a step, from noisy latents, a diffusion time, text and image.
 pub struct UNet {
     conv_in: Conv2d,
     time: TimeEmbedding,
@@ -36,14 +39,12 @@ pub struct UNet {
 }
 
 impl UNet {
-    /// Loads the weights that `config` calls for; each is checked for its shape, and kinds of UNet that this program
-    /// does not compute are refused by name.
+    /// Loads the weights that `config` describes, and checks their shapes. Refuses unsupported kinds of UNet by name.
     pub fn load(weights: &Weights, config: &UNetConfig) -> Result<Self> {
-        let plan = Plan::new(config)
-            .map_err(|reason| Error::BadConfig { path: weights.path().with_file_name("config.json"), reason })?;
+        let plan = Plan::new(config).map_err(|reason| weights.bad_config(reason))?;
         let first = plan.channels;
         let mut sites = Sites::default();
-        // In the order in which the adapter numbers the cross-attentions, which is not that of the work.
+        // The adapter numbers the cross-attentions in this order, not in that of computation.
         let down = plan.down.iter().enumerate();
         let down = down.map(|(i, block)| DownBlock::load(weights, &format!("down_blocks.{i}"), block, &mut sites));
         let down = down.collect::<Result<_>>()?;
@@ -66,63 +67,54 @@ impl UNet {
         })
     }
 
-    /// Computes what does not depend on the denoising step: K and V of every cross-attention.
+    /// Computes the keys and values of every cross-attention, which are the same at every denoising step.
     ///
-    /// text [rows, tokens, C]; image tokens [rows, T, C] with the adapter that made them. With guidance the rows are
+    /// text [rows, tokens, C]; image tokens [rows, T, C] with the adapter that made them. With guidance, the rows are
     /// \[negative, positive\].
     pub fn conditioning(&self, text: &Tensor, image: Option<(&Adapter, &Tensor)>) -> Result<Conditioning> {
         Conditioning::new(&self.sites, text, image)
     }
 
-    /// Every cross-attention, in the order of the adapter's numbers.
+    /// Every cross-attention, in the order of the adapter's layer numbers.
     pub fn sites(&self) -> &Sites {
         &self.sites
     }
 
-    /// latents [rows, in, h, w] (already scaled for the sampler) → the model's output [rows, out, h, w].
+    /// latents [rows, in, h, w], scaled for the sampler → the model's output [rows, out, h, w]. `tap` shows every
+    /// cross-attention to a probe.
     pub fn forward(
         &self,
         latents: &Tensor,
         timestep: f64,
         conditioning: &Conditioning,
         scales: &LayerScales,
+        tap: Option<Tap<'_>>,
     ) -> Result<Tensor> {
-        ops::on_workers(latents.device(), || self.compute(latents, timestep, conditioning, scales))
+        let step = StepConditioning { conditioning, scales, tap };
+        ops::on_workers(latents.device(), || self.compute(latents, timestep, &step))
     }
 
-    fn compute(
-        &self,
-        latents: &Tensor,
-        timestep: f64,
-        conditioning: &Conditioning,
-        scales: &LayerScales,
-    ) -> Result<Tensor> {
+    fn compute(&self, latents: &Tensor, timestep: f64, step: &StepConditioning<'_>) -> Result<Tensor> {
         let latents = latents.to_dtype(self.dtype)?;
         let time = self.time.forward(timestep, self.dtype, latents.device())?; // [1, width]
-        let seen = conditioning.seen_with(scales);
 
         let mut x = self.conv_in.forward(&latents)?;
         let mut skips = vec![x.clone()];
         for block in &self.down {
-            x = block.forward(&x, &time, &seen, &mut skips)?;
+            x = block.forward(&x, &time, step, &mut skips)?;
         }
         if let Some(mid) = &self.mid {
-            x = mid.forward(&x, &time, &seen)?;
+            x = mid.forward(&x, &time, step)?;
         }
         for block in &self.up {
-            x = block.forward(&x, &time, &seen, &mut skips)?;
+            x = block.forward(&x, &time, step, &mut skips)?;
         }
         let x = self.norm_out.forward_silu(&x)?;
         Ok(self.conv_out.forward(&x)?)
     }
 
-    /// Channels of the latents it reads.
+    /// The channels of the latents that it reads.
     pub fn in_channels(&self) -> usize {
         self.config.in_channels
-    }
-
-    /// The side of the latents it was trained on, when its config says so.
-    pub fn sample_size(&self) -> Option<usize> {
-        self.config.sample_size
     }
 }

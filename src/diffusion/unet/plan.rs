@@ -1,24 +1,25 @@
-//! What a UNet's config.json comes to, block by block, before a weight is touched.
+//! The blocks of a UNet, planned from its config.json before weights load.
 
-use super::super::checkpoint::{BlockKind, PerBlock, UNetConfig};
-use super::super::ops::Activation;
-use super::super::resnet::ResnetShape;
+use crate::diffusion::checkpoint::{BlockKind, PerBlock, UNetConfig};
+use crate::diffusion::ops::Activation;
+use crate::diffusion::resnet::ResnetShape;
 
 /// The blocks of a UNet with their channels.
 pub struct Plan {
-    /// Of the first level.
+    /// The channels of the first level.
     pub channels: usize,
     pub down: Vec<LevelPlan>,
     pub mid: Option<LevelPlan>,
     pub up: Vec<LevelPlan>,
 }
 
-/// One block: residual blocks from so many to so many channels, each followed by a transformer where there is one.
+/// One block: residual blocks, each followed by a transformer if there is one.
 pub struct LevelPlan {
+    /// Input and output channels of each residual block.
     pub resnets: Vec<(usize, usize)>,
     pub resnet: ResnetShape,
     pub transformer: Option<TransformerShape>,
-    /// Ends in a convolution that halves or doubles the side.
+    /// Whether the block ends with down- or upsampling by 2.
     pub resamples: bool,
 }
 
@@ -34,22 +35,24 @@ pub struct TransformerShape {
     pub linear_projection: bool,
 }
 
-/// No known UNet comes near these; a config that exceeds them is a mistake or an attack.
+/// Known UNets stay far below these limits. A config beyond them is a mistake or an attack.
 const MOST_LEVELS: usize = 16;
 const MOST_LAYERS: usize = 64;
 const MOST_CHANNELS: usize = 1 << 16;
 
 impl Plan {
-    /// `Err` is the reason why this config is not a UNet that this program computes.
+    /// `Err` is the reason why this program cannot compute such a UNet.
     pub fn new(config: &UNetConfig) -> Result<Self, String> {
-        refuse_other_families(config)?;
+        refuse_unsupported(config)?;
         let channels = &config.block_out_channels;
         let levels = channels.len();
         if levels == 0 || levels > MOST_LEVELS {
-            return Err(format!("block_out_channels has {levels} entries"));
+            return Err(format!("block_out_channels has {levels} entries, not 1 to {MOST_LEVELS}"));
         }
         if config.down_block_types.len() != levels || config.up_block_types.len() != levels {
-            return Err(format!("it has {levels} levels of channels, but another number of down or up blocks"));
+            return Err(format!(
+                "block_out_channels has {levels} entries, but down_block_types or up_block_types has not"
+            ));
         }
         check_widths(config)?;
         let resnet = ResnetShape {
@@ -107,7 +110,7 @@ impl Plan {
                 resamples: false,
             }),
             None => None,
-            Some(other) => return Err(format!("mid_block_type {other:?} is not known here")),
+            Some(other) => return Err(format!("the mid_block_type {other:?} is not supported")),
         };
         Ok(Self { channels: channels[0], down, mid, up })
     }
@@ -122,7 +125,7 @@ fn transformer(config: &UNetConfig, level: usize) -> Result<TransformerShape, St
     let heads = config.num_attention_heads.as_ref().unwrap_or(&config.attention_head_dim);
     let heads = bounded(heads, level, "attention_head_dim", MOST_CHANNELS)?;
     if !channels.is_multiple_of(heads) {
-        return Err(format!("{channels} channels cannot be split among {heads} heads"));
+        return Err(format!("{channels} channels do not divide into {heads} heads"));
     }
     Ok(TransformerShape {
         channels,
@@ -137,7 +140,7 @@ fn transformer(config: &UNetConfig, level: usize) -> Result<TransformerShape, St
 fn bounded(values: &PerBlock, level: usize, name: &str, most: usize) -> Result<usize, String> {
     match values.at(level) {
         Some(value) if (1..=most).contains(&value) => Ok(value),
-        Some(value) => Err(format!("{name} is {value}, which is outside 1 to {most}")),
+        Some(value) => Err(format!("{name} is {value}, not 1 to {most}")),
         None => Err(format!("{name} has no entry for block {level}")),
     }
 }
@@ -146,22 +149,22 @@ fn check_widths(config: &UNetConfig) -> Result<(), String> {
     let groups = config.norm_num_groups;
     for &width in &config.block_out_channels {
         if width == 0 || width > MOST_CHANNELS {
-            return Err(format!("block_out_channels holds {width}"));
+            return Err(format!("block_out_channels contains {width}, not 1 to {MOST_CHANNELS}"));
         }
         if groups == 0 || !width.is_multiple_of(groups) {
-            return Err(format!("{width} channels cannot be normalised in {groups} groups"));
+            return Err(format!("{width} channels do not divide into {groups} groups"));
         }
     }
     for (name, width) in [("in_channels", config.in_channels), ("out_channels", config.out_channels)] {
         if width == 0 || width > MOST_CHANNELS {
-            return Err(format!("{name} is {width}"));
+            return Err(format!("{name} is {width}, not 1 to {MOST_CHANNELS}"));
         }
     }
     Ok(())
 }
 
-/// Whatever would change the picture and is not computed here is refused by name.
-fn refuse_other_families(config: &UNetConfig) -> Result<(), String> {
+/// Refuses features that would change the picture and are not implemented.
+fn refuse_unsupported(config: &UNetConfig) -> Result<(), String> {
     let refusals = [
         (config.addition_embed_type.is_some(), "addition_embed_type (Stable Diffusion XL)"),
         (config.class_embed_type.is_some(), "class_embed_type"),
@@ -171,11 +174,11 @@ fn refuse_other_families(config: &UNetConfig) -> Result<(), String> {
         (config.only_cross_attention, "only_cross_attention"),
         (config.center_input_sample, "center_input_sample"),
         (config.act_fn != Activation::Silu, "an act_fn other than silu"),
-        (config.resnet_time_scale_shift != "default", "resnet_time_scale_shift other than \"default\""),
-        (config.downsample_padding != 1, "downsample_padding other than 1"),
+        (config.resnet_time_scale_shift != "default", "a resnet_time_scale_shift other than \"default\""),
+        (config.downsample_padding != 1, "a downsample_padding other than 1"),
     ];
     match refusals.iter().find(|(present, _)| *present) {
-        Some((_, name)) => Err(format!("this program does not compute UNets with {name} yet")),
+        Some((_, name)) => Err(format!("UNets with {name} are not supported")),
         None => Ok(()),
     }
 }

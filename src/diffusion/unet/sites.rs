@@ -1,11 +1,11 @@
-//! The cross-attentions of a UNet: their numbers, names and the weights that text passes through.
+//! The cross-attentions of a UNet: their names, numbers and text projections.
 
 use std::fmt;
 
-use super::super::ops::Linear;
+use crate::diffusion::ops::Linear;
 
 /// Every cross-attention of a UNet, in the order of diffusers' attention processors: down blocks, up blocks, mid
-/// block. Position i here is number N = 2·i + 1 in an adapter's file (even numbers are self-attentions).
+/// block. Index i is number N = 2·i + 1 in an adapter's file, where even numbers are self-attentions.
 #[derive(Default)]
 pub struct Sites {
     all: Vec<Site>,
@@ -13,17 +13,17 @@ pub struct Sites {
 
 /// One cross-attention.
 pub struct Site {
-    /// As in the checkpoint: `down_blocks.0.attentions.1.transformer_blocks.0.attn2`.
+    /// Its name in the checkpoint, such as `down_blocks.0.attentions.1.transformer_blocks.0.attn2`.
     pub name: String,
-    /// The width of its queries.
+    /// The width of its queries, keys and values.
     pub width: usize,
-    /// The width of the states it reads.
+    /// The width of the text states that it reads.
     pub context: usize,
     pub(super) to_k: Linear,
     pub(super) to_v: Linear,
 }
 
-/// A place in [`Sites`].
+/// An index in [`Sites`].
 #[derive(Clone, Copy, Debug)]
 pub struct SiteIndex(pub(super) usize);
 
@@ -45,12 +45,12 @@ impl Sites {
         self.all.is_empty()
     }
 
-    /// The adapter's number N and the width of each.
+    /// Each cross-attention as the number N of its layer in an adapter, and its width.
     pub fn numbered_widths(&self) -> Vec<(usize, usize)> {
         self.all.iter().enumerate().map(|(index, site)| (2 * index + 1, site.width)).collect()
     }
 
-    /// The width of the text states that all of them read; 0 when there is none.
+    /// The width of the text states that all of them read; 0 if there are none.
     pub fn context(&self) -> usize {
         self.all.first().map_or(0, |site| site.context)
     }

@@ -3,10 +3,9 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::super::Result;
-use super::super::checkpoint::{UNetConfig, Weights};
-use super::super::layers;
-use super::super::ops::{Activation, Linear, silu};
+use crate::diffusion::checkpoint::{UNetConfig, Weights};
+use crate::diffusion::ops::{Activation, Linear, silu};
+use crate::diffusion::{Result, layers};
 
 /// Sinusoids, then two linear layers.
 pub struct TimeEmbedding {
@@ -31,16 +30,16 @@ impl TimeEmbedding {
         })
     }
 
-    /// silu(embedding) [1, 4·width]: every residual block begins with this SiLU, so it is taken once here.
+    /// silu(embedding), [1, 4·width]. Every residual block applies this SiLU first, so it is applied once here.
     pub fn forward(&self, timestep: f64, dtype: DType, device: &Device) -> Result<Tensor> {
-        // In float32 whatever the weights' type: at t = 981 a bfloat16 sinusoid is noise.
+        // In float32 for weights of any type: at t = 981 a bfloat16 sinusoid is noise.
         let sinusoids = self.sinusoids(timestep as f32);
         let x = Tensor::from_vec(sinusoids, (1, self.width), device)?.to_dtype(dtype)?;
         let x = self.activation.forward(&self.linear_1.forward(&x)?)?;
         Ok(silu(&self.linear_2.forward(&x)?)?)
     }
 
-    /// sin and cos of t · 10000^(−i / (half − shift)), i = 0 … half − 1; an odd width ends in a zero.
+    /// sin and cos of t · 10000^(−i / (half − shift)) for i = 0 … half − 1; an odd width ends in a zero.
     fn sinusoids(&self, timestep: f32) -> Vec<f32> {
         let half = self.width / 2;
         let rate = -(10_000f64.ln()) as f32;

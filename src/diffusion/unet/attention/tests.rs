@@ -1,5 +1,5 @@
-//! One cross-attention alone, against what diffusers makes of the same weights: a joint that `tests/parity`, which
-//! sees whole UNets, cannot reach. The goldens are its.
+//! One cross-attention alone, against diffusers with the same weights. `tests/parity` sees whole UNets only, but its
+//! goldens contain these.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 
-use super::super::super::adapter::Adapter;
-use super::super::super::checkpoint::{Files, UNetConfig};
-use super::super::{Conditioning, LayerScales, UNet};
 use super::*;
+use crate::diffusion::adapter::Adapter;
+use crate::diffusion::checkpoint::{Files, UNetConfig};
+use crate::diffusion::unet::{Conditioning, LayerScales, UNet};
 use crate::studio::settings::AdapterScale;
 
 const TOLERANCE: f64 = 1e-4;
@@ -34,12 +34,12 @@ struct AttentionCase {
 }
 
 #[test]
-fn a_cross_attention_of_sd1_gives_what_it_gives_in_diffusers() {
+fn a_cross_attention_of_sd1_equals_that_of_diffusers() {
     compare("sd1");
 }
 
 #[test]
-fn a_cross_attention_of_vpred_gives_what_it_gives_in_diffusers() {
+fn a_cross_attention_of_vpred_equals_that_of_diffusers() {
     compare("vpred");
 }
 
@@ -68,7 +68,8 @@ fn compare(checkpoint: &str) {
             for &scale in &attention.scales {
                 let scales = LayerScales::new(unet.sites(), &AdapterScale::Uniform(scale));
                 let nothing = input.zeros_like().unwrap();
-                let output = layer.forward_onto(input, &conditioning.seen_with(&scales), &nothing).unwrap();
+                let step = StepConditioning { conditioning: &conditioning, scales: &scales, tap: None };
+                let output = layer.forward_onto(input, &step, &nothing).unwrap();
                 let expected = &golden[&format!("{}.{}.{scale:.1}", case.kind, attention.name)];
                 let error = relative_error(&output, expected);
                 let case = format!("{checkpoint}, {}, {} at scale {scale}", case.kind, attention.name);
@@ -78,10 +79,10 @@ fn compare(checkpoint: &str) {
     }
 }
 
-/// The cross-attention of this name, which looks at what its namesake in the UNet looks at.
+/// The cross-attention of this name, with the conditioning of its namesake in the UNet.
 fn load(weights: &Weights, unet: &UNet, case: &AttentionCase) -> CrossAttention {
-    let place = unet.sites().iter().position(|site| site.name == case.name).unwrap();
-    let site = unet.sites().iter().nth(place).unwrap();
+    let index = unet.sites().iter().position(|site| site.name == case.name).unwrap();
+    let site = unet.sites().iter().nth(index).unwrap();
     let shape = TransformerShape {
         channels: site.width,
         heads: case.heads,
@@ -91,7 +92,7 @@ fn load(weights: &Weights, unet: &UNet, case: &AttentionCase) -> CrossAttention 
         linear_projection: false,
     };
     let alone = CrossAttention::load(weights, &case.name, shape, &mut Sites::default()).unwrap();
-    CrossAttention { site: SiteIndex(place), ..alone }
+    CrossAttention { site: SiteIndex(index), ..alone }
 }
 
 /// The larger of ‖a−b‖/‖b‖ and max|a−b|/max|b|.
