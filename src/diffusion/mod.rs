@@ -1,18 +1,19 @@
-//! The pipeline on candle: CLIP text encoder → UNet with decoupled cross-attention ← image encoder of the
-//! reference → VAE. Knows nothing of stores or screens.
+//! Stable Diffusion with IP-Adapter, on candle.
 //!
-//! - [`model`], [`checkpoint`], [`fingerprint`]: a diffusers folder or the embedded model: configs, weights, what fits
-//!   together, and which it is
-//! - [`compute`], [`memory`]: the device and the type, and whether it fits
-//! - [`tokenizer`], [`text_encoder`]: a prompt becomes states
-//! - [`preprocess`], [`image_encoder`], [`adapter`]: a reference becomes image tokens
-//! - [`unet`]: predicts the noise, looking at text and image
-//! - [`scheduler`], [`noise`]: the samplers and their seeds
-//! - [`vae`]: latents become a picture
-//! - [`pipeline`], [`observer`]: a generation from request to pictures, watched and cancelled from outside
-//! - [`snapshot`]: a generation between two steps, to go on with later
-//! - [`layers`], [`ops`]: layers named as in checkpoints, and the kernels behind them
-//! - [`error`]: everything that can go wrong, in sentences
+//! Prompts pass through CLIP's text encoder, a reference through an image encoder and an adapter. The UNet looks at
+//! both in its cross-attentions, and the VAE decodes its latents. This module knows no store and no screen.
+//!
+//! - [`model`], [`checkpoint`], [`fingerprint`]: the files of a model, their configs and tensors, and their hashes
+//! - [`compute`], [`memory`]: the device and type to compute in, and the memory that a generation needs
+//! - [`tokenizer`], [`text_encoder`]: prompts become text states
+//! - [`preprocess`], [`image_encoder`], [`adapter`]: references become image tokens
+//! - [`unet`]: predicts the noise from latents, text and image
+//! - [`scheduler`], [`noise`]: samplers and their random numbers
+//! - [`vae`]: latents become pictures
+//! - [`pipeline`], [`observer`]: a generation from request to pictures, and its progress
+//! - [`snapshot`]: a generation between two steps, to resume later
+//! - [`layers`], [`ops`]: layers, and the kernels that compute them
+//! - [`error`]: every way in which a generation can fail
 
 pub mod adapter;
 pub mod checkpoint;

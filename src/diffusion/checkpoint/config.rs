@@ -1,5 +1,5 @@
-//! The configuration files of a checkpoint's components, as diffusers and transformers write them. Where a key may
-//! be absent, the default is theirs.
+//! The config files of a checkpoint's components, as diffusers and transformers write them, with their defaults for
+//! absent keys.
 
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ pub struct UNetConfig {
     pub in_channels: usize,
     #[serde(default = "four")]
     pub out_channels: usize,
-    /// The side of the latents it was trained on.
+    /// The side of the latents that it was trained on.
     #[serde(default)]
     pub sample_size: Option<usize>,
     pub down_block_types: Vec<BlockKind>,
@@ -26,7 +26,7 @@ pub struct UNetConfig {
     pub transformer_layers_per_block: PerBlock,
     #[serde(default = "context")]
     pub cross_attention_dim: PerBlock,
-    /// The number of heads, in spite of its name: diffusers keeps a misnomer of the first checkpoints.
+    /// The number of heads despite its name, a misnomer that diffusers keeps for the first checkpoints.
     #[serde(default = "eight")]
     pub attention_head_dim: PerBlock,
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct UNetConfig {
     pub resnet_time_scale_shift: String,
 }
 
-/// The kinds of UNet blocks that Stable Diffusion is made of.
+/// The kinds of blocks in Stable Diffusion's UNet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum BlockKind {
     CrossAttnDownBlock2D,
@@ -74,7 +74,7 @@ pub enum BlockKind {
     UpBlock2D,
 }
 
-/// A number for every block, or one for each.
+/// One number for all blocks, or one for each block.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum PerBlock {
@@ -83,7 +83,7 @@ pub enum PerBlock {
 }
 
 impl PerBlock {
-    /// The number for block `index`; `None` past the end of a list.
+    /// The number of block `index`; `None` past the end of a list.
     pub fn at(&self, index: usize) -> Option<usize> {
         match self {
             Self::All(value) => Some(*value),
@@ -117,7 +117,7 @@ pub struct VaeConfig {
 }
 
 impl VaeConfig {
-    /// Pixels per latent along a side: one doubling per level but the last.
+    /// Pixels per latent along a side. Every level but the last doubles it.
     pub fn factor(&self) -> usize {
         1 << (self.block_out_channels.len().saturating_sub(1))
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::config::UNetConfig;
-use super::files::Files;
+use super::files::{Files, USE_DIFFUSERS_FOLDER};
 use crate::diffusion::{Error, Result};
 
 /// A family of checkpoints with the same components.
@@ -118,9 +118,7 @@ fn without_unet(folder: &Files) -> Error {
         _ => Error::Missing {
             path: folder.path(),
             what: if folder.exists() { "is missing its unet/ folder" } else { "does not exist" }.to_owned(),
-            remedy: "give a complete diffusers folder, with model_index.json, unet/, vae/, text_encoder/, tokenizer/ \
-                     and scheduler/"
-                .to_owned(),
+            remedy: USE_DIFFUSERS_FOLDER.to_owned(),
         },
     }
 }

@@ -11,6 +11,10 @@ use crate::diffusion::{Error, Result};
 /// In bytes. Config and vocabulary files are far smaller.
 const LARGEST_CONFIG: u64 = 16 << 20;
 
+/// What to do about a checkpoint with missing files.
+pub(super) const USE_DIFFUSERS_FOLDER: &str =
+    "use a complete diffusers folder, with model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/";
+
 /// A folder of files, on disk or compiled into the program. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Files {
@@ -137,9 +141,7 @@ impl Files {
         Error::Missing {
             path: if self.exists() { self.path_of(name) } else { self.path() },
             what: "is missing".to_owned(),
-            remedy: "use a complete diffusers folder, with model_index.json, unet/, vae/, text_encoder/, tokenizer/ \
-                     and scheduler/"
-                .to_owned(),
+            remedy: USE_DIFFUSERS_FOLDER.to_owned(),
         }
     }
 }

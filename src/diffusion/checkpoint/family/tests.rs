@@ -49,13 +49,13 @@ fn other_families_are_refused_by_name() {
         (recognise(Some(sdxl()), &[("text_encoder", None)]), "is a Stable Diffusion XL checkpoint"),
         (recognise(Some(sdxl()), &[]), "is a Stable Diffusion XL refiner checkpoint"),
         (recognise(None, &[index("FluxPipeline")]), "is a FluxPipeline checkpoint"),
-        (recognise(None, &[index("StableDiffusionPipeline")]), "is missing its unet/ folder: give"),
-        (recognise(None, &[]), "is missing its unet/ folder: give"),
+        (recognise(None, &[index("StableDiffusionPipeline")]), "is missing its unet/ folder: use"),
+        (recognise(None, &[]), "is missing its unet/ folder: use"),
     ];
     for (result, words) in cases {
         let message = result.unwrap_err().to_string();
         assert!(message.contains(words), "{words}: {message}");
     }
     let nowhere = Family::recognise(&Files::on_disk("/nowhere")).unwrap_err().to_string();
-    assert!(nowhere.contains("/nowhere does not exist: give"), "{nowhere}");
+    assert!(nowhere.contains("/nowhere does not exist: use"), "{nowhere}");
 }
