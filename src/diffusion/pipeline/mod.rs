@@ -1,11 +1,11 @@
 //! A generation from request to pictures.
 //!
-//! - [`load`]: components from their files
-//! - [`text`]: prompts become text states
-//! - [`denoise`]: seeds become latents
-//! - [`cache`]: encoded prompts and references of the last generations
-//! - [`preview`]: small pictures between the steps
-//! - [`request`]: what goes in and what comes out
+//! - `load`: components from their files
+//! - `text`: prompts become text states
+//! - `denoise`: seeds become latents
+//! - `cache`: encoded prompts and references of the last generations
+//! - `preview`: small pictures between the steps
+//! - `request`: what goes in and what comes out
 
 mod cache;
 mod denoise;
