@@ -10,9 +10,9 @@ use super::project::{self, ProjectArguments};
 use super::{fit, print};
 use crate::service::reviews;
 use crate::store::runs::RunLine;
-use crate::studio::lineage::{self, Place};
+use crate::studio::lineage::{self, Node};
 use crate::studio::subject::{Handle, OutputName, TaskId};
-use crate::studio::text::clean;
+use crate::studio::text;
 
 /// Show how a subject's runs descend from one another, and what changed on the way
 ///
@@ -38,7 +38,7 @@ const SEEDS: usize = 24;
 /// A run, where it stands, and the run it was made from.
 struct Entry<'l> {
     line: &'l RunLine,
-    place: Place,
+    node: Node,
     parent: Option<&'l TaskId>,
 }
 
@@ -52,9 +52,9 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let indices: HashMap<_, _> = lines.iter().enumerate().map(|(index, line)| (line.run.id, index)).collect();
     let parent = |line: &RunLine| line.run.parent.and_then(|parent| indices.get(&parent).copied());
     let parents: Vec<Option<usize>> = lines.iter().map(parent).collect();
-    let entries = lineage::places(&parents).into_iter().map(|place| {
-        let parent = parents[place.index].map(|parent| &lines[parent].run.task);
-        Entry { line: &lines[place.index], place, parent }
+    let entries = lineage::layout(&parents).into_iter().map(|node| {
+        let parent = parents[node.index].map(|parent| &lines[parent].run.task);
+        Entry { line: &lines[node.index], node, parent }
     });
 
     if arguments.json {
@@ -79,7 +79,7 @@ impl Entry<'_> {
         Ok(json!({
             "task": run.task.to_string(),
             "parent": self.parent.map(ToString::to_string),
-            "column": self.place.column,
+            "column": self.node.column,
             "state": run.state.name(),
             "delta": serde_json::to_value(&run.delta)?,
             "debug_reason": run.debug_reason,
@@ -96,18 +96,18 @@ impl Entry<'_> {
 
     /// The run's lines, with the tree to their left.
     fn drawn(&self, baseline: Option<&OutputName>, columns: usize) -> impl Iterator<Item = String> + use<> {
-        let Place { column, branches_off, goes_on, .. } = self.place;
+        let Node { column, branches_off, continues, .. } = self.node;
         let beside = "│ ".repeat(column.min(COLUMNS));
         let joint = match beside.strip_suffix("│ ") {
             Some(left) if branches_off && column <= COLUMNS => format!("{left}├─● "),
             _ => format!("{beside}● "),
         };
-        let below = beside + if goes_on { "│ " } else { "  " };
+        let below = beside + if continues { "│ " } else { "  " };
 
-        let room = columns.saturating_sub(fit::width(&below));
-        let mut words: Vec<String> = fit::wrap(&self.head(baseline), room);
+        let room = columns.saturating_sub(text::width(&below));
+        let mut words: Vec<String> = text::wrap(&self.head(baseline), room);
         let more = self.more().into_iter().filter(|text| !text.is_empty());
-        words.extend(more.map(|text| format!("  {}", fit::cut(&clean(&text), room.saturating_sub(2)))));
+        words.extend(more.map(|text| format!("  {}", text::fit(&text, room.saturating_sub(2)))));
         let margins = iter::once(joint).chain(iter::repeat(below));
         margins.zip(words).map(|(margin, words)| margin + &words)
     }
@@ -122,7 +122,7 @@ impl Entry<'_> {
         let verdicts = if verdicts.is_empty() { "no pictures".to_owned() } else { verdicts };
         let seeds = if run.seeds.as_slice().len() == 1 { "seed" } else { "seeds" };
         let mut head =
-            format!("{}  {}  {seeds} {}  {verdicts}", run.task, run.state, fit::cut(&run.seeds.to_string(), SEEDS));
+            format!("{}  {}  {seeds} {}  {verdicts}", run.task, run.state, text::fit(&run.seeds.to_string(), SEEDS));
         if let Some(baseline) = baseline.filter(|baseline| baseline.task == run.task) {
             head += &format!("  baseline: seed {}", baseline.seed);
         }
@@ -132,7 +132,7 @@ impl Entry<'_> {
     /// What it was made from where the tree cannot show it, what changed, and what was said of it.
     fn more(&self) -> [String; 3] {
         let RunLine { run, note, .. } = self.line;
-        let hidden = self.parent.filter(|_| self.place.column > COLUMNS);
+        let hidden = self.parent.filter(|_| self.node.column > COLUMNS);
         let changed = match run.delta.as_ref().map(print::delta) {
             Some(changed) if changed.is_empty() => "the same but for its seeds".to_owned(),
             Some(changed) => changed,

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::fit;
 use crate::studio::delta::{Change, Delta};
 use crate::studio::review::{Key, Score};
-use crate::studio::text::clean;
+pub use crate::studio::text::counted;
+use crate::studio::text::{self, clean};
 use crate::studio::words::Word;
 
 /// A line of words, without what could steer the terminal.
@@ -33,19 +34,19 @@ pub fn lines(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
 
 /// Rows whose columns stand below each other; what is too long for its column goes on below itself.
 pub fn table(rows: &[Vec<String>]) -> io::Result<()> {
-    columns(rows, fit::wrap)
+    columns(rows, text::wrap)
 }
 
 /// The same with one line for each row; what is too long for its column is cut.
 pub fn list(rows: &[Vec<String>]) -> io::Result<()> {
-    columns(rows, |cell, columns| vec![fit::cut(cell, columns)])
+    columns(rows, |cell, columns| vec![text::fit(cell, columns)])
 }
 
 fn columns(rows: &[Vec<String>], fitted: impl Fn(&str, usize) -> Vec<String>) -> io::Result<()> {
     const GAP: &str = "  ";
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| clean(cell)).collect()).collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let wish = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| fit::width(cell)).max();
+    let wish = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| text::width(cell)).max();
     let wishes: Vec<usize> = (0..count).map(|column| wish(column).unwrap_or(0)).collect();
     let widths = fit::shares(&wishes, fit::columns().saturating_sub(GAP.len() * count.saturating_sub(1)));
     lines(rows.iter().flat_map(|row| {
@@ -53,7 +54,7 @@ fn columns(rows: &[Vec<String>], fitted: impl Fn(&str, usize) -> Vec<String>) ->
         let height = cells.iter().map(Vec::len).max().unwrap_or(0);
         let part = |cell: &Vec<String>, number: usize| cell.get(number).cloned().unwrap_or_default();
         let line = |number| {
-            let parts = cells.iter().zip(&widths).map(|(cell, &width)| fit::pad(&part(cell, number), width));
+            let parts = cells.iter().zip(&widths).map(|(cell, &width)| text::pad(&part(cell, number), width));
             parts.collect::<Vec<_>>().join(GAP)
         };
         (0..height).map(line).collect::<Vec<_>>()
@@ -65,11 +66,6 @@ pub fn pairs(pairs: &[(&str, String)]) -> io::Result<()> {
     let said = pairs.iter().filter(|(_, text)| !text.is_empty());
     let rows: Vec<Vec<String>> = said.map(|(name, text)| vec![format!("  {name}"), text.clone()]).collect();
     table(&rows)
-}
-
-/// `1 picture`, `2 pictures`.
-pub fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `appearance 3, skin 1`
