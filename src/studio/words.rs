@@ -1,6 +1,7 @@
-//! Which words of a text changed.
+//! Word diffs of texts.
 
 use serde::{Deserialize, Serialize};
+use similar::{Algorithm, ChangeTag, capture_diff_slices};
 
 /// A stretch of words, joined by single spaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,71 +12,22 @@ pub enum Word {
     Added(String),
 }
 
-/// Above so many pairs of words the middle of a text counts as changed as a whole.
-const MOST_PAIRS: usize = 1 << 20;
+/// Texts with more words are not compared: all of one is removed and all of the other added. Prompts are far shorter.
+const MOST_WORDS: usize = 5000;
 
-/// The shortest way from one text to the other in whole words: the longest common subsequence stays.
+/// The shortest edit from one text to the other, in whole words. White space does not count.
 pub fn diff(before: &str, after: &str) -> Vec<Word> {
     let (old, new): (Vec<&str>, Vec<&str>) = (before.split_whitespace().collect(), after.split_whitespace().collect());
-    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
-    let (old_middle, new_middle) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
-
-    let mut words = Vec::new();
-    push(&mut words, Word::Same, &old[..head]);
-    if old_middle.len().saturating_mul(new_middle.len()) > MOST_PAIRS {
-        push(&mut words, Word::Removed, old_middle);
-        push(&mut words, Word::Added, new_middle);
-    } else {
-        middle(&mut words, old_middle, new_middle);
+    if old.len().max(new.len()) > MOST_WORDS {
+        return vec![Word::Removed(old.join(" ")), Word::Added(new.join(" "))];
     }
-    push(&mut words, Word::Same, &old[old.len() - tail..]);
-    words
-}
-
-fn middle(words: &mut Vec<Word>, old: &[&str], new: &[&str]) {
-    // common[i][j]: the longest common subsequence of old[i..] and new[j..].
-    let width = new.len() + 1;
-    let mut common = vec![0u32; (old.len() + 1) * width];
-    for i in (0..old.len()).rev() {
-        for j in (0..new.len()).rev() {
-            common[i * width + j] = if old[i] == new[j] {
-                common[(i + 1) * width + j + 1] + 1
-            } else {
-                common[(i + 1) * width + j].max(common[i * width + j + 1])
-            };
-        }
-    }
-    let (mut i, mut j) = (0, 0);
-    while i < old.len() || j < new.len() {
-        if i < old.len() && j < new.len() && old[i] == new[j] {
-            push(words, Word::Same, &old[i..=i]);
-            (i, j) = (i + 1, j + 1);
-        } else if j == new.len() || i < old.len() && common[(i + 1) * width + j] >= common[i * width + j + 1] {
-            push(words, Word::Removed, &old[i..=i]);
-            i += 1;
-        } else {
-            push(words, Word::Added, &new[j..=j]);
-            j += 1;
-        }
-    }
-}
-
-/// Adds words to the last stretch where it is of their kind.
-fn push(words: &mut Vec<Word>, kind: fn(String) -> Word, more: &[&str]) {
-    if more.is_empty() {
-        return;
-    }
-    let more = kind(more.join(" "));
-    match (words.last_mut(), &more) {
-        (Some(Word::Same(text)), Word::Same(more))
-        | (Some(Word::Removed(text)), Word::Removed(more))
-        | (Some(Word::Added(text)), Word::Added(more)) => {
-            text.push(' ');
-            text.push_str(more);
-        }
-        _ => words.push(more),
-    }
+    let stretch = |(tag, words): (ChangeTag, &[&str])| match tag {
+        ChangeTag::Equal => Word::Same(words.join(" ")),
+        ChangeTag::Delete => Word::Removed(words.join(" ")),
+        ChangeTag::Insert => Word::Added(words.join(" ")),
+    };
+    let changes = capture_diff_slices(Algorithm::Myers, &old, &new);
+    changes.iter().flat_map(|change| change.iter_slices(&old[..], &new[..]).map(stretch)).collect()
 }
 
 #[cfg(test)]
@@ -92,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_that_changed_is_marked() {
+    fn only_changed_words_are_marked() {
         assert_eq!(shown("warm cinematic light", "cold cinematic light"), "[-warm-] {+cold+} cinematic light");
         assert_eq!(shown("a b c d", "a c d e"), "a [-b-] c d {+e+}");
         assert_eq!(shown("", "soft light"), "{+soft light+}");
@@ -102,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn both_texts_can_be_read_back() {
+    fn both_texts_can_be_rebuilt() {
         let texts = ["a b a b c", "b a c", "", "c c c", "a  b\tc", "one two three four"];
         for before in texts {
             for after in texts {
@@ -125,8 +77,7 @@ mod tests {
 
     #[test]
     fn very_long_texts_change_as_a_whole() {
-        let long = |word: &str| vec![word; 2000].join(" ");
-        let words = diff(&format!("head {} tail", long("x")), &format!("head {} tail", long("y")));
-        assert_eq!(words.len(), 4);
+        let long = |word: &str| format!("head {} tail", vec![word; MOST_WORDS].join(" "));
+        assert_eq!(diff(&long("x"), &long("y")), [Word::Removed(long("x")), Word::Added(long("y"))]);
     }
 }
