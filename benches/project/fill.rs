@@ -19,10 +19,10 @@ use pentimento::store::outputs::NewOutput;
 use pentimento::store::queue::{Finish, Next};
 use pentimento::store::references::{NewReference, Opinion};
 use pentimento::store::runs::NewRun;
-use pentimento::studio::consent::{Grant, Right};
+use pentimento::studio::consent::{ConsentKind, Grant};
 use pentimento::studio::prompt::{Block, Prompt};
+use pentimento::studio::recipe::{Model, Recipe};
 use pentimento::studio::reference::{Decision, Gate};
-use pentimento::studio::run::{Model, Recipe};
 use pentimento::studio::settings::Settings;
 use pentimento::studio::subject::Handle;
 use rusqlite::{Connection, Transaction, params};
@@ -131,7 +131,7 @@ pub fn project(folder: &Path, size: Size) -> Result<Filled> {
 fn template(store: &Store) -> Result<()> {
     let at = Timestamp::from_millisecond(EPOCH)?;
     let subject = store.add_subject(&handle(0), "Subject 0", "", at)?;
-    store.add_consent(subject, &Grant::new(Right::Synthetic, "drawn by a program", at, None)?)?;
+    store.add_consent(subject, &Grant::new(ConsentKind::Synthetic, "drawn by a program", at, None)?)?;
     let picture = Content { bytes: b"reference 0".to_vec(), media_type: "image/png" };
     let reference = NewReference {
         consent: None,

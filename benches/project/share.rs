@@ -10,11 +10,12 @@ use pentimento::store::Store;
 use pentimento::store::blobs::Content;
 use pentimento::store::references::{NewReference, Opinion};
 use pentimento::store::runs::NewRun;
-use pentimento::studio::consent::{Grant, Right};
+use pentimento::studio::consent::{ConsentKind, Grant};
 use pentimento::studio::prompt::{Block, Prompt};
+use pentimento::studio::recipe::{Model, Recipe};
 use pentimento::studio::reference::{Decision, Gate};
-use pentimento::studio::run::{Model, Recipe, State};
 use pentimento::studio::settings::Settings;
+use pentimento::studio::state::RunState;
 use pentimento::worker::{Options, Until, Worker};
 
 use crate::report::Row;
@@ -29,7 +30,7 @@ pub fn measure() -> Result<Row> {
     let store = Arc::new(Store::create(&folder.path().join("project"))?);
     let at = Timestamp::now();
     let subject = store.add_subject(&"ada".parse()?, "Ada", "", at)?;
-    store.add_consent(subject, &Grant::new(Right::Synthetic, "drawn by a program", at, None)?)?;
+    store.add_consent(subject, &Grant::new(ConsentKind::Synthetic, "drawn by a program", at, None)?)?;
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini/subject/reference.png");
     let picture = Content { bytes: std::fs::read(&file)?, media_type: "image/png" };
     let (width, height) = image::image_dimensions(&file)?;
@@ -52,7 +53,7 @@ pub fn measure() -> Result<Row> {
 
     let lines = store.reader()?.newest_runs(RUNS)?;
     let shares = lines.into_iter().map(|line| {
-        ensure!(line.run.state == State::Done, "{}: {:?}", line.run.task, line.run.error);
+        ensure!(line.run.state == RunState::Done, "{}: {:?}", line.run.task, line.run.error);
         let (started, finished) = line.run.started.zip(line.run.finished).context("the run has no start or end")?;
         let timings = line.run.timings.context("the run has no timings")?;
         let whole = finished.duration_since(started).as_secs_f64();

@@ -6,11 +6,13 @@ use serde_json::{Map, Value, json};
 use crate::imaging::provenance::settings_record;
 use crate::service::Deletion;
 use crate::store::Reader;
-use crate::studio::consent::{Consent, Standing};
+use crate::studio::consent::{Consent, ConsentStatus};
+use crate::studio::output::Output;
 use crate::studio::prompt::{Block, Prompt};
+use crate::studio::recipe::Recipe;
 use crate::studio::reference::Reference;
 use crate::studio::review::Review;
-use crate::studio::run::{Output, Recipe, Run};
+use crate::studio::run::Run;
 use crate::studio::subject::{OutputName, Subject};
 
 pub fn subject(subject: &Subject) -> Value {
@@ -31,16 +33,16 @@ pub fn right(number: usize, consent: &Consent, at: Timestamp) -> Value {
         "granted": consent.grant.granted().to_string(),
         "expires": time(consent.grant.expires()),
         "withdrawn": time(consent.withdrawn),
-        "standing": standing(consent.standing(at)),
+        "standing": standing(consent.status(at)),
     })
 }
 
-pub fn standing(standing: Standing) -> &'static str {
+pub fn standing(standing: ConsentStatus) -> &'static str {
     match standing {
-        Standing::InForce => "in-force",
-        Standing::NotYet(_) => "not-yet",
-        Standing::Expired(_) => "expired",
-        Standing::Withdrawn(_) => "withdrawn",
+        ConsentStatus::Valid => "in-force",
+        ConsentStatus::NotYetValid(_) => "not-yet",
+        ConsentStatus::Expired(_) => "expired",
+        ConsentStatus::Withdrawn(_) => "withdrawn",
     }
 }
 

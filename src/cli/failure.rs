@@ -58,16 +58,26 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         None => error.to_string(),
     };
     let _ = writeln!(std::io::stderr(), "error: {}", clean(&sentence));
+    if let Some(options) = refusal(error).and_then(Refusal::options) {
+        let _ = writeln!(std::io::stderr(), "hint: use {options}");
+    }
     ExitCode::from(status(error))
 }
 
-/// The rule of the workbench that says no; nothing is broken then.
+/// The rule of the workbench that was broken.
 fn rule(error: &anyhow::Error) -> Option<&'static str> {
-    if let Some(error) = error.downcast_ref::<service::Error>() {
-        return error.rule();
-    }
-    let refusal = error.downcast_ref::<Refusal>().map(Refusal::rule);
-    refusal.or_else(|| error.downcast_ref::<store::Error>().and_then(store::Error::rule))
+    refusal(error).map(Refusal::rule)
+}
+
+fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
+    let store = error.downcast_ref().or_else(|| match error.downcast_ref() {
+        Some(service::Error::Store(error)) => Some(error),
+        _ => None,
+    });
+    error.downcast_ref().or(match store {
+        Some(store::Error::Refused(refusal)) => Some(refusal),
+        _ => None,
+    })
 }
 
 fn status(error: &anyhow::Error) -> u8 {

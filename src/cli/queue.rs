@@ -8,7 +8,8 @@ use super::project::{self, ProjectArguments};
 use super::{facts, print};
 use crate::service;
 use crate::store::Reader;
-use crate::studio::run::{Priority, Run};
+use crate::studio::run::Run;
+use crate::studio::state::Priority;
 use crate::studio::subject::TaskId;
 
 /// See what runs and what waits, and change it

@@ -180,7 +180,7 @@ fn with_keys(example: &str) -> String {
     let width = failures.iter().map(|failure| failure.key.as_str().len()).max().unwrap_or(0);
     let failure = |failure: &Failure| format!("  {:<width$}  {}\n", failure.key.as_str(), failure.name);
     let criterion = |criterion: &Criterion| {
-        format!("  {}={}\n      {}\n", criterion.key, criterion.least.get(), criterion.question)
+        format!("  {}={}\n      {}\n", criterion.key, criterion.minimum.get(), criterion.question)
     };
     let failures: String = failures.iter().map(failure).collect();
     let criteria: String = Rubric::embedded().criteria.iter().map(criterion).collect();

@@ -16,7 +16,8 @@ use crate::imaging::sheet::{Captioned, Row, draw};
 use crate::imaging::{self, Provenance};
 use crate::service::pictures as stored;
 use crate::store::Reader;
-use crate::studio::run::{Output, Run};
+use crate::studio::output::Output;
+use crate::studio::run::Run;
 use crate::studio::subject::{OutputName, TaskId};
 use crate::studio::text::clean;
 

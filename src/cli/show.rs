@@ -13,9 +13,10 @@ use super::{facts, pictures, print};
 use crate::service::pictures as stored;
 use crate::service::reviews;
 use crate::store::Reader;
+use crate::studio::output::Output;
 use crate::studio::prompt::Block;
 use crate::studio::review::{Judgement, Key, Review, Verdict};
-use crate::studio::run::{Output, Run};
+use crate::studio::run::Run;
 use crate::studio::subject::{OutputName, TaskId};
 
 /// Show a run with its settings, pictures and reviews, or one of its pictures

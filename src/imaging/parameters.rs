@@ -3,7 +3,7 @@
 
 use crate::studio::account::{Account, UNKNOWN_MODEL, Writer};
 use crate::studio::prompt::{Block, Prompt};
-use crate::studio::run::{Model, ModelHashes};
+use crate::studio::recipe::{Model, ModelHashes};
 use crate::studio::settings::{AdapterScale, Sampler, Settings};
 use crate::studio::text::clean;
 

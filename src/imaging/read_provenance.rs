@@ -13,7 +13,7 @@ use super::provenance::{DIGITAL_SOURCE_TYPE, PARAMETERS, RECORD, XMP};
 use super::{Error, Provenance, Result, decode_picture, encode_png, parameters};
 use crate::studio::account::{Account, UNKNOWN_MODEL, Writer};
 use crate::studio::prompt::{Block, Prompt};
-use crate::studio::run::{Model, ModelHashes};
+use crate::studio::recipe::{Model, ModelHashes};
 use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
 use crate::studio::subject::TaskId;
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diffusion::tokenizer::Tokenizer;
 use crate::diffusion::{self};
-use crate::studio::run::Model;
+use crate::studio::recipe::Model;
 use crate::studio::settings::Settings;
 use crate::worker::model::Named;
 

@@ -9,7 +9,8 @@ use super::Result;
 use crate::store::{Reader, Store};
 use crate::studio::ids::RunId;
 use crate::studio::queue::{Pause, PauseReason};
-use crate::studio::run::{Run, State};
+use crate::studio::run::Run;
+use crate::studio::state::RunState;
 
 /// The queue at one moment.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ pub fn load(reader: &Reader, waiting: u32, stopped: u32) -> Result<Queue> {
 }
 
 /// Cancels a run: at once while it waits, after the current step while it runs. Returns the run's new state.
-pub fn cancel(store: &Store, run: RunId) -> Result<State> {
+pub fn cancel(store: &Store, run: RunId) -> Result<RunState> {
     Ok(store.cancel(run, Timestamp::now())?)
 }
 

@@ -8,9 +8,10 @@ use super::Result;
 use crate::store::reviews::Baseline;
 use crate::store::{Error, Reader, Store};
 use crate::studio::ids::{OutputId, SubjectId};
+use crate::studio::output::Output;
 use crate::studio::reference::Reference;
 use crate::studio::review::{Judgement, Key, Review, Rubric, Score};
-use crate::studio::run::{Output, Run};
+use crate::studio::run::Run;
 use crate::studio::subject::{OutputName, TaskId};
 
 /// Finds an output and its run by name.

@@ -11,8 +11,10 @@ use crate::store::runs::NewRun;
 use crate::store::{Reader, Store};
 use crate::studio::ids::{RunId, SubjectId};
 use crate::studio::prompt::Prompt;
+use crate::studio::recipe::{Model, Recipe};
 use crate::studio::reference::Reference;
-use crate::studio::run::{Model, Recipe, Run, Seeds};
+use crate::studio::run::Run;
+use crate::studio::seeds::Seeds;
 use crate::studio::subject::Subject;
 
 /// The seeds of a run that names none: three from 0. Fewer pictures say little about a setting.

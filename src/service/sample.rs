@@ -11,10 +11,11 @@ use crate::imaging;
 use crate::store::Store;
 use crate::store::references::{NewReference, Opinion};
 use crate::store::runs::NewRun;
-use crate::studio::consent::Right;
+use crate::studio::consent::ConsentKind;
 use crate::studio::prompt::{Block, Prompt};
+use crate::studio::recipe::{Model as RunModel, Recipe};
 use crate::studio::reference::Decision;
-use crate::studio::run::{Model as RunModel, Recipe, Seeds};
+use crate::studio::seeds::Seeds;
 use crate::studio::subject::Handle;
 
 /// Fills an empty project with the sample subject.
@@ -22,7 +23,7 @@ pub fn fill(store: &Store) -> Result<()> {
     let handle: Handle = "sample".parse().unwrap_or_else(|_| unreachable!("sample is a valid handle"));
     let subject = subjects::add(store, &handle, "A fictional person", "Drawn by a program; part of pentimento.")?.id;
     let statement = "drawn by a program for pentimento; shows nobody";
-    let consent = subjects::record_consent(store, subject, Right::Synthetic, statement, None)?;
+    let consent = subjects::record_consent(store, subject, ConsentKind::Synthetic, statement, None)?;
 
     let file = Path::new("reference.png");
     let bytes = Model::mini().files().folder("subject").read("reference.png")?;

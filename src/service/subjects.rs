@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Deletion, Error, Result};
 use crate::store::Store;
 use crate::store::verify::Problem;
-use crate::studio::consent::{Grant, Right};
+use crate::studio::consent::{ConsentKind, Grant};
 use crate::studio::ids::{ConsentId, SubjectId};
 use crate::studio::subject::{Handle, Subject};
 
@@ -27,7 +27,7 @@ pub fn rename(store: &Store, subject: SubjectId, name: &str) -> Result<Subject> 
 pub fn record_consent(
     store: &Store,
     subject: SubjectId,
-    kind: Right,
+    kind: ConsentKind,
     statement: &str,
     expires: Option<Timestamp>,
 ) -> Result<ConsentId> {

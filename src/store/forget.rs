@@ -6,9 +6,9 @@
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::studio::consent::Standing;
+use crate::studio::consent::ConsentStatus;
 use crate::studio::ids::{ConsentId, ReferenceId, SubjectId};
-use crate::studio::reference::{Decision, State};
+use crate::studio::reference::{Decision, ReferenceState};
 use crate::studio::rules::Refusal;
 
 use super::columns::{Hash, Time};
@@ -64,7 +64,7 @@ impl Store {
     pub fn withdraw_consent(&self, consent: ConsentId, at: Timestamp) -> Result<DeletionReport> {
         let report = self.write(Durability::Full, |transaction| {
             let found = subjects::consent(transaction, consent)?;
-            if let Standing::Withdrawn(_) = found.standing(at) {
+            if let ConsentStatus::Withdrawn(_) = found.status(at) {
                 return Ok(DeletionReport::default());
             }
             transaction.execute("UPDATE consents SET withdrawn = ?2 WHERE id = ?1", (consent.0, Time(at)))?;
@@ -150,7 +150,7 @@ fn withdraw(connection: &Connection, reference: ReferenceId, at: Timestamp, repo
     connection.execute(
         "UPDATE refs SET state = ?2, picture = NULL, thumbnail = NULL, width = NULL, height = NULL, report = NULL,
                          overruled = NULL, note = '', label = '', reviewed = ?3 WHERE id = ?1",
-        (id, State::Withdrawn.name(), Time(at)),
+        (id, ReferenceState::Withdrawn.name(), Time(at)),
     )?;
     report.references += 1;
     report.blobs.extend(Store::release_blobs(connection, &hashes)?);

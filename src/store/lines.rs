@@ -9,9 +9,9 @@ use rusqlite::{Row, ToSql};
 use crate::studio::delta::Delta;
 use crate::studio::filter::{Filter, Number, Term};
 use crate::studio::ids::{ReferenceId, RunId, SubjectId};
+use crate::studio::output::Output;
 use crate::studio::reference::Picture;
 use crate::studio::review::{Key, Verdict};
-use crate::studio::run::Output;
 use crate::studio::subject::{Subject, TaskId};
 
 use super::columns::bad;

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::studio::ids::{OutputId, RunId};
+use crate::studio::output::{Measures, Output};
 use crate::studio::reference::Picture;
 use crate::studio::review::Verdict;
-use crate::studio::run::Output;
 
 use super::blobs::Content;
 use super::columns::{Hash, Id, Time, insert, json, named, to_json};
@@ -17,7 +17,7 @@ use super::{Durability, Error, Reader, Result, Store, runs};
 #[derive(Clone, Debug)]
 pub struct NewOutput {
     pub seed: u64,
-    /// [`output_key`](crate::studio::run::output_key) of what it was made from.
+    /// [`output_key`](crate::studio::output_key::output_key) of what it was made from.
     pub key: blake3::Hash,
     pub picture: Content,
     pub thumbnail: Option<Content>,
@@ -26,7 +26,7 @@ pub struct NewOutput {
     /// In pixels.
     pub width: u32,
     pub height: u32,
-    pub measures: Option<serde_json::Value>,
+    pub measures: Option<Measures>,
 }
 
 impl Store {
@@ -72,7 +72,7 @@ impl Store {
     }
 
     /// Keeps what was measured of an output after it was stored.
-    pub fn set_measures(&self, output: OutputId, measures: &serde_json::Value) -> Result<()> {
+    pub fn set_measures(&self, output: OutputId, measures: &Measures) -> Result<()> {
         let measures = to_json(measures)?;
         self.write(Durability::Full, |transaction| {
             match transaction.execute("UPDATE outputs SET measures = ?2 WHERE id = ?1", (output.0, measures))? {

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
-use crate::studio::consent::Standing;
+use crate::studio::consent::ConsentStatus;
 use crate::studio::ids::{ConsentId, ReferenceId, SubjectId};
-use crate::studio::reference::{Decision, Gate, Picture, Reference, State};
+use crate::studio::reference::{Decision, Gate, GateReport, Picture, Reference, ReferenceState};
 use crate::studio::rules::Refusal;
 use crate::studio::subject::ReferenceName;
 use crate::studio::text;
@@ -28,7 +28,7 @@ pub struct NewReference {
     pub height: u32,
     pub label: String,
     pub gate: Gate,
-    pub report: Option<serde_json::Value>,
+    pub report: Option<GateReport>,
 }
 
 /// Who decides about a reference, and why.
@@ -56,7 +56,7 @@ impl Store {
             if consent.subject != subject {
                 return Err(Refusal::NoRightRecorded { subject: name.subject }.into());
             }
-            check_consent(&name, consent.standing(at))?;
+            check_consent(&name, consent.status(at))?;
             let thumbnail = new.thumbnail.as_ref();
             let columns: [(&str, &dyn rusqlite::ToSql); 13] = [
                 ("uuid", &Id::new()),
@@ -64,7 +64,7 @@ impl Store {
                 ("number", &number),
                 ("consent_id", &consent.id.0),
                 ("label", &text::clean(&new.label)),
-                ("state", &State::Candidate.name()),
+                ("state", &ReferenceState::Candidate.name()),
                 ("picture", &self.record_blob(transaction, &new.picture, at)?),
                 ("thumbnail", &thumbnail.map(|content| self.record_blob(transaction, content, at)).transpose()?),
                 ("width", &new.width),
@@ -85,10 +85,10 @@ impl Store {
         decision: Decision,
         opinion: &Opinion,
         at: Timestamp,
-    ) -> Result<State> {
+    ) -> Result<ReferenceState> {
         if decision == Decision::Withdraw {
             self.withdraw_reference(reference, at)?;
-            return Ok(State::Withdrawn);
+            return Ok(ReferenceState::Withdrawn);
         }
         let overrule = opinion.overrule.as_deref().map(text::clean).filter(|reason| !reason.trim().is_empty());
         self.write(Durability::Full, |transaction| {
@@ -99,8 +99,8 @@ impl Store {
                 state: old.state,
                 decision,
             })?;
-            if state == State::Approved {
-                check_consent(&name, subjects::consent(transaction, old.consent)?.standing(at))?;
+            if state == ReferenceState::Approved {
+                check_consent(&name, subjects::consent(transaction, old.consent)?.status(at))?;
                 if old.gate == Gate::Reject && overrule.is_none() && old.overruled.is_none() {
                     return Err(Refusal::QualityGate { reference: name }.into());
                 }
@@ -122,12 +122,12 @@ impl Store {
     }
 
     /// Replaces the quality report of a reference. An approved reference that now fails becomes a candidate again.
-    pub fn set_report(&self, reference: ReferenceId, gate: Gate, report: &serde_json::Value) -> Result<()> {
+    pub fn set_report(&self, reference: ReferenceId, gate: Gate, report: &GateReport) -> Result<()> {
         let report = to_json(report)?;
         self.write(Durability::Full, |transaction| {
             let old = by_id(transaction, reference)?;
-            let now_fails = old.state == State::Approved && gate == Gate::Reject && old.overruled.is_none();
-            let state = if now_fails { State::Candidate } else { old.state };
+            let now_fails = old.state == ReferenceState::Approved && gate == Gate::Reject && old.overruled.is_none();
+            let state = if now_fails { ReferenceState::Candidate } else { old.state };
             transaction.execute(
                 "UPDATE refs SET gate = ?2, report = ?3, state = ?4 WHERE id = ?1 AND state <> 'withdrawn'",
                 (reference.0, gate.name(), report, state.name()),
@@ -182,22 +182,24 @@ pub(super) fn usable(
         return Err(Refusal::OtherSubjectsReference { reference: name, subject }.into());
     }
     // The consent is checked first: a withdrawn consent explains a withdrawn reference.
-    check_consent(&name, subjects::consent(connection, found.consent)?.standing(at))?;
-    if found.state != State::Approved {
+    check_consent(&name, subjects::consent(connection, found.consent)?.status(at))?;
+    if found.state != ReferenceState::Approved {
         return Err(Refusal::UnapprovedReference { reference: name, state: found.state }.into());
     }
     Ok(found)
 }
 
-fn check_consent(reference: &ReferenceName, standing: Standing) -> Result<()> {
+fn check_consent(reference: &ReferenceName, standing: ConsentStatus) -> Result<()> {
     let reference = reference.clone();
     match standing {
-        Standing::InForce => Ok(()),
-        Standing::NotYet(begins) => {
+        ConsentStatus::Valid => Ok(()),
+        ConsentStatus::NotYetValid(begins) => {
             Err(Refusal::NoRightInForce { reference, ended: None, begins: Some(begins) }.into())
         }
-        Standing::Expired(ended) => Err(Refusal::NoRightInForce { reference, ended: Some(ended), begins: None }.into()),
-        Standing::Withdrawn(at) => Err(Refusal::WithdrawnConsent { reference, at }.into()),
+        ConsentStatus::Expired(ended) => {
+            Err(Refusal::NoRightInForce { reference, ended: Some(ended), begins: None }.into())
+        }
+        ConsentStatus::Withdrawn(at) => Err(Refusal::WithdrawnConsent { reference, at }.into()),
     }
 }
 
@@ -219,7 +221,7 @@ fn reference(row: &Row<'_>) -> Result<Reference> {
         subject: SubjectId(row.get("subject_id")?),
         consent: ConsentId(row.get("consent_id")?),
         label: row.get("label")?,
-        state: named(row, "state", State::from_name)?,
+        state: named(row, "state", ReferenceState::from_name)?,
         picture,
         gate: named(row, "gate", Gate::from_name)?,
         report: json(row, "report")?,

@@ -7,8 +7,11 @@ use rusqlite::{Connection, Row};
 use crate::studio::delta::Delta;
 use crate::studio::ids::{ReferenceId, RunId, SubjectId};
 use crate::studio::prompt::{Block, Prompt};
+use crate::studio::recipe::{Model, ModelHashes, Recipe};
 use crate::studio::rules::Refusal;
-use crate::studio::run::{Model, ModelHashes, Priority, Progress, Recipe, Run, Seeds, State};
+use crate::studio::run::{Progress, Run};
+use crate::studio::seeds::Seeds;
+use crate::studio::state::{Priority, RunState};
 use crate::studio::subject::TaskId;
 use crate::studio::text;
 
@@ -63,7 +66,7 @@ impl Store {
         let attempts = new.attempts.unwrap_or(ATTEMPTS).max(1);
         self.write(Durability::Full, |transaction| {
             let delta = allowed(transaction, new, reason.as_deref(), at)?;
-            let state = if new.draft { State::Draft } else { State::Queued };
+            let state = if new.draft { RunState::Draft } else { RunState::Queued };
             let mut columns: Vec<(&str, Value)> = vec![
                 ("uuid", Value::Blob(Id::new().0.as_bytes().to_vec())),
                 ("subject_id", new.subject.0.into()),
@@ -96,9 +99,9 @@ impl Store {
     pub fn enqueue(&self, run: RunId, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             let found = by_id(transaction, run)?;
-            if found.state != State::Draft {
-                let wish = "only a draft can be queued";
-                return Err(Refusal::RunState { task: found.task, state: found.state, wish }.into());
+            if found.state != RunState::Draft {
+                let allowed = "only a draft can be queued";
+                return Err(Refusal::RunState { task: found.task, state: found.state, allowed }.into());
             }
             if let Some(reference) = found.recipe.reference {
                 references::usable(transaction, reference, found.subject, at)?;
@@ -115,9 +118,9 @@ impl Store {
     pub fn discard_draft(&self, run: RunId) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             let found = by_id(transaction, run)?;
-            if found.state != State::Draft {
-                let wish = "only a draft can be discarded; the history keeps everything else";
-                return Err(Refusal::RunState { task: found.task, state: found.state, wish }.into());
+            if found.state != RunState::Draft {
+                let allowed = "only a draft can be discarded; the history keeps everything else";
+                return Err(Refusal::RunState { task: found.task, state: found.state, allowed }.into());
             }
             transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0])?;
             Ok(())
@@ -320,7 +323,7 @@ pub(super) fn run(row: &Row<'_>) -> Result<Run> {
             adapter: hash("adapter_hash")?,
             image_encoder: hash("image_encoder_hash")?,
         },
-        state: named(row, "state", State::from_name)?,
+        state: named(row, "state", RunState::from_name)?,
         progress: Progress {
             priority: *Priority::ALL.get(priority).ok_or_else(|| bad("priority", priority))?,
             attempt: row.get("attempt")?,

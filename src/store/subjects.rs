@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::studio::consent::{Consent, Grant, Right, Standing};
+use crate::studio::consent::{Consent, ConsentKind, ConsentStatus, Grant};
 use crate::studio::ids::{ConsentId, SubjectId};
 use crate::studio::subject::{Handle, Subject};
 use crate::studio::text;
@@ -118,7 +118,7 @@ pub(super) fn consent(connection: &Connection, id: ConsentId) -> Result<Consent>
 /// A subject's newest valid consent.
 pub(super) fn valid_consent(connection: &Connection, subject: SubjectId, at: Timestamp) -> Result<Option<Consent>> {
     let consents = consents(connection, subject)?;
-    Ok(consents.into_iter().rev().find(|consent| consent.standing(at) == Standing::InForce))
+    Ok(consents.into_iter().rev().find(|consent| consent.status(at) == ConsentStatus::Valid))
 }
 
 /// The next number for a subject's run or reference. Numbers are never used twice.
@@ -145,7 +145,7 @@ pub(super) fn subject(row: &Row<'_>) -> Result<Subject> {
 
 fn consent_row(row: &Row<'_>) -> Result<Consent> {
     let time = |column| Ok::<_, Error>(row.get::<_, Option<Time>>(column)?.map(|time| time.0));
-    let kind: Right = row.get::<_, String>("kind")?.parse().map_err(|error| bad("kind", error))?;
+    let kind: ConsentKind = row.get::<_, String>("kind")?.parse().map_err(|error| bad("kind", error))?;
     let statement: String = row.get("statement")?;
     let granted = row.get::<_, Time>("granted")?.0;
     Ok(Consent {

@@ -1,37 +1,37 @@
-//! What a picture's file tells of its making. None of it is proven: a file says what its writer liked.
+//! How a picture was made, according to its file. Nothing in it is verified.
 
 use super::prompt::Prompt;
-use super::run::{Model, ModelHashes};
+use super::recipe::{Model, ModelHashes};
 use super::settings::Settings;
 use super::subject::TaskId;
 
-/// Who wrote down how a picture was made.
+/// The program that wrote the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Writer {
     /// This program.
     Pentimento,
-    /// AUTOMATIC1111's web UI, or one of the many tools that write as it does.
+    /// AUTOMATIC1111's web UI, or a tool that uses its format.
     WebUi,
 }
 
-/// How a picture was made. Where its file says nothing, settings have their defaults.
+/// How a picture was made, according to its file. Settings that the file does not name have their defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
     pub writer: Writer,
-    /// A prompt written in one piece lies whole in the block of the subject.
+    /// A prompt that is not split into blocks is in the subject block.
     pub prompt: Prompt,
     pub seed: Option<u64>,
     pub settings: Settings,
     pub model: Model,
     pub hashes: ModelHashes,
-    /// The hash of the reference's picture.
+    /// BLAKE3 of the reference picture.
     pub reference: Option<blake3::Hash>,
-    /// The run that made it, in the project where it was made, and the one that was made from.
+    /// The run that made it and that run's parent, in the project where it was made.
     pub task: Option<TaskId>,
     pub parent: Option<TaskId>,
-    /// What it says beyond this, or says in a way that makes no sense; for people to read.
+    /// Fields that are unknown or invalid, for people to read.
     pub not_understood: Vec<String>,
 }
 
-/// The name of a checkpoint that a file does not tell.
+/// The checkpoint's name if the file does not give one.
 pub const UNKNOWN_MODEL: &str = "unknown";

@@ -1,84 +1,62 @@
-//! The right to use a picture of someone, and whether it is in force.
-
-use std::fmt;
-use std::str::FromStr;
+//! Consent: why the pictures of a subject may be used, and until when.
 
 use jiff::Timestamp;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::ids::{ConsentId, SubjectId};
+use super::names::named;
 use super::text;
 
-/// On what ground a picture may be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Right {
+/// Why a picture may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = BadConsent, parse_err_fn = unknown_kind)]
+pub enum ConsentKind {
     /// The picture shows the person who uses this program.
     Own,
     /// The person in the picture agreed.
     Consent,
     /// A licence or a contract allows it.
     Licence,
+    /// No rights remain.
     PublicDomain,
-    /// Nobody is in the picture: it was generated.
+    /// The picture is generated and shows nobody.
     Synthetic,
 }
 
-impl Right {
-    pub const ALL: [Self; 5] = [Self::Own, Self::Consent, Self::Licence, Self::PublicDomain, Self::Synthetic];
+named!(ConsentKind);
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Own => "own",
-            Self::Consent => "consent",
-            Self::Licence => "licence",
-            Self::PublicDomain => "public-domain",
-            Self::Synthetic => "synthetic",
-        }
-    }
-
-    /// When it applies, in a few words.
+impl ConsentKind {
+    /// When this kind applies, in a few words.
     pub fn about(self) -> &'static str {
         match self {
             Self::Own => "pictures of yourself",
             Self::Consent => "the person agreed",
-            Self::Licence => "a licence or a contract allows it",
-            Self::PublicDomain => "nobody's rights are left",
-            Self::Synthetic => "generated: shows nobody",
+            Self::Licence => "a licence or contract allows it",
+            Self::PublicDomain => "no rights remain",
+            Self::Synthetic => "generated, shows nobody",
         }
-    }
-}
-
-impl fmt::Display for Right {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadConsent {
-    #[error("there is no kind of right called {name:?}; choose one of {}", Right::ALL.map(Right::name).join(", "))]
+    #[error("unknown kind of consent {name:?}: choose one of {}", ConsentKind::ALL.map(ConsentKind::name).join(", "))]
     Kind { name: String },
-    #[error("a right needs a statement: who allowed what, and where that is written down")]
+    #[error("the statement is empty: say who agreed, to what, and where it is recorded")]
     NoStatement,
-    #[error("the right would end ({expires}) before it begins ({granted})")]
+    #[error("the consent expires ({expires}) before it is granted ({granted}): choose a later expiry")]
     EndsBeforeItBegins { granted: Timestamp, expires: Timestamp },
 }
 
-impl FromStr for Right {
-    type Err = BadConsent;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|right| right.name() == name)
-            .ok_or_else(|| BadConsent::Kind { name: text::clean(name) })
-    }
+fn unknown_kind(name: &str) -> BadConsent {
+    BadConsent::Kind { name: text::clean(name) }
 }
 
-/// A right as it is given; checked when it is made.
+/// The terms of a consent: the statement is not empty, and it does not expire before it is granted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    kind: Right,
+    kind: ConsentKind,
     statement: String,
     granted: Timestamp,
     expires: Option<Timestamp>,
@@ -86,7 +64,7 @@ pub struct Grant {
 
 impl Grant {
     pub fn new(
-        kind: Right,
+        kind: ConsentKind,
         statement: &str,
         granted: Timestamp,
         expires: Option<Timestamp>,
@@ -101,7 +79,7 @@ impl Grant {
         Ok(Self { kind, statement, granted, expires })
     }
 
-    pub fn kind(&self) -> Right {
+    pub fn kind(&self) -> ConsentKind {
         self.kind
     }
 
@@ -118,7 +96,7 @@ impl Grant {
     }
 }
 
-/// A recorded right.
+/// A recorded consent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consent {
     pub id: ConsentId,
@@ -128,23 +106,23 @@ pub struct Consent {
     pub withdrawn: Option<Timestamp>,
 }
 
-/// Where a right stands at some time.
+/// Whether a consent is valid at some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    InForce,
-    /// It begins later.
-    NotYet(Timestamp),
+pub enum ConsentStatus {
+    Valid,
+    /// Granted from this time on.
+    NotYetValid(Timestamp),
     Expired(Timestamp),
     Withdrawn(Timestamp),
 }
 
 impl Consent {
-    pub fn standing(&self, at: Timestamp) -> Standing {
+    pub fn status(&self, at: Timestamp) -> ConsentStatus {
         match (self.withdrawn, self.grant.expires) {
-            (Some(withdrawn), _) => Standing::Withdrawn(withdrawn),
-            (None, Some(expires)) if expires <= at => Standing::Expired(expires),
-            _ if self.grant.granted > at => Standing::NotYet(self.grant.granted),
-            _ => Standing::InForce,
+            (Some(withdrawn), _) => ConsentStatus::Withdrawn(withdrawn),
+            (None, Some(expires)) if expires <= at => ConsentStatus::Expired(expires),
+            _ if self.grant.granted > at => ConsentStatus::NotYetValid(self.grant.granted),
+            _ => ConsentStatus::Valid,
         }
     }
 }
@@ -162,31 +140,31 @@ mod tests {
             id: ConsentId(1),
             uuid: Uuid::nil(),
             subject: SubjectId(1),
-            grant: Grant::new(Right::Consent, "signed release", at(100), expires.map(at)).unwrap(),
+            grant: Grant::new(ConsentKind::Consent, "signed release", at(100), expires.map(at)).unwrap(),
             withdrawn: withdrawn.map(at),
         }
     }
 
     #[test]
-    fn a_right_is_in_force_from_its_beginning_until_before_its_end() {
+    fn a_consent_is_valid_from_its_grant_until_it_expires() {
         let limited = consent(Some(200), None);
-        assert_eq!(limited.standing(at(99)), Standing::NotYet(at(100)));
-        assert_eq!(limited.standing(at(100)), Standing::InForce);
-        assert_eq!(limited.standing(at(199)), Standing::InForce);
-        assert_eq!(limited.standing(at(200)), Standing::Expired(at(200)));
-        assert_eq!(consent(None, None).standing(at(1 << 32)), Standing::InForce);
+        assert_eq!(limited.status(at(99)), ConsentStatus::NotYetValid(at(100)));
+        assert_eq!(limited.status(at(100)), ConsentStatus::Valid);
+        assert_eq!(limited.status(at(199)), ConsentStatus::Valid);
+        assert_eq!(limited.status(at(200)), ConsentStatus::Expired(at(200)));
+        assert_eq!(consent(None, None).status(at(1 << 32)), ConsentStatus::Valid);
     }
 
     #[test]
-    fn a_withdrawn_right_is_never_in_force_again() {
-        assert_eq!(consent(Some(200), Some(150)).standing(at(120)), Standing::Withdrawn(at(150)));
-        assert_eq!(consent(Some(200), Some(150)).standing(at(300)), Standing::Withdrawn(at(150)));
+    fn a_withdrawn_consent_is_never_valid_again() {
+        assert_eq!(consent(Some(200), Some(150)).status(at(120)), ConsentStatus::Withdrawn(at(150)));
+        assert_eq!(consent(Some(200), Some(150)).status(at(300)), ConsentStatus::Withdrawn(at(150)));
     }
 
     #[test]
-    fn a_right_says_something_and_lasts() {
-        assert_eq!(Grant::new(Right::Own, " \n", at(1), None), Err(BadConsent::NoStatement));
-        assert!(Grant::new(Right::Own, "me", at(5), Some(at(5))).is_err());
-        assert!("borrowed".parse::<Right>().unwrap_err().to_string().contains("public-domain"));
+    fn a_grant_needs_a_statement_and_a_later_expiry() {
+        assert_eq!(Grant::new(ConsentKind::Own, " \n", at(1), None), Err(BadConsent::NoStatement));
+        assert!(Grant::new(ConsentKind::Own, "me", at(5), Some(at(5))).is_err());
+        assert!("borrowed".parse::<ConsentKind>().unwrap_err().to_string().contains("public-domain"));
     }
 }

@@ -1,20 +1,22 @@
-//! What each control does, for the person who turns it. The table is `rules/controls.toml`.
+//! What each control affects. The table is `rules/controls.toml`.
 
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-/// A control of a run.
+/// The description of one control.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
     pub key: String,
     pub name: String,
-    /// What it moves strongly, what it hardly moves, and how it is misused.
+    /// What it controls.
     pub strong: String,
+    /// What it barely affects.
     pub weak: String,
+    /// How it is typically misused.
     pub misuse: String,
-    /// The ends of the useful range, and what is said beyond them.
+    /// The useful range, and the warnings below and above it.
     low: Option<f64>,
     high: Option<f64>,
     #[serde(default)]
@@ -31,7 +33,7 @@ pub struct Controls {
 }
 
 impl Controls {
-    /// The table that is part of the program.
+    /// The table embedded in the program.
     pub fn embedded() -> &'static Self {
         static TABLE: OnceLock<Controls> = OnceLock::new();
         TABLE.get_or_init(|| {
@@ -45,7 +47,7 @@ impl Controls {
 }
 
 impl Control {
-    /// What is to be said about a value outside the useful range.
+    /// The warning for a value outside the useful range.
     pub fn warning(&self, value: f64) -> Option<&str> {
         if self.low.is_some_and(|low| value < low) {
             return Some(&self.below);
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_control_is_there_and_warns_outside_its_range_only() {
+    fn every_control_warns_outside_its_range_only() {
         let table = Controls::embedded();
         for key in ["prompt", "reference", "adapter-weight", "guidance", "steps", "scheduler", "seeds"] {
             let control = table.get(key).unwrap_or_else(|| panic!("{key} is missing"));

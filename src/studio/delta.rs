@@ -1,114 +1,16 @@
-//! What changed from one run to the next, and the rule that only one thing may.
-
-use std::fmt;
-use std::str::FromStr;
+//! What changed between two runs, and the rule that only one variable may change.
 
 use serde::{Deserialize, Serialize};
 
 use super::prompt::Block;
+use super::recipe::Recipe;
 use super::rules::Refusal;
-use super::run::{Recipe, Seeds};
+use super::seeds::Seeds;
 use super::settings::{AdapterScale, LongPrompt, Settings};
-use super::text;
+use super::variable::Variable;
 use super::words::{self, Word};
 
-/// The things a person varies, one at a time. Seeds are not among them: they are replicates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Variable {
-    Subject,
-    Camera,
-    Lighting,
-    Style,
-    Constraints,
-    Negative,
-    Reference,
-    Guidance,
-    /// The weight, and the share of the steps over which it counts.
-    AdapterWeight,
-    Steps,
-    /// The sampler, and Karras sigmas.
-    Scheduler,
-    /// The checkpoint, its adapter and the image encoder.
-    Model,
-    Size,
-    /// What becomes of a prompt that is too long.
-    LongPrompt,
-}
-
-/// A name that is not one of [`Variable::ALL`].
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no variable called {name:?}; choose one of {}", Variable::ALL.map(Variable::name).join(", "))]
-pub struct UnknownVariable {
-    pub name: String,
-}
-
-impl Variable {
-    pub const ALL: [Self; 14] = [
-        Self::Subject,
-        Self::Camera,
-        Self::Lighting,
-        Self::Style,
-        Self::Constraints,
-        Self::Negative,
-        Self::Reference,
-        Self::Guidance,
-        Self::AdapterWeight,
-        Self::Steps,
-        Self::Scheduler,
-        Self::Model,
-        Self::Size,
-        Self::LongPrompt,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Subject => "subject",
-            Self::Camera => "camera",
-            Self::Lighting => "lighting",
-            Self::Style => "style",
-            Self::Constraints => "constraints",
-            Self::Negative => "negative",
-            Self::Reference => "reference",
-            Self::Guidance => "guidance",
-            Self::AdapterWeight => "adapter-weight",
-            Self::Steps => "steps",
-            Self::Scheduler => "scheduler",
-            Self::Model => "model",
-            Self::Size => "size",
-            Self::LongPrompt => "long-prompt",
-        }
-    }
-}
-
-impl FromStr for Variable {
-    type Err = UnknownVariable;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let unknown = || UnknownVariable { name: text::clean(name) };
-        Self::ALL.into_iter().find(|variable| variable.name() == name).ok_or_else(unknown)
-    }
-}
-
-impl From<Block> for Variable {
-    fn from(block: Block) -> Self {
-        match block {
-            Block::Subject => Self::Subject,
-            Block::Camera => Self::Camera,
-            Block::Lighting => Self::Lighting,
-            Block::Style => Self::Style,
-            Block::Constraints => Self::Constraints,
-        }
-    }
-}
-
-impl fmt::Display for Variable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// One variable that changed. Values are texts for people; where they are prompts, the words that changed are marked.
+/// One variable that changed, with its values as text for people. `words` is the word diff of a prompt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub variable: Variable,
@@ -118,7 +20,7 @@ pub struct Change {
     pub words: Vec<Word>,
 }
 
-/// What changed against the parent, in the order of [`Variable`].
+/// What changed compared with the parent, in the order of [`Variable`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Delta {
@@ -126,7 +28,7 @@ pub struct Delta {
 }
 
 impl Delta {
-    /// `reference` names a recipe's reference for people.
+    /// Compares two recipes. `reference` returns the name of a recipe's reference.
     pub fn between(parent: &Recipe, child: &Recipe, reference: impl Fn(&Recipe) -> String) -> Self {
         let mut delta = Self::default();
         for block in Block::ALL {
@@ -163,8 +65,8 @@ impl Delta {
         self.changes.iter().map(|change| change.variable).collect()
     }
 
-    /// The one-variable rule. With no change at all the run must bring a seed that its parent has not; a debug reason
-    /// allows several changes.
+    /// Applies the one-variable rule: a debug reason allows several changes, and a run without changes must have a seed
+    /// that its parent does not have.
     pub fn check(&self, parent: &Seeds, child: &Seeds, debug_reason: Option<&str>) -> Result<(), Refusal> {
         match self.changes.len() {
             0 if child.as_slice().iter().all(|seed| parent.as_slice().contains(seed)) => Err(Refusal::NothingChanged),
@@ -241,7 +143,7 @@ mod tests {
     use super::*;
     use crate::studio::ids::ReferenceId;
     use crate::studio::prompt::Prompt;
-    use crate::studio::run::Model;
+    use crate::studio::recipe::Model;
     use crate::studio::settings::Sampler;
 
     fn recipe() -> Recipe {
@@ -262,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn each_variable_is_seen_and_counts_once() {
+    fn each_variable_is_one_change() {
         type Edit = fn(&mut Recipe);
         for variable in Variable::ALL {
             assert_eq!(variable.name().parse(), Ok(variable));
@@ -310,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn more_seeds_are_replicates_and_the_same_seeds_are_nothing() {
+    fn an_unchanged_recipe_needs_new_seeds() {
         let delta = between(&recipe());
         assert_eq!(delta.check(&seeds("1,2"), &seeds("2,3"), None), Ok(()));
         assert_eq!(delta.check(&seeds("1,2"), &seeds("2"), None), Err(Refusal::NothingChanged));

@@ -1,11 +1,11 @@
-//! Failure modes: what one sees, why it probably is so, what to do now, and what keeps it from coming back. The table is
+//! Failure modes: the symptom, its likely cause, the next thing to try, and a rule that prevents it. The table is
 //! `rules/failures.toml`.
 
 use std::sync::OnceLock;
 
 use serde::Deserialize;
 
-use super::draft::Edit;
+use super::edit::Edit;
 use super::review::Key;
 use super::text;
 
@@ -13,34 +13,34 @@ use super::text;
 pub struct Failure {
     pub key: Key,
     pub name: String,
-    /// What one sees.
+    /// What a reviewer sees.
     pub observed: String,
-    /// The root cause to suspect first.
+    /// The likely cause.
     pub cause: String,
-    /// What to do in the next run.
+    /// What to try in the next run.
     pub action: String,
-    /// What to hold to from now on.
+    /// The rule that prevents it.
     pub rule: String,
-    /// Changes of which the first that changes anything is drafted as the next run.
+    /// Changes to propose; the first that changes the recipe becomes the draft.
     pub edits: Vec<Edit>,
 }
 
-/// The table, in the order it was written in; no key twice.
+/// The table, in the order of the file; keys are unique.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failures(Vec<Failure>);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFailures {
-    #[error("the table of failure modes cannot be read: {0}")]
+    #[error("unreadable table of failure modes: {0}")]
     Unreadable(String),
-    #[error("the failure mode {0} is in the table twice")]
+    #[error("failure mode {0} is in the table twice: remove one")]
     Twice(Key),
-    #[error("there is no failure mode called {name}; choose one of {}", known.join(", "))]
+    #[error("unknown failure {name}: choose one of {}", known.join(", "))]
     Unknown { name: Key, known: Vec<String> },
 }
 
 impl Failures {
-    /// The table that is part of the program.
+    /// The table embedded in the program.
     pub fn embedded() -> &'static Self {
         static TABLE: OnceLock<Failures> = OnceLock::new();
         TABLE.get_or_init(|| {
@@ -77,7 +77,7 @@ impl Failures {
             let [name, observed, cause, action, rule] =
                 [row.name, row.observed, row.cause, row.action, row.rule].map(|text| text::clean(text.trim()));
             let edits = row.draft.iter().map(|edit| edit.parse()).collect::<Result<_, _>>();
-            let edits = edits.map_err(|error: super::draft::BadEdit| unreadable(error.to_string()))?;
+            let edits = edits.map_err(|error: super::edit::BadEdit| unreadable(error.to_string()))?;
             failures.push(Failure { key, name, observed, cause, action, rule, edits });
         }
         Ok(Self(failures))
@@ -87,7 +87,7 @@ impl Failures {
         &self.0
     }
 
-    /// A row by its key; the error lists the keys there are.
+    /// Finds a failure mode by key; the error lists all keys.
     pub fn get(&self, key: &Key) -> Result<&Failure, BadFailures> {
         let known = || self.0.iter().map(|failure| failure.key.to_string()).collect();
         let unknown = || BadFailures::Unknown { name: key.clone(), known: known() };
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_embedded_table_is_whole() {
+    fn the_embedded_table_is_complete() {
         let table = Failures::embedded();
         let keys: Vec<&str> = table.all().iter().map(|failure| failure.key.as_str()).collect();
         assert_eq!(
@@ -116,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_gets_the_list_of_known_ones() {
+    fn an_unknown_key_lists_the_known_ones() {
         let error = Failures::embedded().get(&"ugly".parse().unwrap()).unwrap_err().to_string();
         assert!(error.contains("ugly") && error.contains("wrong-face, wrong-expression, other"), "{error}");
     }
 
     #[test]
-    fn a_table_with_a_mistake_is_refused() {
+    fn an_invalid_table_is_refused() {
         let row = |key: &str| {
             format!(
                 "[[failure]]\nkey = {key:?}\nname = \"\"\nobserved = \"\"\ncause = \"\"\naction = \"\"\nrule = \"\"\n"

@@ -1,19 +1,19 @@
-//! What a person looks for among outputs: `failure:waxy guidance>7 since:2w soft light`.
+//! Filters on outputs: `failure:waxy guidance>7 since:2w soft light`.
 //!
-//! Terms with a name narrow by it, all other words are looked for in prompts, diagnoses and notes. Every term must hold.
+//! Named terms compare a field; plain words are searched in prompts, diagnoses and notes. All terms must match.
 
 use std::cmp::Ordering;
 use std::str::FromStr;
 
-use super::delta::Variable;
 use super::review::{Key, Verdict};
 use super::subject::{Handle, ReferenceName};
 use super::text;
+use super::variable::Variable;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     pub terms: Vec<Term>,
-    /// The words without a name, joined by spaces; empty where there are none.
+    /// The plain words, joined by spaces.
     pub words: String,
 }
 
@@ -23,14 +23,14 @@ pub enum Term {
     Reference(ReferenceName),
     Failure(Key),
     Verdict(Verdict),
-    /// The run changed this variable against its parent.
+    /// The run changed this variable compared with its parent.
     Changed(Variable),
-    /// Not older than so many seconds.
+    /// At most this many seconds old.
     Since(i64),
     Number(Number, Ordering, f64),
 }
 
-/// A setting that can be compared.
+/// A number that a term can compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Number {
     Guidance,
@@ -41,7 +41,7 @@ pub enum Number {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFilter {
     #[error(
-        "there is no filter called {0:?}; there are subject:, ref:, failure:, verdict:, changed:, since:, and guidance, steps or seed with <, > or ="
+        "unknown filter {0:?}: use subject:, ref:, failure:, verdict:, changed:, since:, or guidance, steps or seed with <, > or ="
     )]
     Unknown(String),
     #[error("{term}: {problem}")]
@@ -71,7 +71,7 @@ impl Filter {
     }
 }
 
-/// A named term; None for a plain word.
+/// A named term; `None` for a plain word.
 fn term(part: &str) -> Result<Option<Term>, BadFilter> {
     if let Some(at) = part.find(['<', '>', '=']).filter(|&at| at > 0) {
         return number(part, at).map(Some);
@@ -83,12 +83,12 @@ fn term(part: &str) -> Result<Option<Term>, BadFilter> {
         "subject" => Term::Subject(value.parse().map_err(|error| said(&error as &super::subject::BadName))?),
         "ref" => Term::Reference(value.parse().map_err(|error| said(&error as &super::subject::BadName))?),
         "failure" => Term::Failure(value.parse().map_err(|error| said(&error as &super::review::BadReview))?),
-        "changed" => Term::Changed(value.parse().map_err(|error| said(&error as &super::delta::UnknownVariable))?),
+        "changed" => Term::Changed(value.parse().map_err(|error| said(&error as &super::variable::UnknownVariable))?),
         "verdict" => {
             let verdict = Verdict::from_name(value);
-            Term::Verdict(verdict.ok_or_else(|| bad("write open, accepted or rejected".to_owned()))?)
+            Term::Verdict(verdict.ok_or_else(|| bad("use open, accepted or rejected".to_owned()))?)
         }
-        "since" => Term::Since(seconds(value).ok_or_else(|| bad("write for instance 30min, 6h, 3d or 2w".to_owned()))?),
+        "since" => Term::Since(seconds(value).ok_or_else(|| bad("use a span such as 30min, 6h, 3d or 2w".to_owned()))?),
         other => return Err(BadFilter::Unknown(text::clean(other))),
     }))
 }
@@ -107,12 +107,12 @@ fn number(part: &str, at: usize) -> Result<Term, BadFilter> {
         _ => Ordering::Equal,
     };
     let value: Option<f64> = rest[1..].parse().ok().filter(|value: &f64| value.is_finite());
-    let problem = "a number has to follow".to_owned();
+    let problem = "use a number".to_owned();
     let value = value.ok_or_else(|| BadFilter::Value { term: text::clean(part), problem })?;
     Ok(Term::Number(which, order, value))
 }
 
-/// `90s`, `30min`, `6h`, `3d`, `2w` in seconds.
+/// Seconds of a span such as `90s`, `30min`, `6h`, `3d` or `2w`; at most a hundred years.
 fn seconds(span: &str) -> Option<i64> {
     let digits = span.find(|c: char| !c.is_ascii_digit())?;
     let (count, unit) = span.split_at(digits);
@@ -146,16 +146,16 @@ mod tests {
         );
         assert!("".parse::<Filter>().unwrap().is_empty());
         assert_eq!(
-            ":) a<".parse::<Filter>().map_err(|error| error.to_string()).unwrap_err().split(';').next(),
-            Some("there is no filter called \"a\"")
+            ":) a<".parse::<Filter>().map_err(|error| error.to_string()).unwrap_err().split(':').next(),
+            Some("unknown filter \"a\"")
         );
     }
 
     #[test]
-    fn what_cannot_be_meant_is_said() {
+    fn invalid_terms_are_refused() {
         for (text, part) in [
-            ("failur:waxy", "no filter called \"failur\""),
-            ("guidance>warm", "a number has to follow"),
+            ("failur:waxy", "unknown filter \"failur\""),
+            ("guidance>warm", "use a number"),
             ("since:yesterday", "30min"),
             ("since:99999999999999999999w", "30min"),
             ("verdict:good", "accepted"),

@@ -1,4 +1,4 @@
-//! Keys that the store hands out, one type each so that none is taken for another.
+//! Database keys, one type for each table.
 
 macro_rules! keys {
     ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(

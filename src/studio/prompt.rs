@@ -1,13 +1,29 @@
-//! The prompt: five blocks in a fixed order, and what the picture should not have.
+//! The prompt: five blocks in a fixed order, and a negative prompt.
 
-use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
+
+use super::names::named;
 use super::text;
 
-/// The blocks of a prompt, in the order in which they are always written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The blocks of a prompt, in the order in which they are written.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Display,
+    EnumCount,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownBlock, parse_err_fn = unknown)]
 pub enum Block {
     Subject,
     Camera,
@@ -16,42 +32,20 @@ pub enum Block {
     Constraints,
 }
 
-impl Block {
-    pub const ALL: [Self; 5] = [Self::Subject, Self::Camera, Self::Lighting, Self::Style, Self::Constraints];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Subject => "subject",
-            Self::Camera => "camera",
-            Self::Lighting => "lighting",
-            Self::Style => "style",
-            Self::Constraints => "constraints",
-        }
-    }
-}
-
-impl fmt::Display for Block {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+named!(Block);
 
 /// A name that is not one of [`Block::ALL`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no prompt block called {name:?}; choose one of subject, camera, lighting, style, constraints")]
+#[error("unknown prompt block {name:?}: choose one of {}", Block::ALL.map(Block::name).join(", "))]
 pub struct UnknownBlock {
     pub name: String,
 }
 
-impl FromStr for Block {
-    type Err = UnknownBlock;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|block| block.name() == name).ok_or_else(|| UnknownBlock { name: name.to_owned() })
-    }
+fn unknown(name: &str) -> UnknownBlock {
+    UnknownBlock { name: text::clean(name) }
 }
 
-/// Every text in it is on one line, trimmed, and harmless to show: it is cleaned on the way in.
+/// Five blocks and a negative prompt. Setters clean and trim the text: it is one line and safe to print.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Prompt {
     blocks: [String; 5],
@@ -91,15 +85,15 @@ impl Prompt {
         &self.negative
     }
 
-    /// The text for the encoder: the blocks that say something, in their order, with a comma between them.
+    /// The text for the encoder: the non-empty blocks in order, joined by commas.
     pub fn assembled(&self) -> String {
-        self.assembled_with_places().0
+        self.assembled_with_ranges().0
     }
 
-    /// The text for the encoder, and where in it (in bytes) each block lies; empty blocks are left out.
-    pub fn assembled_with_places(&self) -> (String, Vec<(Block, Range<usize>)>) {
+    /// The text for the encoder, and the byte range of each non-empty block in it.
+    pub fn assembled_with_ranges(&self) -> (String, Vec<(Block, Range<usize>)>) {
         let mut text = String::new();
-        let mut places = Vec::new();
+        let mut ranges = Vec::new();
         for block in Block::ALL {
             let words = self.block(block).trim_end_matches([',', ';', ' ']);
             if words.is_empty() {
@@ -110,9 +104,9 @@ impl Prompt {
             }
             let start = text.len();
             text.push_str(words);
-            places.push((block, start..text.len()));
+            ranges.push((block, start..text.len()));
         }
-        (text, places)
+        (text, ranges)
     }
 }
 
@@ -125,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_is_fixed_whatever_was_written_first() {
+    fn blocks_are_assembled_in_a_fixed_order() {
         let prompt = Prompt::new()
             .with(Block::Style, "oil painting,")
             .with(Block::Subject, " a woman with red hair ")
@@ -135,21 +129,21 @@ mod tests {
     }
 
     #[test]
-    fn places_point_at_the_blocks() {
+    fn ranges_point_at_the_blocks() {
         let prompt = Prompt::new().with(Block::Lighting, "weiches Licht; ").with(Block::Subject, "müder Mann");
-        let (text, places) = prompt.assembled_with_places();
-        let found: Vec<_> = places.into_iter().map(|(block, place)| (block, &text[place])).collect();
+        let (text, ranges) = prompt.assembled_with_ranges();
+        let found: Vec<_> = ranges.into_iter().map(|(block, range)| (block, &text[range])).collect();
         assert_eq!(found, [(Block::Subject, "müder Mann"), (Block::Lighting, "weiches Licht")]);
     }
 
     #[test]
-    fn nothing_that_steers_a_terminal_gets_in() {
+    fn control_characters_are_removed() {
         let prompt = Prompt::new().with(Block::Subject, "a\u{1b}[2Jb\u{202e}c").with_negative("x\ny");
         assert_eq!((prompt.block(Block::Subject), prompt.negative()), ("a[2Jbc", "x y"));
     }
 
     #[test]
-    fn names_go_both_ways() {
+    fn block_names_parse() {
         for block in Block::ALL {
             assert_eq!(block.name().parse::<Block>().unwrap(), block);
         }

@@ -3,6 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use strum::{EnumCount, EnumString, IntoStaticStr, VariantArray};
+
+use super::names::named;
 
 /// A pause of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +17,8 @@ pub struct Pause {
 }
 
 /// What paused the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum PauseReason {
     /// Somebody paused it; it stays paused until somebody resumes it.
     User,
@@ -22,20 +26,7 @@ pub enum PauseReason {
     DiskFull,
 }
 
-impl PauseReason {
-    pub const ALL: [Self; 2] = [Self::User, Self::DiskFull];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::DiskFull => "disk-full",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.name() == name)
-    }
-}
+named!(PauseReason);
 
 impl fmt::Display for Pause {
     /// Writes the message, or what the reason means.

@@ -1,28 +1,31 @@
-//! Reference pictures and the road from candidate to approved.
-
-use std::fmt;
+//! Reference pictures, and their way from candidate to approved.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::ids::{ConsentId, ReferenceId, SubjectId};
+use super::names::named;
 use super::subject::ReferenceName;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Added, and looked at by nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ReferenceState {
+    /// Added, and not reviewed yet.
     Candidate,
-    /// The only state in which runs may use it.
+    /// Reviewed; the only state in which runs may use it.
     Approved,
     Rejected,
-    /// Was approved, and has been replaced; its runs stay.
+    /// Was approved and is replaced; runs that used it stay.
     Retired,
-    /// The right to it is gone, and so are the picture and all that came of it; only the number is left.
+    /// Consent was withdrawn: the picture and every output made with it are deleted, and only the number is left.
     Withdrawn,
 }
 
-/// What a person decides about a reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What a reviewer decides about a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Decision {
     Approve,
     Reject,
@@ -30,24 +33,23 @@ pub enum Decision {
     Withdraw,
 }
 
-impl State {
-    pub const ALL: [Self; 5] = [Self::Candidate, Self::Approved, Self::Rejected, Self::Retired, Self::Withdrawn];
+/// The verdict of the quality gate: that of the worst criterion.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Display, EnumCount, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Gate {
+    #[default]
+    Unmeasured,
+    Pass,
+    Warn,
+    Reject,
+}
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Candidate => "candidate",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::Retired => "retired",
-            Self::Withdrawn => "withdrawn",
-        }
-    }
+named!(ReferenceState, Decision, Gate);
 
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-
-    /// The state after a decision; None where the decision is not one that this state allows.
+impl ReferenceState {
+    /// The state after a decision; `None` if this state does not allow it.
     pub fn after(self, decision: Decision) -> Option<Self> {
         match (self, decision) {
             (Self::Candidate | Self::Rejected | Self::Retired, Decision::Approve) => Some(Self::Approved),
@@ -61,59 +63,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Decision {
-    pub const ALL: [Self; 4] = [Self::Approve, Self::Reject, Self::Retire, Self::Withdraw];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Approve => "approve",
-            Self::Reject => "reject",
-            Self::Retire => "retire",
-            Self::Withdraw => "withdraw",
-        }
-    }
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What the quality gate says of a picture, its worst criterion counting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Gate {
-    #[default]
-    Unmeasured,
-    Pass,
-    Warn,
-    Reject,
-}
-
-impl Gate {
-    pub const ALL: [Self; 4] = [Self::Unmeasured, Self::Pass, Self::Warn, Self::Reject];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unmeasured => "unmeasured",
-            Self::Pass => "pass",
-            Self::Warn => "warn",
-            Self::Reject => "reject",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|gate| gate.name() == name)
-    }
-}
-
-/// A picture of a subject that runs may be conditioned on once it is approved.
+/// A picture of a subject that runs may use once it is approved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reference {
     pub id: ReferenceId,
@@ -121,15 +71,14 @@ pub struct Reference {
     pub name: ReferenceName,
     pub subject: SubjectId,
     pub consent: ConsentId,
-    /// What the file was called, or what a person calls it.
+    /// The file's name, or what a person calls it.
     pub label: String,
-    pub state: State,
-    /// None once it is withdrawn.
+    pub state: ReferenceState,
+    /// `None` once the reference is withdrawn.
     pub picture: Option<Picture>,
     pub gate: Gate,
-    /// The quality report as the gate wrote it.
-    pub report: Option<serde_json::Value>,
-    /// The reason to approve it against the gate.
+    pub report: Option<GateReport>,
+    /// Why it was approved although the gate rejects it.
     pub overruled: Option<String>,
     pub note: String,
     pub reviewer: Option<String>,
@@ -137,7 +86,15 @@ pub struct Reference {
     pub reviewed: Option<Timestamp>,
 }
 
-/// A stored picture: its blob's BLAKE3 hash and its size in pixels.
+/// The quality gate's report on a reference.
+///
+/// Nothing writes reports yet. The JSON stays as it is, so that reports of a newer version survive import, export and
+/// migration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GateReport(pub serde_json::Value);
+
+/// A stored picture: the BLAKE3 hashes of its files, and its size in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Picture {
     pub blob: blake3::Hash,
@@ -151,9 +108,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_that_is_allowed_and_no_other() {
+    fn only_these_decisions_are_allowed() {
         let mut allowed = Vec::new();
-        for state in State::ALL {
+        for state in ReferenceState::ALL {
             for decision in Decision::ALL {
                 if let Some(next) = state.after(decision) {
                     allowed.push(format!("{state} {decision} {next}"));

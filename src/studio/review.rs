@@ -1,4 +1,4 @@
-//! Looking at outputs: what failed, scores on a shared rubric, a verdict.
+//! Reviews of outputs: failures, scores on a shared rubric, and a verdict.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -8,20 +8,22 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
 use uuid::Uuid;
 
 use super::ids::{OutputId, ReviewId};
+use super::names::named;
 use super::text;
 
-/// The key of a failure mode or of a rubric's criterion, as the rules files write it: `identity-unstable`.
+/// The key of a failure mode or of a rubric criterion, such as `identity-unstable`; the files in `rules/` define them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadReview {
-    #[error("{0:?} is no key of a failure mode or criterion; keys are lower-case letters, digits and hyphens")]
+    #[error("invalid key {0:?}: use lower-case letters, digits and hyphens, at most 64 characters")]
     Key(String),
-    #[error("the score {0} is outside 0 to 4")]
+    #[error("invalid score {0}: use 0 to 4")]
     Score(String),
 }
 
@@ -48,7 +50,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// From 0 (absent) to 4 (as good as it gets).
+/// A score from 0 (absent) to 4 (excellent).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Score(u8);
 
@@ -62,7 +64,10 @@ impl Score {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Display, EnumCount, EnumString, IntoStaticStr, VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Verdict {
     #[default]
     Open,
@@ -70,34 +75,20 @@ pub enum Verdict {
     Rejected,
 }
 
-impl Verdict {
-    pub const ALL: [Self; 3] = [Self::Open, Self::Accepted, Self::Rejected];
+named!(Verdict);
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-        }
-    }
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
-    }
-}
-
-/// What a person says of an output.
+/// What a reviewer says about an output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judgement {
     pub reviewer: String,
     pub note: String,
     pub failures: BTreeSet<Key>,
     pub scores: BTreeMap<Key, Score>,
-    /// Open leaves the output's verdict as it is.
+    /// `Open` leaves the output's verdict unchanged.
     pub verdict: Verdict,
 }
 
-/// A judgement that was kept.
+/// A stored judgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Review {
     pub id: ReviewId,
@@ -107,18 +98,18 @@ pub struct Review {
     pub at: Timestamp,
 }
 
-/// One thing an output is scored on.
+/// One criterion of the rubric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Criterion {
     pub key: Key,
     pub name: String,
-    /// What the one who scores asks the picture.
+    /// The question a reviewer answers with a score.
     pub question: String,
-    /// The lowest score with which an output may become a baseline.
-    pub least: Score,
+    /// The lowest score that a baseline may have.
+    pub minimum: Score,
 }
 
-/// The criteria every output is scored on before it may become a baseline; no key twice. The team's are in
+/// The criteria on which an output is scored before it may become a baseline; keys are unique. The table is
 /// `rules/rubric.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rubric {
@@ -127,16 +118,16 @@ pub struct Rubric {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRubric {
-    #[error("the rubric cannot be read: {0}")]
+    #[error("unreadable rubric: {0}")]
     Unreadable(String),
-    #[error("the criterion {0} is in the rubric twice")]
+    #[error("criterion {0} is in the rubric twice: remove one")]
     Twice(Key),
-    #[error("there is no criterion called {name} in the rubric; choose one of {}", known.join(", "))]
+    #[error("unknown criterion {name}: choose one of {}", known.join(", "))]
     Unknown { name: Key, known: Vec<String> },
 }
 
 impl Rubric {
-    /// The rubric that is part of the program.
+    /// The rubric embedded in the program.
     pub fn embedded() -> &'static Self {
         static RUBRIC: OnceLock<Rubric> = OnceLock::new();
         RUBRIC.get_or_init(|| {
@@ -166,28 +157,28 @@ impl Rubric {
             if criteria.iter().any(|criterion| criterion.key == key) {
                 return Err(BadRubric::Twice(key));
             }
-            let least = Score::new(row.least).map_err(|error| unreadable(error.to_string()))?;
+            let minimum = Score::new(row.least).map_err(|error| unreadable(error.to_string()))?;
             let [name, question] = [row.name, row.question].map(|text| text::clean(text.trim()));
-            criteria.push(Criterion { key, name, question, least });
+            criteria.push(Criterion { key, name, question, minimum });
         }
         Ok(Self { criteria })
     }
 
-    /// A criterion by its key; the error lists the keys there are.
+    /// Finds a criterion by key; the error lists all keys.
     pub fn get(&self, key: &Key) -> Result<&Criterion, BadRubric> {
         let known = || self.criteria.iter().map(|criterion| criterion.key.to_string()).collect();
         let unknown = || BadRubric::Unknown { name: key.clone(), known: known() };
         self.criteria.iter().find(|criterion| criterion.key == *key).ok_or_else(unknown)
     }
 
-    /// The criteria that have no score yet.
+    /// The criteria without a score.
     pub fn missing(&self, scores: &BTreeMap<Key, Score>) -> Vec<Key> {
         self.keys(|criterion| !scores.contains_key(&criterion.key))
     }
 
-    /// The criteria that were scored too low.
+    /// The criteria whose score is below the minimum.
     pub fn too_low(&self, scores: &BTreeMap<Key, Score>) -> Vec<Key> {
-        self.keys(|criterion| scores.get(&criterion.key).is_some_and(|&score| score < criterion.least))
+        self.keys(|criterion| scores.get(&criterion.key).is_some_and(|&score| score < criterion.minimum))
     }
 
     fn keys(&self, which: impl Fn(&Criterion) -> bool) -> Vec<Key> {
@@ -206,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_plain() {
+    fn keys_are_lower_case_words() {
         assert!("waxy-skin".parse::<Key>().is_ok());
         for key in ["", "Waxy", "a b", "ä", "x\u{1b}"] {
             assert!(key.parse::<Key>().is_err(), "{key:?}");
@@ -214,13 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn a_rubric_knows_what_is_missing_and_what_is_too_low() {
+    fn a_rubric_lists_missing_and_low_scores() {
         let key = |text: &str| text.parse::<Key>().unwrap();
-        let criterion = |name: &str, least| Criterion {
+        let criterion = |name: &str, minimum| Criterion {
             key: key(name),
             name: name.to_owned(),
             question: String::new(),
-            least: Score(least),
+            minimum: Score(minimum),
         };
         let rubric = Rubric { criteria: vec![criterion("likeness", 3), criterion("skin", 2), criterion("light", 1)] };
         let scores = BTreeMap::from([(key("likeness"), Score(2)), (key("skin"), Score(2)), (key("other"), Score(0))]);
@@ -228,18 +219,20 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_rubric_is_whole() {
+    fn the_embedded_rubric_is_complete() {
         let rubric = Rubric::embedded();
         let keys: Vec<&str> = rubric.criteria.iter().map(|criterion| criterion.key.as_str()).collect();
         let stored = ["appearance", "prompt", "expression", "skin", "artifacts"];
         assert_eq!(keys, stored, "scores are stored under these keys");
-        assert!(rubric.criteria.iter().all(|criterion| criterion.question.ends_with('?') && criterion.least.get() > 0));
+        assert!(
+            rubric.criteria.iter().all(|criterion| criterion.question.ends_with('?') && criterion.minimum.get() > 0)
+        );
         let error = rubric.get(&"beauty".parse().unwrap()).unwrap_err().to_string();
         assert!(error.contains("beauty") && error.contains("skin, artifacts"), "{error}");
     }
 
     #[test]
-    fn a_rubric_with_a_mistake_is_refused() {
+    fn an_invalid_rubric_is_refused() {
         let row = |key: &str, least: u8| {
             format!("[[criterion]]\nkey = {key:?}\nname = \"\"\nquestion = \"\"\nleast = {least}\n")
         };

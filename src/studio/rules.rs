@@ -1,84 +1,75 @@
-//! What the workbench refuses to do, each refusal with the name of its rule and a sentence. The command line leaves
-//! with status 3 on them.
+//! The rules of the workbench, and what it says when one is broken. The command line then exits with status 3.
 
 use jiff::Timestamp;
 
-use super::delta::Variable;
-use super::reference::{Decision, State as ReferenceState};
+use super::reference::{Decision, ReferenceState};
 use super::review::Key;
-use super::run::State as RunState;
+use super::state::RunState;
 use super::subject::{Handle, ReferenceName, TaskId};
+use super::variable::Variable;
 
+/// A broken rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error(
-        "no right to use pictures of {subject} is recorded; say on what ground with --rights KIND --statement TEXT"
-    )]
+    #[error("no consent is recorded for {subject}: record why its pictures may be used")]
     NoRightRecorded { subject: Handle },
 
     #[error(
-        "the right to use {reference} {}; record one that is in force, and add the picture under it",
-        lapse(*.ended, *.begins)
+        "the consent for {reference} {}: record a valid one, then add the picture again",
+        invalidity(*.ended, *.begins)
     )]
     NoRightInForce { reference: ReferenceName, ended: Option<Timestamp>, begins: Option<Timestamp> },
 
-    #[error("the right to use {reference} was withdrawn on {}; it cannot be used any more", day(*.at))]
+    #[error("the consent for {reference} was withdrawn on {}: choose another reference", day(*.at))]
     WithdrawnConsent { reference: ReferenceName, at: Timestamp },
 
-    #[error("{reference} is {state}, and only an approved reference can be used by a run; {}", way_on(*.state))]
+    #[error("{reference} is {state}, and runs use approved references only: {}", remedy(*.state))]
     UnapprovedReference { reference: ReferenceName, state: ReferenceState },
 
-    #[error("{reference} is a reference of another subject than {subject}; a run uses its own subject's references")]
+    #[error("{reference} does not belong to {subject}: choose one of {subject}'s references")]
     OtherSubjectsReference { reference: ReferenceName, subject: Handle },
 
-    #[error("{parent} is a run of another subject than {subject}; a parent belongs to the same subject")]
+    #[error("{parent} does not belong to {subject}: choose one of {subject}'s runs as the parent")]
     OtherSubjectsRun { parent: TaskId, subject: Handle },
 
     #[error(
-        "{} variables would change at once ({}), and then nobody knows which one made the difference; change one, or \
-         give a reason with --debug REASON",
+        "{} variables changed ({}), so you cannot tell which one mattered: undo all but one, or say why you change \
+         several",
         .changed.len(), list(.changed)
     )]
     TwoVariables { changed: Vec<Variable> },
 
-    #[error(
-        "nothing would change against the parent, neither a variable nor a seed; change one variable, or add seeds"
-    )]
+    #[error("nothing changed compared with the parent: change one variable, or add seeds")]
     NothingChanged,
 
-    #[error("{reference} is {state}: there is nothing to {decision}")]
+    #[error("cannot {decision} {reference}: it is {state}")]
     ReferenceState { reference: ReferenceName, state: ReferenceState, decision: Decision },
 
-    #[error(
-        "the quality gate rejects {reference}; replace the picture, or approve it against the gate with a reason, \
-         which is kept"
-    )]
+    #[error("the quality gate rejects {reference}: replace the picture, or give a reason to approve it anyway")]
     QualityGate { reference: ReferenceName },
 
-    #[error("{task} is {state}, and {wish}")]
-    RunState { task: TaskId, state: RunState, wish: &'static str },
+    /// `allowed` says which runs the action is for: "only a draft can be queued".
+    #[error("{task} is {state}: {allowed}")]
+    RunState { task: TaskId, state: RunState, allowed: &'static str },
 
-    #[error("the output is not accepted yet; review it and accept it before it becomes a baseline")]
+    #[error("the output is not accepted: accept it before you make it the baseline")]
     NotAccepted,
 
-    #[error("the output has no score yet for {}; score every criterion before it becomes a baseline", keys(.missing))]
+    #[error("the output has no score for {}: score every criterion before you make it the baseline", keys(.missing))]
     RubricIncomplete { missing: Vec<Key> },
 
-    #[error(
-        "the output scores too low for a baseline on {}; choose a better picture, or go on from its run until there is one",
-        keys(.criteria)
-    )]
+    #[error("the output scores too low for a baseline ({}): choose a better one", keys(.criteria))]
     RubricTooLow { criteria: Vec<Key> },
 
     #[error(
-        "the settings have held up in {runs} of the {needed_runs} runs and {outputs} of the {needed_outputs} accepted \
-         outputs that a team preset needs; try them further first"
+        "the preset has {outputs} of {needed_outputs} accepted outputs in {runs} of {needed_runs} runs: use it in more \
+         runs before you promote it"
     )]
     UnprovenPreset { runs: u32, needed_runs: u32, outputs: u32, needed_outputs: u32 },
 }
 
 impl Refusal {
-    /// The rule's name, for scripts. Names stay.
+    /// The rule's name, which scripts may rely on.
     pub fn rule(&self) -> &'static str {
         match self {
             Self::NoRightRecorded { .. } => "no-right-recorded",
@@ -98,13 +89,23 @@ impl Refusal {
             Self::UnprovenPreset { .. } => "unproven-preset",
         }
     }
+
+    /// The options of the command line that satisfy the rule.
+    pub fn options(&self) -> Option<&'static str> {
+        match self {
+            Self::NoRightRecorded { .. } => Some("--rights KIND --statement TEXT"),
+            Self::TwoVariables { .. } => Some("--debug REASON"),
+            Self::QualityGate { .. } => Some("--overrule REASON"),
+            _ => None,
+        }
+    }
 }
 
-fn lapse(ended: Option<Timestamp>, begins: Option<Timestamp>) -> String {
+fn invalidity(ended: Option<Timestamp>, begins: Option<Timestamp>) -> String {
     match (ended, begins) {
-        (Some(ended), _) => format!("ended on {}", day(ended)),
-        (None, Some(begins)) => format!("begins only on {}", day(begins)),
-        (None, None) => "is not in force".to_owned(),
+        (Some(ended), _) => format!("expired on {}", day(ended)),
+        (None, Some(begins)) => format!("starts on {}", day(begins)),
+        (None, None) => "is not valid".to_owned(),
     }
 }
 
@@ -112,12 +113,12 @@ fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 
-fn way_on(state: ReferenceState) -> &'static str {
+fn remedy(state: ReferenceState) -> &'static str {
     match state {
-        ReferenceState::Candidate => "look at it and approve it first",
-        ReferenceState::Approved => "its right must be in force",
+        ReferenceState::Candidate => "review and approve it first",
+        ReferenceState::Approved => "renew its consent",
         ReferenceState::Rejected | ReferenceState::Retired => "choose an approved one, or approve it again",
-        ReferenceState::Withdrawn => "choose another",
+        ReferenceState::Withdrawn => "choose another one",
     }
 }
 
@@ -134,19 +135,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_say_what_and_what_to_do() {
+    fn a_refusal_says_what_is_wrong_and_what_to_do() {
         let refusal = Refusal::TwoVariables { changed: vec![Variable::Style, Variable::AdapterWeight] };
-        assert_eq!(refusal.rule(), "two-variables");
+        assert_eq!((refusal.rule(), refusal.options()), ("two-variables", Some("--debug REASON")));
         assert_eq!(
             refusal.to_string(),
-            "2 variables would change at once (style, adapter-weight), and then nobody knows which one made the \
-             difference; change one, or give a reason with --debug REASON"
+            "2 variables changed (style, adapter-weight), so you cannot tell which one mattered: undo all but one, or \
+             say why you change several"
         );
         let at = Timestamp::from_second(1_700_000_000).unwrap();
         let refusal = Refusal::WithdrawnConsent { reference: "ada-r3".parse().unwrap(), at };
-        assert_eq!(
-            refusal.to_string(),
-            "the right to use ada-r3 was withdrawn on 2023-11-14; it cannot be used any more"
-        );
+        assert_eq!(refusal.to_string(), "the consent for ada-r3 was withdrawn on 2023-11-14: choose another reference");
     }
 }

@@ -1,63 +1,40 @@
 //! The settings of a generation: what a person chooses besides the prompt and the reference.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
-/// The samplers, under the names the command line uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+use strum::{Display, EnumCount, EnumString, IntoStaticStr, VariantArray};
+
+use super::names::named;
+use super::text;
+
+/// A sampler, named as on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display, EnumCount, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case", parse_err_ty = UnknownSampler, parse_err_fn = unknown_sampler)]
 pub enum Sampler {
     Ddim,
     Euler,
+    #[strum(serialize = "euler-a")]
     EulerAncestral,
+    #[strum(serialize = "dpmpp-2m")]
     DpmSolverPp2M,
+    #[strum(serialize = "unipc")]
     UniPc,
     Lcm,
-    /// PNDM without its Runge-Kutta warm-up (PLMS): what Stable Diffusion 1.x checkpoints name as their own.
+    /// PNDM without its Runge-Kutta warm-up (PLMS), the default of Stable Diffusion 1.x checkpoints.
     Pndm,
 }
 
-impl Sampler {
-    /// Every sampler, in the order in which help and errors list them.
-    pub const ALL: [Self; 7] =
-        [Self::Ddim, Self::Euler, Self::EulerAncestral, Self::DpmSolverPp2M, Self::UniPc, Self::Lcm, Self::Pndm];
-
-    /// The name on the command line and in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ddim => "ddim",
-            Self::Euler => "euler",
-            Self::EulerAncestral => "euler-a",
-            Self::DpmSolverPp2M => "dpmpp-2m",
-            Self::UniPc => "unipc",
-            Self::Lcm => "lcm",
-            Self::Pndm => "pndm",
-        }
-    }
-}
-
-impl fmt::Display for Sampler {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+named!(Sampler);
 
 /// A sampler's name that is not one of [`Sampler::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no scheduler called {name:?}; choose one of {}", list_samplers())]
+#[error("unknown scheduler {name:?}: choose one of {}", Sampler::ALL.map(Sampler::name).join(", "))]
 pub struct UnknownSampler {
     pub name: String,
 }
 
-impl FromStr for Sampler {
-    type Err = UnknownSampler;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|sampler| sampler.name() == name)
-            .ok_or_else(|| UnknownSampler { name: name.to_owned() })
-    }
+fn unknown_sampler(name: &str) -> UnknownSampler {
+    UnknownSampler { name: text::clean(name) }
 }
 
 /// How strongly the adapter's image branch counts in each cross-attention.
@@ -118,8 +95,4 @@ impl Default for Settings {
             long_prompt: LongPrompt::Truncate,
         }
     }
-}
-
-fn list_samplers() -> String {
-    Sampler::ALL.map(Sampler::name).join(", ")
 }

@@ -1,4 +1,4 @@
-//! Subjects, and the names people read and type: `ada`, `ada-0042` (a run), `ada-0042:7` (its output of seed 7),
+//! Subjects, and the names people type: `ada` (a subject), `ada-0042` (a run), `ada-0042:7` (its output for seed 7),
 //! `ada-r3` (a reference).
 
 use std::fmt;
@@ -13,28 +13,28 @@ use super::text;
 /// The longest handle, in characters.
 const LONGEST: usize = 40;
 
-/// A subject's short name: lower-case letters, digits and single hyphens, beginning with a letter. It is part of every
-/// task ID and stays when the subject is renamed.
+/// A subject's handle: lower-case letters, digits and single hyphens, starting with a letter. It is part of every task
+/// ID and does not change when the subject is renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Handle(String);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
     #[error(
-        "{0:?} cannot be a subject's short name; use lower-case letters, digits and single hyphens, beginning with a \
-         letter, at most {LONGEST} characters (for example ada or ada-lovelace)"
+        "invalid handle {0:?}: use lower-case letters, digits and single hyphens, starting with a letter, at most \
+         {LONGEST} characters (such as ada-lovelace)"
     )]
     Handle(String),
-    #[error("{0:?} is not a task ID; one looks like ada-0042")]
+    #[error("invalid task ID {0:?}: use HANDLE-NUMBER, such as ada-0042")]
     Task(String),
-    #[error("{0:?} is not the name of an output; one looks like ada-0042:7, the task ID and the seed")]
+    #[error("invalid output {0:?}: use TASK:SEED, such as ada-0042:7")]
     Output(String),
-    #[error("{0:?} is not the name of a reference; one looks like ada-r3")]
+    #[error("invalid reference {0:?}: use HANDLE-rNUMBER, such as ada-r3")]
     Reference(String),
 }
 
 impl Handle {
-    /// A handle made from a name: `Ada Lovelace` becomes `ada-lovelace`. None where no letter of it is ASCII.
+    /// Makes a handle from a name: `Ada Lovelace` becomes `ada-lovelace`. `None` if the name has no ASCII letter.
     pub fn suggest(name: &str) -> Option<Self> {
         let mut handle = String::new();
         for c in name.chars().flat_map(char::to_lowercase) {
@@ -49,7 +49,7 @@ impl Handle {
         handle.trim_end_matches('-').parse().ok()
     }
 
-    /// The handle with a number at its end, for when it is taken: `ada-2`. None where that would not be a handle.
+    /// The handle with a number appended, for when it is taken: `ada-2`. `None` if the result is not a handle.
     pub fn numbered(&self, number: u32) -> Option<Self> {
         let end = format!("-{number}");
         let room = LONGEST.checked_sub(end.len())?;
@@ -81,7 +81,7 @@ impl fmt::Display for Handle {
     }
 }
 
-/// The name of a run that people use: the subject's handle and a number that is never given twice.
+/// The name of a run: the subject's handle, and a number that is never reused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId {
     pub subject: Handle,
@@ -104,7 +104,7 @@ impl FromStr for TaskId {
     }
 }
 
-/// The name of an output that people use: its run and its seed.
+/// The name of an output: its run and its seed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OutputName {
     pub task: TaskId,
@@ -130,7 +130,7 @@ impl FromStr for OutputName {
     }
 }
 
-/// The name of a reference that people use.
+/// The name of a reference: the subject's handle, and a number that is never reused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReferenceName {
     pub subject: Handle,
@@ -163,7 +163,7 @@ fn named(text: &str, letter: &str) -> Option<(Handle, u32)> {
     Some((subject.parse().ok()?, digits.parse().ok().filter(|&number| number > 0)?))
 }
 
-/// Someone or something that portraits are made of.
+/// A person, or a thing, that portraits show.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subject {
     pub id: SubjectId,
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_go_both_ways() {
+    fn names_parse_and_print() {
         let task: TaskId = "ada-lovelace-0042".parse().unwrap();
         assert_eq!(
             (task.subject.as_str(), task.number, task.to_string().as_str()),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn invalid_names_are_refused() {
         for text in ["", "-ada", "ada-", "Ada", "a--b", "1ada", "ada/../x", "adä", &"a".repeat(41)] {
             assert!(text.parse::<Handle>().is_err(), "{text}");
         }

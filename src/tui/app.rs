@@ -12,7 +12,7 @@ use super::screens::{Place, compose, lineage, queue, references, review, runs, s
 use super::theme::Theme;
 use super::widgets::input::Input;
 use crate::store::presets::Preset;
-use crate::studio::consent::Right;
+use crate::studio::consent::ConsentKind;
 use crate::studio::delta::Delta;
 use crate::studio::ids::SubjectId;
 use crate::studio::settings::Settings;
@@ -115,7 +115,7 @@ pub enum Purpose {
     Filter,
     NewSubject,
     SubjectNote,
-    Right(Right),
+    Right(ConsentKind),
     ReferenceNote,
     Withdraw,
     ReviewNote,

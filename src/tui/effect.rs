@@ -17,12 +17,13 @@ use crate::store::lines::Order;
 use crate::store::references::Opinion;
 use crate::store::runs::NewRun;
 use crate::store::{self, Reader};
-use crate::studio::consent::Right;
+use crate::studio::consent::ConsentKind;
 use crate::studio::filter::Filter;
 use crate::studio::ids::{OutputId, ReferenceId, RunId, SubjectId};
+use crate::studio::recipe::Model;
 use crate::studio::reference::{Decision, Reference};
 use crate::studio::review::Judgement;
-use crate::studio::run::{Model, Run};
+use crate::studio::run::Run;
 use crate::studio::subject::Handle;
 use crate::worker::device::Driver;
 
@@ -69,7 +70,7 @@ pub enum Effect {
     /// A right to a subject's pictures.
     Grant {
         subject: SubjectId,
-        right: Right,
+        right: ConsentKind,
         statement: String,
     },
     /// The files that a path typed so far could mean.

@@ -11,7 +11,7 @@ use super::theme::Role;
 use super::update::palette_lines;
 use super::widgets::change;
 use super::widgets::lines::fit;
-use crate::studio::consent::Right;
+use crate::studio::consent::ConsentKind;
 use crate::studio::text::clean;
 
 /// Draws all of them, the front one last.
@@ -37,7 +37,7 @@ fn place(app: &App, popup: &Popup, body: Rect) -> Rect {
         Popup::Ask { .. } => (72, 3),
         Popup::Path(_) => (76, 12),
         Popup::Presets { .. } => (66, 12),
-        Popup::Ground(_) => (60, Right::ALL.len() as u16 + 2),
+        Popup::Ground(_) => (60, ConsentKind::ALL.len() as u16 + 2),
         Popup::Confirm { .. } => (64, 5),
         Popup::Details(_) | Popup::Delta { .. } => (76, 12),
     };
@@ -141,7 +141,7 @@ fn draw(app: &App, popup: &Popup, frame: &mut Frame, body: Rect) {
         }
         Popup::Ground(chosen) => {
             frame.render_widget(Clear, area);
-            let lines = Right::ALL.iter().enumerate().map(|(number, right)| {
+            let lines = ConsentKind::ALL.iter().enumerate().map(|(number, right)| {
                 let style = theme.style(if number == *chosen { Role::Selected } else { Role::Text });
                 Line::styled(format!("{:<14}  {}", right.name(), right.about()), style)
             });

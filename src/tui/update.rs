@@ -10,7 +10,7 @@ use super::event::{Completed, Event};
 use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
 use super::widgets::find::find;
 use super::widgets::input::Input;
-use crate::studio::consent::Right;
+use crate::studio::consent::ConsentKind;
 use crokey::KeyCombination;
 
 pub fn update(app: &mut App, event: Event) -> Vec<Effect> {
@@ -245,12 +245,12 @@ fn in_popup(app: &mut App, key: KeyCombination) -> Vec<Effect> {
                 app.popups.pop();
             }
             (_, "enter") => {
-                let right = Right::ALL[*chosen];
+                let right = ConsentKind::ALL[*chosen];
                 let question = format!("{right}: who allowed what, and where is that written down?");
                 *popup = Popup::Ask { question, input: Input::default(), purpose: Purpose::Right(right) };
             }
             (Some(Action::Up), _) => *chosen = chosen.saturating_sub(1),
-            (Some(Action::Down), _) => *chosen = (*chosen + 1).min(Right::ALL.len() - 1),
+            (Some(Action::Down), _) => *chosen = (*chosen + 1).min(ConsentKind::ALL.len() - 1),
             _ => {}
         },
         Popup::Confirm { purpose, .. } => {

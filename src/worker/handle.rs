@@ -11,8 +11,9 @@ use super::{Error, Result};
 use crate::diffusion::compute::{DeviceChoice, DtypeChoice};
 use crate::store::Store;
 use crate::studio::ids::RunId;
+use crate::studio::state::RunState;
 use crate::studio::subject::TaskId;
-use crate::studio::{run, text};
+use crate::studio::text;
 
 /// A thread that works through a project's queue. Dropping the handle leaves the thread at work.
 ///
@@ -121,7 +122,7 @@ pub enum News {
     /// A run is over, with the pictures it has and what it took.
     Over {
         task: TaskId,
-        state: run::State,
+        state: RunState,
         pictures: usize,
         seconds: f64,
         error: Option<String>,

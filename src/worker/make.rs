@@ -18,7 +18,9 @@ use crate::diffusion::{self, memory};
 use crate::imaging;
 use crate::store::queue::{Claimed, Finish, ResumePoint};
 use crate::store::{self, Reader, Store};
-use crate::studio::run::{self, ModelHashes, Recipe, Timings, output_key};
+use crate::studio::output_key::output_key;
+use crate::studio::recipe::{Model, ModelHashes, Recipe};
+use crate::studio::run::{Run, Timings};
 use crate::studio::settings::Sampler;
 use crate::studio::subject::TaskId;
 
@@ -51,7 +53,7 @@ pub(super) struct Maker<'a> {
 
 /// A model in memory, and which it is.
 struct Loaded {
-    wanted: run::Model,
+    wanted: Model,
     pipeline: Pipeline,
     ingredients: Ingredients,
     /// The sampler that the checkpoint names.
@@ -168,7 +170,7 @@ impl<'a> Maker<'a> {
         Ok(Some(Reference { picture, hash }))
     }
 
-    fn parent(&self, run: &run::Run) -> Result<Option<TaskId>, Halt> {
+    fn parent(&self, run: &Run) -> Result<Option<TaskId>, Halt> {
         Ok(run.parent.map(|parent| self.reader.run_by_id(parent)).transpose()?.map(|parent| parent.task))
     }
 
@@ -207,7 +209,7 @@ impl<'a> Maker<'a> {
 }
 
 impl Loaded {
-    fn load(wanted: &run::Model, named: &Named, compute: &Compute, watch: &mut Watch<'_>) -> Result<Self, Halt> {
+    fn load(wanted: &Model, named: &Named, compute: &Compute, watch: &mut Watch<'_>) -> Result<Self, Halt> {
         let hashing = named.hash();
         let pipeline = Pipeline::load(&named.model, compute, watch).map_err(|error| halted(error, watch))?;
         Ok(Self {

@@ -16,7 +16,7 @@ use crate::diffusion::compute::Compute;
 use crate::store::queue::{Claimed, Finish, Next};
 use crate::store::{self, Reader, Store};
 use crate::studio::queue::PauseReason;
-use crate::studio::run;
+use crate::studio::state::RunState;
 
 /// How often the queue is looked at while there is nothing to do.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -163,27 +163,27 @@ impl Serving<'_> {
         let now = Timestamp::now();
         let mut after = After::Next;
         let (state, error, ended) = match made {
-            Ok(finish) => (run::State::Done, None, self.end(|store| store.complete(claim, &finish, now))),
-            Err(Halt::Cancelled) => (run::State::Cancelled, None, self.end(|store| store.cancelled(claim, now))),
+            Ok(finish) => (RunState::Done, None, self.end(|store| store.complete(claim, &finish, now))),
+            Err(Halt::Cancelled) => (RunState::Cancelled, None, self.end(|store| store.cancelled(claim, now))),
             Err(Halt::Failed(reason)) => {
                 // Nobody knows in what state a failure leaves it.
                 maker.unload();
                 let ended = self.end(|store| store.fail(claim, &reason, now));
-                (run::State::Failed, Some(reason), ended)
+                (RunState::Failed, Some(reason), ended)
             }
             Err(Halt::Stopped) => {
                 after = After::GivenBack;
-                (run::State::Interrupted, None, self.end(|store| store.interrupt(claim, now)))
+                (RunState::Interrupted, None, self.end(|store| store.interrupt(claim, now)))
             }
             Err(Halt::NoRoom) => {
                 self.room.drop_ballast();
                 let ended = self.end(|store| store.interrupt(claim, now));
                 self.pause(&self.room.full())?;
-                (run::State::Interrupted, None, ended)
+                (RunState::Interrupted, None, ended)
             }
             Err(Halt::Lost) => {
                 maker.forget();
-                (run::State::Interrupted, None, Err(store::Error::LostLease { task: task.clone() }))
+                (RunState::Interrupted, None, Err(store::Error::LostLease { task: task.clone() }))
             }
             Err(Halt::Fatal(error)) => return Err(error.into()),
         };

@@ -3,7 +3,7 @@
 use pentimento::store::Store;
 use pentimento::store::runs::NewRun;
 use pentimento::studio::prompt::{Block, Prompt};
-use pentimento::studio::run::{Model, Recipe};
+use pentimento::studio::recipe::{Model, Recipe};
 use pentimento::studio::settings::Settings;
 use serde_json::{Value, json};
 

@@ -66,7 +66,9 @@ fn pictures_come_only_under_a_right() {
     fs::write(&broken, &fs::read(&file).unwrap()[..200]).unwrap();
     let (file, broken) = (file.to_str().unwrap(), broken.to_str().unwrap());
     let add = ["ref", "add", "ada", file];
-    project.run(&add).refused(3, &["no-right-recorded", "--rights"]);
+    let refused = project.run(&add);
+    refused.refused(3, &["no-right-recorded"]);
+    assert!(refused.stderr.contains("hint: use --rights"), "{}", refused.stderr);
     project.run(&[&add[..], &["--rights", "consent"]].concat()).misused(&["--statement"]);
     let borrowed = ["--rights", "borrowed", "--statement", "x"];
     project.run(&[&add[..], &borrowed].concat()).refused(2, &["borrowed", "public-domain"]);

@@ -103,7 +103,7 @@ fn a_right_that_has_ended_lets_nothing_begin() {
     project.done(&["subject", "add", "Ada"]);
     let file = picture(&project.file("one.png"), 1);
     let words = ["ref", "add", "ada", file.to_str().unwrap(), "--rights", "licence", "--statement", "contract 7"];
-    project.run(&[&words[..], &["--expires", "2001-01-01"]].concat()).refused(2, &["before it begins"]);
+    project.run(&[&words[..], &["--expires", "2001-01-01"]].concat()).refused(2, &["before it is granted"]);
     project.run(&[&words[..], &["--expires", "soon"]].concat()).refused(2, &["2028-01-01"]);
     assert_eq!(project.json(&["subject", "rights", "ada"]), json!({"rights": []}));
     project.done(&[&words[..], &["--expires", "2999-01-01"]].concat());

@@ -8,10 +8,11 @@ use pentimento::store::bundle::{Bundle, Parcel, Remark, Report, Selection};
 use pentimento::store::references::NewReference;
 use pentimento::store::runs::NewRun;
 use pentimento::store::{Error, Store};
+use pentimento::studio::output::Measures;
 use pentimento::studio::prompt::Block;
-use pentimento::studio::reference::{Decision, Gate, State};
+use pentimento::studio::reference::{Decision, Gate, ReferenceState};
 use pentimento::studio::review::{Judgement, Rubric, Score, Verdict};
-use pentimento::studio::run::State as RunState;
+use pentimento::studio::state::RunState;
 
 use crate::project::*;
 
@@ -254,7 +255,7 @@ fn data_under_a_consent_withdrawn_in_the_bundle_is_left_out() {
     let report = store.import(&[forged(&project, bundle.clone())], at(100)).unwrap().remove(0).subjects.remove(0);
     let reader = store.reader().unwrap();
     let here = reader.references(reader.subjects().unwrap()[0].id).unwrap().remove(0);
-    assert_eq!((here.state, here.picture, here.label.as_str()), (State::Withdrawn, None, ""));
+    assert_eq!((here.state, here.picture, here.label.as_str()), (ReferenceState::Withdrawn, None, ""));
     assert_eq!(files(store.blobs().folder()), [] as [PathBuf; 0]);
     let lines = reader.newest_runs(9).unwrap();
     assert_eq!((lines.len(), lines[0].run.state, lines[0].outputs), (1, RunState::Done, 0));
@@ -274,7 +275,7 @@ fn data_under_a_consent_withdrawn_in_the_bundle_is_left_out() {
     let reader = copy.reader().unwrap();
     let references = reader.references(reader.subjects().unwrap()[0].id).unwrap();
     let states: Vec<_> = references.iter().map(|reference| reference.state).collect();
-    assert_eq!(states, [State::Approved, State::Withdrawn]);
+    assert_eq!(states, [ReferenceState::Approved, ReferenceState::Withdrawn]);
 }
 
 #[test]
@@ -303,7 +304,7 @@ fn withdrawals_and_rejections_here_stay() {
         assert!(report.is_unchanged(), "{report:?}");
         let reader = project.reader();
         let states = [face, other].map(|id| reader.reference_by_id(id).unwrap().state);
-        assert_eq!(states, [State::Withdrawn, State::Retired]);
+        assert_eq!(states, [ReferenceState::Withdrawn, ReferenceState::Retired]);
         assert_eq!(
             (reader.outputs(run).unwrap(), reader.outputs(kept).unwrap()[0].verdict),
             (vec![], Verdict::Rejected)
@@ -324,7 +325,7 @@ fn withdrawals_and_rejections_here_stay() {
     let parcel = Parcel { path, bundle: newer, blobs: Box::new(move |hash| reader.blobs().read(hash)) };
     project.store.import(&[parcel], at(100)).unwrap();
     let states: Vec<_> = project.reader().references(project.ada).unwrap().iter().map(|r| r.state).collect();
-    assert_eq!(states, [State::Withdrawn; 3]);
+    assert_eq!(states, [ReferenceState::Withdrawn; 3]);
     assert_eq!(project.reader().consent(project.consent).unwrap().withdrawn, Some(at(30)));
     assert_verified(&project.store);
 }
@@ -351,11 +352,11 @@ fn an_import_approves_nothing_that_could_not_be_approved_here() {
         reader.references(reader.subjects().unwrap()[0].id).unwrap().iter().map(|r| r.state).collect::<Vec<_>>()
     };
     store.import(&[forged(&project, bundle.clone())], at(59)).unwrap();
-    assert_eq!(states(&store), [State::Approved, State::Approved]);
+    assert_eq!(states(&store), [ReferenceState::Approved, ReferenceState::Approved]);
     let late = empty(&project);
     bundle.subjects[0].references[1].overruled = None;
     let report = late.import(&[forged(&project, bundle)], at(100)).unwrap().remove(0).subjects.remove(0);
-    assert_eq!(states(&late), [State::Candidate, State::Candidate]);
+    assert_eq!(states(&late), [ReferenceState::Candidate, ReferenceState::Candidate]);
     assert!(
         matches!(report.remarks.as_slice(), [Remark::NoValidConsent { .. }, Remark::GateNotOverruled { .. }]),
         "{report:?}"
@@ -416,7 +417,7 @@ fn stripped_rows_contain_no_user_text() {
         recipe.prompt.set_negative(&words("negative"));
         let (run, outputs) = project.done(recipe.clone(), "1");
         project.store.set_diagnosis(run, &words("diagnosis")).unwrap();
-        project.store.set_measures(outputs[0], &serde_json::json!({"block": words("measure")})).unwrap();
+        project.store.set_measures(outputs[0], &Measures(serde_json::json!({"block": words("measure")}))).unwrap();
         let judgement = Judgement { note: words("review"), ..Judgement::default() };
         project.store.add_review(outputs[0], &judgement, at(8)).unwrap();
         project.store.add_preset("soft", run, &words("preset"), at(8)).unwrap();

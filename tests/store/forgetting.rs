@@ -8,9 +8,10 @@ use pentimento::store::runs::NewRun;
 use pentimento::store::{Error, Store};
 use pentimento::studio::ids::{OutputId, RunId, SubjectId};
 use pentimento::studio::prompt::Block;
-use pentimento::studio::reference::State;
+use pentimento::studio::recipe::Recipe;
+use pentimento::studio::reference::ReferenceState;
 use pentimento::studio::review::Judgement;
-use pentimento::studio::run::{Recipe, State as RunState};
+use pentimento::studio::state::RunState;
 
 use crate::project::*;
 
@@ -45,7 +46,7 @@ fn secretive(project: &Project) -> (SubjectId, RunId, OutputId) {
     let store = &project.store;
     let subject = store.add_subject(&"zaphodine".parse().unwrap(), "Zaphodine Quuxberg", "xylotint", at(0)).unwrap();
     let grant = pentimento::studio::consent::Grant::new(
-        pentimento::studio::consent::Right::Consent,
+        pentimento::studio::consent::ConsentKind::Consent,
         "paperstatement",
         at(0),
         None,
@@ -140,7 +141,10 @@ fn withdrawing_consent_deletes_references_and_outputs() {
     assert_eq!((report.references, report.runs, report.outputs, report.reviews, report.blobs.len()), (1, 1, 1, 1, 4));
     let reader = project.reader();
     let left = reader.reference_by_id(reference).unwrap();
-    assert_eq!((left.state, left.picture, left.note.as_str(), left.report), (State::Withdrawn, None, "", None));
+    assert_eq!(
+        (left.state, left.picture, left.note.as_str(), left.report),
+        (ReferenceState::Withdrawn, None, "", None)
+    );
     assert_eq!(reader.consent(project.consent).unwrap().withdrawn, Some(at(10)));
     assert!(matches!(reader.run_by_id(waiting), Err(Error::NotFound { .. })));
     assert_eq!(reader.run_by_id(child).unwrap().parent, None);
@@ -164,7 +168,7 @@ fn withdrawing_a_reference_leaves_the_others() {
     refused(project.store.withdraw_reference(first, at(5)), "reference-state");
     project.queued(with_reference(second), "1");
     let states: Vec<_> = project.reader().references(project.ada).unwrap().iter().map(|r| r.state).collect();
-    assert_eq!(states, [State::Withdrawn, State::Approved]);
+    assert_eq!(states, [ReferenceState::Withdrawn, ReferenceState::Approved]);
     project.assert_verified();
 }
 

@@ -4,8 +4,8 @@ use pentimento::store::runs::NewRun;
 use pentimento::store::search::{END, FOUND, Place};
 use pentimento::studio::prompt::Block;
 use pentimento::studio::review::{Judgement, Verdict};
-use pentimento::studio::run::Priority;
 use pentimento::studio::settings::{AdapterScale, LongPrompt, Sampler, Settings};
+use pentimento::studio::state::Priority;
 
 use crate::project::*;
 

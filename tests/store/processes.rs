@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use pentimento::store::Store;
 use pentimento::store::queue::{Finish, Next, ResumePoint};
 use pentimento::store::runs::NewRun;
-use pentimento::studio::run::State;
+use pentimento::studio::state::RunState;
 
 use crate::project::*;
 
@@ -59,7 +59,7 @@ fn assert_done_once(project: &Project, runs: usize, seeds: &[u64]) {
     let lines = reader.newest_runs(1000).unwrap();
     assert_eq!(lines.len(), runs);
     for line in lines {
-        assert_eq!(line.run.state, State::Done, "{}: {:?}", line.run.task, line.run.error);
+        assert_eq!(line.run.state, RunState::Done, "{}: {:?}", line.run.task, line.run.error);
         let mut made: HashMap<u64, usize> = HashMap::new();
         for output in reader.outputs(line.run.id).unwrap() {
             *made.entry(output.seed).or_default() += 1;

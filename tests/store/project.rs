@@ -11,11 +11,12 @@ use pentimento::store::queue::{Claim, Claimed, Finish, Next};
 use pentimento::store::references::{NewReference, Opinion};
 use pentimento::store::runs::NewRun;
 use pentimento::store::{Error, Reader, Store};
-use pentimento::studio::consent::{Grant, Right};
+use pentimento::studio::consent::{ConsentKind, Grant};
 use pentimento::studio::ids::{ConsentId, OutputId, ReferenceId, RunId, SubjectId};
 use pentimento::studio::prompt::{Block, Prompt};
-use pentimento::studio::reference::{Decision, Gate};
-use pentimento::studio::run::{Model, Recipe, Seeds};
+use pentimento::studio::recipe::{Model, Recipe};
+use pentimento::studio::reference::{Decision, Gate, GateReport};
+use pentimento::studio::seeds::Seeds;
 use pentimento::studio::settings::Settings;
 
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -104,7 +105,7 @@ pub fn claim(store: &Store, owner: &str, second: i64) -> Option<Box<Claimed>> {
 }
 
 pub fn grant(expires: Option<i64>) -> Grant {
-    Grant::new(Right::Consent, "release signed on paper, folder 7", at(-100), expires.map(at)).unwrap()
+    Grant::new(ConsentKind::Consent, "release signed on paper, folder 7", at(-100), expires.map(at)).unwrap()
 }
 
 pub fn content(bytes: &str) -> Content {
@@ -120,7 +121,7 @@ pub fn picture(bytes: &str) -> NewReference {
         height: 512,
         label: "portrait.png".to_owned(),
         gate: Gate::Pass,
-        report: Some(serde_json::json!({"sharp": 4.2})),
+        report: Some(GateReport(serde_json::json!({"sharp": 4.2}))),
     }
 }
 

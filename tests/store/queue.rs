@@ -8,11 +8,13 @@ use pentimento::store::runs::NewRun;
 use pentimento::store::{Error, Store};
 use pentimento::studio::ids::RunId;
 use pentimento::studio::queue::PauseReason;
-use pentimento::studio::run::{ModelHashes, Priority, State, Timings};
+use pentimento::studio::recipe::ModelHashes;
+use pentimento::studio::run::Timings;
+use pentimento::studio::state::{Priority, RunState};
 
 use crate::project::*;
 
-fn state(project: &Project, run: RunId) -> State {
+fn state(project: &Project, run: RunId) -> RunState {
     project.reader().run_by_id(run).unwrap().state
 }
 
@@ -41,7 +43,7 @@ fn a_run_goes_from_queued_to_done() {
     project.store.complete(&claimed.claim, &finish, at(13)).unwrap();
 
     let done = reader.run_by_id(run).unwrap();
-    assert_eq!((done.state, done.timings, done.peak_memory), (State::Done, Some(timings), Some(1 << 33)));
+    assert_eq!((done.state, done.timings, done.peak_memory), (RunState::Done, Some(timings), Some(1 << 33)));
     assert_eq!((done.started, done.finished, done.hashes), (Some(at(10)), Some(at(13)), hashes));
     assert_eq!(reader.preview(run).unwrap(), None);
     let outputs = reader.outputs(run).unwrap();
@@ -90,7 +92,7 @@ fn after_its_lease_expires_a_worker_cannot_write() {
     lost(project.store.fail(&old.claim, "late", at(70)));
     lost(project.store.cancelled(&old.claim, at(70)));
     lost(project.store.interrupt(&old.claim, at(70)));
-    assert_eq!(state(&project, run), State::Running);
+    assert_eq!(state(&project, run), RunState::Running);
     assert!(project.store.blobs().read(&blake3::hash(b"late")).is_err(), "a rejected output leaves no blob");
     project.store.add_output(&new.claim, &output(&new.claim, 2), at(71)).unwrap();
     project.store.complete(&new.claim, &Finish::default(), at(72)).unwrap();
@@ -131,7 +133,7 @@ fn attempts_without_progress_are_capped() {
     claim(500, 6);
     assert!(project.claim("w", 1000).is_none());
     let failed = project.reader().run_by_id(run).unwrap();
-    assert_eq!(failed.state, State::Failed);
+    assert_eq!(failed.state, RunState::Failed);
     assert!(failed.error.unwrap().contains("after 6 attempts"));
     project.store.requeue(run, at(1001)).unwrap();
     assert_eq!(project.claim("w", 1002).unwrap().done, [1]);
@@ -144,9 +146,9 @@ fn an_interrupted_run_keeps_its_place() {
     let second = project.queued(recipe(), "2");
     let claimed = project.claim("w", 1).unwrap();
     project.store.interrupt(&claimed.claim, at(2)).unwrap();
-    assert_eq!(state(&project, first), State::Interrupted);
+    assert_eq!(state(&project, first), RunState::Interrupted);
     assert_eq!(project.store.release_expired(at(2)).unwrap(), (1, 0));
-    assert_eq!(state(&project, first), State::Queued);
+    assert_eq!(state(&project, first), RunState::Queued);
     assert_eq!(project.claim("w", 3).unwrap().claim.run, first);
     assert_eq!(project.claim("w", 3).unwrap().claim.run, second);
 }
@@ -194,11 +196,11 @@ fn cancelling_is_immediate_or_after_the_current_step() {
     let project = Project::new();
     let [running, waiting] = ["1", "2"].map(|seed| project.queued(recipe(), seed));
     let claimed = project.claim("w", 1).unwrap();
-    assert_eq!(project.store.cancel(waiting, at(2)).unwrap(), State::Cancelled);
-    assert_eq!(project.store.cancel(running, at(2)).unwrap(), State::Running);
+    assert_eq!(project.store.cancel(waiting, at(2)).unwrap(), RunState::Cancelled);
+    assert_eq!(project.store.cancel(running, at(2)).unwrap(), RunState::Running);
     assert!(project.store.heartbeat(&claimed.claim, &Heartbeat::default(), at(3)).unwrap().cancel_requested);
     project.store.cancelled(&claimed.claim, at(4)).unwrap();
-    assert_eq!(state(&project, running), State::Cancelled);
+    assert_eq!(state(&project, running), RunState::Cancelled);
     refused(project.store.cancel(running, at(5)), "run-state");
     project.store.requeue(running, at(6)).unwrap();
     let again = project.claim("w", 7).unwrap();
@@ -206,7 +208,7 @@ fn cancelling_is_immediate_or_after_the_current_step() {
     // Its worker dies before it sees the next request: the run is cancelled all the same.
     project.store.cancel(running, at(8)).unwrap();
     assert!(project.claim("w", 100).is_none());
-    assert_eq!(state(&project, running), State::Cancelled);
+    assert_eq!(state(&project, running), RunState::Cancelled);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn random_actions_keep_the_project_verified() {
                     }
                 }
                 3..=5 => {
-                    let recipe = pentimento::studio::run::Recipe { reference: dice.pick(&references), ..recipe() };
+                    let recipe = pentimento::studio::recipe::Recipe { reference: dice.pick(&references), ..recipe() };
                     let parent = project.reader().newest_runs(3).unwrap();
                     let new = NewRun {
                         parent: dice.pick(&parent).map(|line| line.run.id),

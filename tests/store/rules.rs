@@ -6,11 +6,11 @@ use pentimento::store::Error;
 use pentimento::store::queue::Next;
 use pentimento::store::references::{NewReference, Opinion};
 use pentimento::store::runs::NewRun;
-use pentimento::studio::delta::Variable;
 use pentimento::studio::prompt::Block;
-use pentimento::studio::reference::{Decision, Gate, State};
+use pentimento::studio::reference::{Decision, Gate, GateReport, ReferenceState};
 use pentimento::studio::review::{Judgement, Rubric, Score, Verdict};
-use pentimento::studio::run::State as RunState;
+use pentimento::studio::state::RunState;
+use pentimento::studio::variable::Variable;
 use pentimento::studio::words::Word;
 
 use crate::project::*;
@@ -40,12 +40,15 @@ fn decisions_follow_the_allowed_transitions() {
     let project = Project::new();
     let reference = project.candidate("face");
     refused(project.store.decide(reference, Decision::Retire, &opinion(), at(2)), "reference-state");
-    assert_eq!(project.store.decide(reference, Decision::Approve, &opinion(), at(2)).unwrap(), State::Approved);
+    assert_eq!(
+        project.store.decide(reference, Decision::Approve, &opinion(), at(2)).unwrap(),
+        ReferenceState::Approved
+    );
     refused(project.store.decide(reference, Decision::Approve, &opinion(), at(3)), "reference-state");
     let found = project.reader().reference(&"ada-r1".parse().unwrap()).unwrap();
     assert_eq!(
         (found.state, found.reviewer.as_deref(), found.note.as_str()),
-        (State::Approved, Some("kim"), "even light")
+        (ReferenceState::Approved, Some("kim"), "even light")
     );
     assert_eq!(found.reviewed, Some(at(2)));
 }
@@ -122,9 +125,9 @@ fn overruling_the_quality_gate_needs_a_reason() {
 fn a_failed_report_makes_a_reference_a_candidate_again() {
     let project = Project::new();
     let reference = project.approved("face");
-    project.store.set_report(reference, Gate::Reject, &serde_json::json!({"sharp": 0.1})).unwrap();
+    project.store.set_report(reference, Gate::Reject, &GateReport(serde_json::json!({"sharp": 0.1}))).unwrap();
     let found = project.reader().reference_by_id(reference).unwrap();
-    assert_eq!((found.state, found.gate), (State::Candidate, Gate::Reject));
+    assert_eq!((found.state, found.gate), (ReferenceState::Candidate, Gate::Reject));
 }
 
 #[test]

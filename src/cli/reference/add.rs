@@ -13,7 +13,7 @@ use crate::cli::lookup::now;
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
 use crate::service::references;
-use crate::studio::consent::{Grant, Right};
+use crate::studio::consent::{ConsentKind, Grant};
 use crate::studio::subject::Handle;
 
 /// Add pictures as candidates, under a right that is recorded with them
@@ -33,7 +33,7 @@ pub struct Arguments {
 
     /// On what ground they may be used: own, consent, licence, public-domain or synthetic
     #[arg(long, value_name = "KIND", requires = "statement")]
-    rights: Option<Right>,
+    rights: Option<ConsentKind>,
 
     /// Who allowed what, and where that is written down
     #[arg(long, value_name = "TEXT", requires = "rights")]

@@ -137,7 +137,7 @@ fn show(arguments: &Show, project: &ProjectArguments) -> anyhow::Result<()> {
 }
 
 fn standing(right: &crate::studio::consent::Consent) -> &'static str {
-    match facts::standing(right.standing(super::lookup::now())) {
+    match facts::standing(right.status(super::lookup::now())) {
         "in-force" => "in force",
         "not-yet" => "not in force yet",
         other => other,

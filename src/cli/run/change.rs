@@ -6,11 +6,11 @@ use super::{Wanted, settings};
 use crate::cli::failure::Usage;
 use crate::cli::model::MINI;
 use crate::store::Reader;
-use crate::studio::delta::Variable;
 use crate::studio::ids::ReferenceId;
 use crate::studio::prompt::Block;
-use crate::studio::run::{Model, Recipe};
+use crate::studio::recipe::{Model, Recipe};
 use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
+use crate::studio::variable::Variable;
 
 /// `guidance=6.5`
 pub fn parse(text: &str) -> Result<(Variable, String), String> {

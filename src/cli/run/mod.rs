@@ -17,10 +17,13 @@ use super::{facts, print, worker};
 use crate::service::{references, runs};
 use crate::store::Reader;
 use crate::store::runs::NewRun;
-use crate::studio::delta::Variable;
 use crate::studio::prompt::Block;
-use crate::studio::run::{Model, Priority, Recipe, Run, Seeds, State};
+use crate::studio::recipe::{Model, Recipe};
+use crate::studio::run::Run;
+use crate::studio::seeds::Seeds;
+use crate::studio::state::{Priority, RunState};
 use crate::studio::subject::{Handle, ReferenceName, Subject, TaskId};
+use crate::studio::variable::Variable;
 use crate::worker::Until;
 
 /// Queue a run: a prompt in five blocks, a reference, settings, and a few seeds
@@ -145,7 +148,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     if arguments.wait {
         worker::work_until(store, Until::Over(made.id))?;
         made = reader.run_by_id(made.id)?;
-        if made.state != State::Done {
+        if made.state != RunState::Done {
             let why = made.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
             return Err(NotDone(format!("{} is {}{why}", made.task, made.state)).into());
         }

@@ -16,7 +16,7 @@ use super::failure::Usage;
 use super::project::{self, ProjectArguments};
 use super::{facts, print};
 use crate::service::subjects;
-use crate::studio::reference::State;
+use crate::studio::reference::ReferenceState;
 use crate::studio::subject::{Handle, Subject};
 use crate::studio::text::clean;
 
@@ -114,7 +114,7 @@ fn list(arguments: &List, project: &ProjectArguments) -> anyhow::Result<()> {
     let (mut documents, mut rows) = (Vec::new(), Vec::new());
     for subject in reader.subjects()? {
         let references = reader.references(subject.id)?;
-        let approved = references.iter().filter(|reference| reference.state == State::Approved).count();
+        let approved = references.iter().filter(|reference| reference.state == ReferenceState::Approved).count();
         let newest = reader.runs(subject.id, None, 1)?.pop().map(|line| line.run.task.to_string());
         let mut row = vec![subject.handle.to_string(), subject.name.clone()];
         row.push(print::counted(approved as u64, "approved reference"));

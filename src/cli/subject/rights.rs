@@ -9,7 +9,7 @@ use crate::cli::lookup::now;
 use crate::cli::project::{self, ProjectArguments};
 use crate::cli::{facts, print};
 use crate::service::subjects;
-use crate::studio::consent::{Consent, Standing};
+use crate::studio::consent::{Consent, ConsentStatus};
 use crate::studio::subject::Handle;
 
 /// List the rights to a subject's pictures, with their numbers
@@ -60,14 +60,14 @@ pub fn tell(rights: &[Consent]) -> anyhow::Result<()> {
         return Ok(print::line("  none recorded: `ref add` records one with --rights and --statement")?);
     }
     let row = |(right, number): (&Consent, usize)| {
-        let standing = match right.standing(now()) {
-            Standing::InForce => match right.grant.expires() {
+        let standing = match right.status(now()) {
+            ConsentStatus::Valid => match right.grant.expires() {
                 Some(expires) => format!("in force until {}", print::day(expires)),
                 None => "in force".to_owned(),
             },
-            Standing::NotYet(at) => format!("from {} on", print::day(at)),
-            Standing::Expired(at) => format!("ended on {}", print::day(at)),
-            Standing::Withdrawn(at) => format!("withdrawn on {}", print::day(at)),
+            ConsentStatus::NotYetValid(at) => format!("from {} on", print::day(at)),
+            ConsentStatus::Expired(at) => format!("ended on {}", print::day(at)),
+            ConsentStatus::Withdrawn(at) => format!("withdrawn on {}", print::day(at)),
         };
         let (kind, statement) = (right.grant.kind().to_string(), right.grant.statement().to_owned());
         vec![format!("  {number}"), kind, standing, statement]
@@ -113,7 +113,7 @@ fn choose<'r>(rights: &'r [Consent], arguments: &Withdraw) -> Result<(usize, &'r
         let number = arguments.number.unwrap_or_default();
         Usage(format!("{handle} has no right with the number {number}; `subject rights {handle}` lists them"))
     })?;
-    if let Standing::Withdrawn(at) = right.standing(now()) {
+    if let ConsentStatus::Withdrawn(at) = right.status(now()) {
         return Err(Usage(format!("the right {number} was withdrawn on {} already", print::day(at))));
     }
     Ok((number, right))

@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 
-use crate::studio::consent::{Grant, Right};
+use crate::studio::consent::{ConsentKind, Grant};
 use crate::studio::delta::Delta;
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::review::{Judgement, Key, Score, Verdict};
-use crate::studio::run::Seeds;
+use crate::studio::seeds::Seeds;
 use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
 use crate::studio::text::clean;
 use crate::studio::words::Word;
@@ -62,7 +62,7 @@ pub(super) fn verdict(name: &str) -> Result<Verdict> {
 }
 
 pub(super) fn grant(row: &ConsentRow) -> Result<Grant> {
-    let kind: Right = parsed(&row.kind)?;
+    let kind: ConsentKind = parsed(&row.kind)?;
     text("a consent's statement", &row.statement)?;
     Grant::new(kind, &row.statement, time(row.granted)?, times(row.expires)?).map_err(wrong)
 }
@@ -161,7 +161,7 @@ pub(super) fn required(what: &str, text: &str) -> Result<String> {
 }
 
 /// Checks the size of a report or of measures. Returns it as JSON.
-pub(super) fn report(report: Option<&serde_json::Value>) -> Result<Option<String>> {
+pub(super) fn report(report: Option<&impl serde::Serialize>) -> Result<Option<String>> {
     let text = report.map(to_json).transpose()?;
     if text.as_ref().is_some_and(|text| text.len() > MAX_REPORT) {
         return Err(wrong(format!("a report has more than {} KiB", MAX_REPORT >> 10)));

@@ -6,9 +6,10 @@ use rusqlite::OptionalExtension;
 use uuid::Uuid;
 
 use crate::studio::ids::{ConsentId, OutputId, ReferenceId, RunId, SubjectId};
+use crate::studio::output::Output;
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::reference::Picture;
-use crate::studio::run::{Output, Run};
+use crate::studio::run::Run;
 use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
 
 use super::rows::{

@@ -13,7 +13,7 @@ use super::rows::{BlobRow, Bundle, Digest, OutputRow, PictureRow, RunRow, Subjec
 use crate::store::blobs::Content;
 use crate::store::{Error, Result};
 use crate::studio::account::{Account, Writer};
-use crate::studio::run::State;
+use crate::studio::state::RunState;
 use crate::studio::subject::Handle;
 use crate::studio::text::clean;
 
@@ -88,7 +88,7 @@ impl Parcel {
             debug_reason: None,
             profile: None,
             diagnosis: note(account),
-            state: State::Done.name().to_owned(),
+            state: RunState::Done.name().to_owned(),
             error: None,
             timings: None,
             peak_memory: None,

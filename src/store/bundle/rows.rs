@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
-use crate::studio::delta::{Delta, Variable};
+use crate::studio::delta::Delta;
+use crate::studio::output::Measures;
+use crate::studio::reference::GateReport;
 use crate::studio::run::Timings;
+use crate::studio::variable::Variable;
 
 /// A blob's BLAKE3 hash, written in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -86,7 +88,7 @@ pub struct ReferenceRow {
     pub state: String,
     pub picture: Option<PictureRow>,
     pub gate: String,
-    pub report: Option<Value>,
+    pub report: Option<GateReport>,
     pub overruled: Option<String>,
     pub note: String,
     pub reviewer: Option<String>,
@@ -173,7 +175,7 @@ pub struct OutputRow {
     pub seed: u64,
     pub picture: PictureRow,
     pub latents: Option<Digest>,
-    pub measures: Option<Value>,
+    pub measures: Option<Measures>,
     pub verdict: String,
     pub created: i64,
     pub reviews: Vec<ReviewRow>,

@@ -10,7 +10,9 @@ use crate::store::columns::{Hash, Time, to_json};
 use crate::store::{Durability, Error, Result, Store, references, runs};
 use crate::studio::ids::RunId;
 use crate::studio::queue::Pause;
-use crate::studio::run::{ModelHashes, Run, State, Timings};
+use crate::studio::recipe::ModelHashes;
+use crate::studio::run::{Run, Timings};
+use crate::studio::state::RunState;
 use crate::studio::subject::TaskId;
 use crate::studio::text;
 
@@ -92,7 +94,7 @@ impl Store {
                     && let Err(error) = references::usable(transaction, reference, run.subject, at)
                 {
                     let Error::Refused(refusal) = error else { return Err(error) };
-                    end(transaction, id, State::Failed, Some(&format!("{}: {refusal}", refusal.rule())), at)?;
+                    end(transaction, id, RunState::Failed, Some(&format!("{}: {refusal}", refusal.rule())), at)?;
                     continue;
                 }
                 let claim = Claim {
@@ -180,7 +182,7 @@ impl Store {
                 "UPDATE runs SET timings = ?2, peak_memory = ?3, step = steps_in_all WHERE id = ?1",
                 (claim.run.0, to_json(&finish.timings)?, finish.peak_memory.map(|bytes| bytes as i64)),
             )?;
-            end(transaction, claim.run, State::Done, None, at)
+            end(transaction, claim.run, RunState::Done, None, at)
         })
     }
 
@@ -188,7 +190,7 @@ impl Store {
     pub fn fail(&self, claim: &Claim, reason: &str, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             check_lease(transaction, claim)?;
-            end(transaction, claim.run, State::Failed, Some(&text::clean(reason)), at)
+            end(transaction, claim.run, RunState::Failed, Some(&text::clean(reason)), at)
         })
     }
 
@@ -196,7 +198,7 @@ impl Store {
     pub fn cancelled(&self, claim: &Claim, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             check_lease(transaction, claim)?;
-            end(transaction, claim.run, State::Cancelled, None, at)
+            end(transaction, claim.run, RunState::Cancelled, None, at)
         })
     }
 
@@ -239,7 +241,13 @@ pub(in crate::store) fn reset_attempts(connection: &Connection, claim: &Claim) -
 }
 
 /// Ends a run and deletes its resume point and preview.
-pub(super) fn end(connection: &Connection, run: RunId, state: State, error: Option<&str>, at: Timestamp) -> Result<()> {
+pub(super) fn end(
+    connection: &Connection,
+    run: RunId,
+    state: RunState,
+    error: Option<&str>,
+    at: Timestamp,
+) -> Result<()> {
     connection
         .prepare_cached(
             "UPDATE runs SET state = ?2, error = ?3, finished = ?4, owner = NULL, lease = NULL, cancel_requested = 0

@@ -7,26 +7,26 @@ use super::claims::end;
 use crate::store::{Durability, Result, Store, references, runs};
 use crate::studio::ids::RunId;
 use crate::studio::rules::Refusal;
-use crate::studio::run::{Priority, State};
+use crate::studio::state::{Priority, RunState};
 
 impl Store {
     /// Cancels a run that is not over, and returns its state. A running run is only marked: its worker stops after the
     /// current step.
-    pub fn cancel(&self, run: RunId, at: Timestamp) -> Result<State> {
+    pub fn cancel(&self, run: RunId, at: Timestamp) -> Result<RunState> {
         self.write(Durability::Full, |transaction| {
             let found = runs::by_id(transaction, run)?;
             match found.state {
-                State::Running => {
+                RunState::Running => {
                     transaction.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ?1", [run.0])?;
-                    Ok(State::Running)
+                    Ok(RunState::Running)
                 }
-                State::Draft | State::Queued | State::Interrupted => {
-                    end(transaction, run, State::Cancelled, None, at)?;
-                    Ok(State::Cancelled)
+                RunState::Draft | RunState::Queued | RunState::Interrupted => {
+                    end(transaction, run, RunState::Cancelled, None, at)?;
+                    Ok(RunState::Cancelled)
                 }
                 state => {
-                    let wish = "there is nothing left to cancel";
-                    Err(Refusal::RunState { task: found.task, state, wish }.into())
+                    let allowed = "there is nothing left to cancel";
+                    Err(Refusal::RunState { task: found.task, state, allowed }.into())
                 }
             }
         })
@@ -36,9 +36,9 @@ impl Store {
     pub fn requeue(&self, run: RunId, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             let found = runs::by_id(transaction, run)?;
-            if !matches!(found.state, State::Failed | State::Cancelled) {
-                let wish = "only a failed or cancelled run can be queued again";
-                return Err(Refusal::RunState { task: found.task, state: found.state, wish }.into());
+            if !matches!(found.state, RunState::Failed | RunState::Cancelled) {
+                let allowed = "only a failed or cancelled run can be queued again";
+                return Err(Refusal::RunState { task: found.task, state: found.state, allowed }.into());
             }
             if let Some(reference) = found.recipe.reference {
                 references::usable(transaction, reference, found.subject, at)?;
@@ -89,9 +89,9 @@ impl Store {
 /// The priority and place of a queued run. Fails for runs in other states.
 fn place_of_queued(connection: &Connection, run: RunId) -> Result<(i64, i64)> {
     let found = runs::by_id(connection, run)?;
-    if found.state != State::Queued {
-        let wish = "only a queued run can be moved";
-        return Err(Refusal::RunState { task: found.task, state: found.state, wish }.into());
+    if found.state != RunState::Queued {
+        let allowed = "only a queued run can be moved";
+        return Err(Refusal::RunState { task: found.task, state: found.state, allowed }.into());
     }
     let sql = "SELECT priority, place FROM runs WHERE id = ?1";
     Ok(connection.query_row(sql, [run.0], |row| Ok((row.get(0)?, row.get(1)?)))?)

@@ -7,7 +7,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Gauge, Paragraph, Row, Table, TableState, Wrap};
 
 use crate::studio::ids::RunId;
-use crate::studio::run::{Run, State};
+use crate::studio::run::Run;
+use crate::studio::state::RunState;
 use crate::studio::text::clean;
 use crate::tui::action::Action;
 use crate::tui::app::App;
@@ -59,7 +60,7 @@ impl Queue {
     }
 
     pub fn running(&self) -> Option<&Run> {
-        self.runs.iter().find(|run| run.state == State::Running)
+        self.runs.iter().find(|run| run.state == RunState::Running)
     }
 }
 
@@ -74,13 +75,13 @@ pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
         (Action::Pause, _) => vec![Effect::Pause(queue.paused.is_none())],
         (Action::Cancel, Some((run, _))) => vec![Effect::Cancel(run)],
         (Action::Retry, Some((run, _))) => vec![Effect::Retry(run)],
-        (Action::Sooner, Some((run, State::Queued))) => {
+        (Action::Sooner, Some((run, RunState::Queued))) => {
             let before = at.checked_sub(1).and_then(|before| queue.runs.get(before));
-            let before = before.filter(|before| before.state == State::Queued).map(|before| before.id);
+            let before = before.filter(|before| before.state == RunState::Queued).map(|before| before.id);
             before.map_or(Vec::new(), |before| vec![Effect::MoveBefore(run, before)])
         }
-        (Action::Later, Some((run, State::Queued))) => {
-            let after = queue.runs.get(at + 1).filter(|after| after.state == State::Queued).map(|after| after.id);
+        (Action::Later, Some((run, RunState::Queued))) => {
+            let after = queue.runs.get(at + 1).filter(|after| after.state == RunState::Queued).map(|after| after.id);
             after.map_or(Vec::new(), |after| vec![Effect::MoveBefore(after, run)])
         }
         _ => Vec::new(),
@@ -183,7 +184,7 @@ fn under_way(app: &App, run: &Run, pictures: &mut Pictures, frame: &mut Frame, a
 
 pub fn heading(app: &App) -> String {
     let queue = &app.queue;
-    let waiting = queue.runs.iter().filter(|run| run.state == State::Queued).count();
+    let waiting = queue.runs.iter().filter(|run| run.state == RunState::Queued).count();
     let state = match queue.running() {
         Some(run) => format!("{} runs, {waiting} waiting", run.task),
         None => format!("{waiting} waiting"),

@@ -6,8 +6,8 @@ use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use crate::store::references::Opinion;
-use crate::studio::consent::{Consent, Standing};
-use crate::studio::reference::{Decision, Reference, State};
+use crate::studio::consent::{Consent, ConsentStatus};
+use crate::studio::reference::{Decision, Reference, ReferenceState};
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose};
 use crate::tui::complete::{self, PathLine};
@@ -165,11 +165,11 @@ fn facts<'a>(app: &App, reference: &'a Reference) -> Paragraph<'a> {
         text.push(Line::styled(format!("{}×{} pixels", picture.width, picture.height), theme.style(Role::Faint)));
     }
     if let Some(consent) = app.references.consents.iter().find(|consent| consent.id == reference.consent) {
-        let (word, role) = match consent.standing(app.now) {
-            Standing::InForce => ("in force", Role::Approved),
-            Standing::NotYet(_) => ("not yet in force", Role::Warning),
-            Standing::Expired(_) => ("expired", Role::Danger),
-            Standing::Withdrawn(_) => ("withdrawn", Role::Danger),
+        let (word, role) = match consent.status(app.now) {
+            ConsentStatus::Valid => ("in force", Role::Approved),
+            ConsentStatus::NotYetValid(_) => ("not yet in force", Role::Warning),
+            ConsentStatus::Expired(_) => ("expired", Role::Danger),
+            ConsentStatus::Withdrawn(_) => ("withdrawn", Role::Danger),
         };
         text.push(Line::raw(""));
         text.push(Line::styled(format!("{}: {word}", consent.grant.kind().name()), theme.style(role)));
@@ -187,7 +187,7 @@ fn facts<'a>(app: &App, reference: &'a Reference) -> Paragraph<'a> {
 
 pub fn heading(app: &App) -> String {
     let references = &app.references.references;
-    let approved = references.iter().filter(|reference| reference.state == State::Approved).count();
+    let approved = references.iter().filter(|reference| reference.state == ReferenceState::Approved).count();
     let whose = app.subject.as_ref().map_or(String::new(), |chosen| chosen.handle.to_string());
     format!("{whose}, {}, {approved} approved", counted(references.len(), "picture"))
 }

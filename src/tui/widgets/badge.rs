@@ -4,9 +4,9 @@ use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
 
 use super::super::theme::{Role, Theme};
-use crate::studio::reference;
+use crate::studio::reference::ReferenceState;
 use crate::studio::review::Verdict;
-use crate::studio::run;
+use crate::studio::state::RunState;
 
 /// As much of a caption as there is room for: a mark alone says the state too.
 pub fn caption(name: String, state: Span<'static>, width: u16) -> Line<'static> {
@@ -16,26 +16,26 @@ pub fn caption(name: String, state: Span<'static>, width: u16) -> Line<'static> 
     Line::from(vec![Span::raw(name), if whole { state } else { Span::styled(mark, state.style) }])
 }
 
-pub fn reference(state: reference::State, theme: &Theme) -> Span<'static> {
+pub fn reference(state: ReferenceState, theme: &Theme) -> Span<'static> {
     let (mark, role) = match state {
-        reference::State::Candidate => ("?", Role::Candidate),
-        reference::State::Approved => ("✓", Role::Approved),
-        reference::State::Rejected => ("✗", Role::Rejected),
-        reference::State::Retired => ("–", Role::Faint),
-        reference::State::Withdrawn => ("∅", Role::Faint),
+        ReferenceState::Candidate => ("?", Role::Candidate),
+        ReferenceState::Approved => ("✓", Role::Approved),
+        ReferenceState::Rejected => ("✗", Role::Rejected),
+        ReferenceState::Retired => ("–", Role::Faint),
+        ReferenceState::Withdrawn => ("∅", Role::Faint),
     };
     Span::styled(format!("{mark} {}", state.name()), theme.style(role))
 }
 
-pub fn run(state: run::State, theme: &Theme) -> Span<'static> {
+pub fn run(state: RunState, theme: &Theme) -> Span<'static> {
     let (mark, role) = match state {
-        run::State::Draft => ("·", Role::Faint),
-        run::State::Queued => ("…", Role::Candidate),
-        run::State::Running => ("▶", Role::Running),
-        run::State::Done => ("✓", Role::Approved),
-        run::State::Failed => ("!", Role::Danger),
-        run::State::Cancelled => ("✗", Role::Faint),
-        run::State::Interrupted => ("‖", Role::Warning),
+        RunState::Draft => ("·", Role::Faint),
+        RunState::Queued => ("…", Role::Candidate),
+        RunState::Running => ("▶", Role::Running),
+        RunState::Done => ("✓", Role::Approved),
+        RunState::Failed => ("!", Role::Danger),
+        RunState::Cancelled => ("✗", Role::Faint),
+        RunState::Interrupted => ("‖", Role::Warning),
     };
     Span::styled(format!("{mark} {}", state.name()), theme.style(role))
 }

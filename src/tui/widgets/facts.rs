@@ -9,6 +9,7 @@ use super::super::event::Reviewed;
 use super::super::theme::{Role, Theme};
 use super::change;
 use super::lines::{counted, fit};
+use crate::studio::output::Measures;
 use crate::studio::run::Run;
 use crate::studio::settings::{AdapterScale, Settings};
 
@@ -76,8 +77,8 @@ fn model(run: &Run) -> String {
 }
 
 /// Numbers by their names, whoever measured them.
-fn measures(measures: Option<&Value>) -> String {
-    let Some(Value::Object(all)) = measures else { return String::new() };
+fn measures(measures: Option<&Measures>) -> String {
+    let Some(Measures(Value::Object(all))) = measures else { return String::new() };
     all.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
 }
 

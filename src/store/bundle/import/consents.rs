@@ -6,9 +6,9 @@ use super::super::rows::{ConsentRow, ReferenceRow};
 use super::pass::{Import, ImportedSubject, Owner};
 use crate::store::columns::{Id, Time, insert};
 use crate::store::{Result, references, subjects};
-use crate::studio::consent::Standing;
+use crate::studio::consent::ConsentStatus;
 use crate::studio::ids::{ConsentId, ReferenceId};
-use crate::studio::reference::{Gate, State};
+use crate::studio::reference::{Gate, ReferenceState};
 use crate::studio::subject::ReferenceName;
 
 impl Import<'_> {
@@ -45,25 +45,27 @@ impl Import<'_> {
     }
 
     pub(super) fn reference(&self, imported: &mut ImportedSubject, row: &ReferenceRow) -> Result<()> {
-        let bundle_state = check::named("reference state", &row.state, State::from_name)?;
+        let bundle_state = check::named("reference state", &row.state, ReferenceState::from_name)?;
         let consent = imported.consents.get(&row.consent);
         let consent = consent.ok_or_else(|| wrong("a reference has no consent"))?;
         if let Some(id) = self.find("refs", row.uuid, Owner::Row("subject_id", imported.subject.0))? {
             let here = references::by_id(self.connection, ReferenceId(id))?;
-            let withdrawn = bundle_state == State::Withdrawn || consent.withdrawn.is_some();
-            if bundle_state == State::Withdrawn && here.state != State::Withdrawn {
+            let withdrawn = bundle_state == ReferenceState::Withdrawn || consent.withdrawn.is_some();
+            if bundle_state == ReferenceState::Withdrawn && here.state != ReferenceState::Withdrawn {
                 imported.report.remarks.push(Remark::ReferenceWithdrawnElsewhere { reference: here.name });
             }
             imported.report.references.add(false);
-            imported.references.insert(row.uuid, (here.id, if withdrawn { State::Withdrawn } else { here.state }));
+            imported
+                .references
+                .insert(row.uuid, (here.id, if withdrawn { ReferenceState::Withdrawn } else { here.state }));
             return Ok(());
         }
         let gate = check::named("quality gate verdict", &row.gate, Gate::from_name)?;
         let overruled = check::optional_text("a reason", row.overruled.as_ref())?;
         let number = self.free_number(imported.subject, "last_reference", row.number)?;
         let name = ReferenceName { subject: imported.report.handle.clone(), number };
-        let (state, remark) = allowed_state(bundle_state, consent.standing(self.at), gate, overruled.is_some(), &name);
-        let stays = state != State::Withdrawn;
+        let (state, remark) = allowed_state(bundle_state, consent.status(self.at), gate, overruled.is_some(), &name);
+        let stays = state != ReferenceState::Withdrawn;
         if stays && row.picture.is_none() {
             return Err(wrong(format!("the image of {name} is missing")));
         }
@@ -103,23 +105,23 @@ impl Import<'_> {
 
 /// The state that a new reference gets here, and a remark if it differs from the state in the bundle.
 fn allowed_state(
-    bundle_state: State,
-    consent: Standing,
+    bundle_state: ReferenceState,
+    consent: ConsentStatus,
     gate: Gate,
     overruled: bool,
     reference: &ReferenceName,
-) -> (State, Option<Remark>) {
+) -> (ReferenceState, Option<Remark>) {
     let reference = reference.clone();
     match bundle_state {
-        State::Withdrawn => (State::Withdrawn, None),
-        _ if matches!(consent, Standing::Withdrawn(_)) => {
-            (State::Withdrawn, Some(Remark::ConsentWithdrawn { reference }))
+        ReferenceState::Withdrawn => (ReferenceState::Withdrawn, None),
+        _ if matches!(consent, ConsentStatus::Withdrawn(_)) => {
+            (ReferenceState::Withdrawn, Some(Remark::ConsentWithdrawn { reference }))
         }
-        State::Approved if consent != Standing::InForce => {
-            (State::Candidate, Some(Remark::NoValidConsent { reference }))
+        ReferenceState::Approved if consent != ConsentStatus::Valid => {
+            (ReferenceState::Candidate, Some(Remark::NoValidConsent { reference }))
         }
-        State::Approved if gate == Gate::Reject && !overruled => {
-            (State::Candidate, Some(Remark::GateNotOverruled { reference }))
+        ReferenceState::Approved if gate == Gate::Reject && !overruled => {
+            (ReferenceState::Candidate, Some(Remark::GateNotOverruled { reference }))
         }
         other => (other, None),
     }

@@ -15,7 +15,7 @@ use crate::store::columns::{Hash, Id};
 use crate::store::{Error, Result, Store, subjects};
 use crate::studio::consent::Consent;
 use crate::studio::ids::{ReferenceId, SubjectId};
-use crate::studio::reference::State as ReferenceState;
+use crate::studio::reference::ReferenceState;
 use crate::studio::subject::Handle;
 
 /// One pass over a bundle.

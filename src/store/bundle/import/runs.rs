@@ -13,8 +13,8 @@ use crate::store::runs::{self, ATTEMPTS, block_column};
 use crate::store::{Result, references, reviews};
 use crate::studio::ids::{ReferenceId, RunId};
 use crate::studio::prompt::Block;
-use crate::studio::reference::State as ReferenceState;
-use crate::studio::run::State;
+use crate::studio::reference::ReferenceState;
+use crate::studio::state::RunState;
 use crate::studio::subject::TaskId;
 use crate::studio::text::clean;
 
@@ -23,7 +23,7 @@ impl Import<'_> {
         let bundle_task = TaskId { subject: imported.report.handle_in_bundle.clone(), number: row.number };
         let reference = row.reference.map(|uuid| self.used_reference(imported, uuid, &bundle_task)).transpose()?;
         let mut withdrawn = reference.is_some_and(|(_, state)| state == ReferenceState::Withdrawn);
-        let bundle_state = check::named("run state", &row.state, State::from_name)?;
+        let bundle_state = check::named("run state", &row.state, RunState::from_name)?;
         let found = self.find("runs", row.uuid, Owner::Row("subject_id", imported.subject.0))?;
         let id = match found {
             Some(id) => {
@@ -53,7 +53,7 @@ impl Import<'_> {
                 if number != row.number {
                     imported.report.runs_renamed.push((bundle_task.clone(), task.clone()));
                 }
-                if !bundle_state.is_over() && bundle_state != State::Draft {
+                if !bundle_state.is_over() && bundle_state != RunState::Draft {
                     imported.report.remarks.push(Remark::Draft { task });
                 }
                 id
@@ -91,14 +91,14 @@ impl Import<'_> {
         row: &RunRow,
         number: u32,
         reference: Option<ReferenceId>,
-        bundle_state: State,
+        bundle_state: RunState,
     ) -> Result<i64> {
         let (prompt, seeds) = (check::prompt(&row.prompt)?, check::seeds(row)?);
         let reason = optional_text("a reason", row.debug_reason.as_ref())?;
         if row.delta.as_ref().is_some_and(|delta| delta.changes.len() > 1) && reason.is_none() {
             return Err(wrong(format!("run {number} changes several variables without a reason")));
         }
-        let state = if bundle_state.is_over() { bundle_state } else { State::Draft };
+        let state = if bundle_state.is_over() { bundle_state } else { RunState::Draft };
         let parent = match row.parent {
             Some(parent) => match imported.runs.get(&parent) {
                 Some(&parent) => Some(parent),

@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use super::Compose;
 use crate::studio::controls::{Control, Controls};
-use crate::studio::delta::Variable;
 use crate::studio::prompt::Block;
-use crate::studio::reference::State;
-use crate::studio::run::Seeds;
+use crate::studio::reference::ReferenceState;
+use crate::studio::seeds::Seeds;
 use crate::studio::settings::{AdapterScale, Sampler};
+use crate::studio::variable::Variable;
 
 /// A line of the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Compose {
                 settings.sampler = beside(&choices, &settings.sampler, up);
             }
             Field::Reference => {
-                let usable = self.references.iter().filter(|reference| reference.state == State::Approved);
+                let usable = self.references.iter().filter(|reference| reference.state == ReferenceState::Approved);
                 let choices: Vec<_> = std::iter::once(None).chain(usable.map(|reference| Some(reference.id))).collect();
                 self.recipe.reference = beside(&choices, &self.recipe.reference, up);
             }

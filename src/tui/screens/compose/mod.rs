@@ -16,8 +16,10 @@ use crate::store::runs::NewRun;
 use crate::studio::delta::Delta;
 use crate::studio::ids::RunId;
 use crate::studio::prompt::Prompt;
-use crate::studio::reference::{Reference, State};
-use crate::studio::run::{Model, Recipe, Run, Seeds};
+use crate::studio::recipe::{Model, Recipe};
+use crate::studio::reference::{Reference, ReferenceState};
+use crate::studio::run::Run;
+use crate::studio::seeds::Seeds;
 use crate::studio::subject::Subject;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Popup, Purpose, Usual};
@@ -125,7 +127,7 @@ impl Compose {
     fn objection(&self) -> Option<String> {
         let seeds: Seeds = match self.seeds.parse() {
             Ok(seeds) => seeds,
-            Err(error) => return Some(crate::studio::run::BadSeeds::to_string(&error)),
+            Err(error) => return Some(crate::studio::seeds::BadSeeds::to_string(&error)),
         };
         if self.as_typed().prompt.assembled().is_empty() {
             return Some("the prompt is empty; say at least who is in the picture".to_owned());
@@ -158,7 +160,7 @@ pub fn started(app: &mut App, subject: &Subject, references: Vec<Reference>, par
         return Vec::new();
     }
     let mut compose = Compose::new(&app.usual);
-    let usable = references.iter().filter(|reference| reference.state == State::Approved);
+    let usable = references.iter().filter(|reference| reference.state == ReferenceState::Approved);
     compose.recipe.reference = usable.max_by_key(|reference| reference.name.number).map(|reference| reference.id);
     if let Some(parent) = &parent {
         compose.recipe = parent.recipe.clone();
