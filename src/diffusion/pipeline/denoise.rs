@@ -58,6 +58,7 @@ impl Denoising<'_> {
         for (index, &timestep) in timesteps.iter().enumerate().skip(done) {
             let started = Instant::now();
             let step = index + 1;
+            let span = tracing::debug_span!("step", step, of).entered();
             let scales = if self.adapter_is_on(index, of) { &on } else { &off };
             let tap = self.probe.filter(|probe| probe.wants(step, of)).map(|probe| Tap { probe, step });
             let input = scheduler.scale_model_input(&latents, index)?; // [seeds, channels, h, w]
@@ -66,6 +67,7 @@ impl Denoising<'_> {
             latents = denoised.sample;
             self.require_finite(&latents, step, of)?;
             timings.step_s.push(started.elapsed().as_secs_f64());
+            drop(span);
             let preview = || pipeline.preview(&denoised.predicted_original);
             let snapshot = || {
                 let (sampler, seeds) = (self.sampler.name().to_owned(), seeds.to_vec());

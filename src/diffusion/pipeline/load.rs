@@ -22,6 +22,7 @@ use crate::diffusion::{Error, Result};
 impl Pipeline {
     /// Loads a model. The observer is told of each component and can stop between them.
     pub fn load(model: &Model, compute: &Compute, observer: &mut dyn Observer) -> Result<Self> {
+        let _span = tracing::debug_span!("load_pipeline").entered();
         let started = Instant::now();
         let checkpoint = model.checkpoint()?;
         let parts = checkpoint.parts();

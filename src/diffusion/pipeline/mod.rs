@@ -146,6 +146,7 @@ impl Pipeline {
 
     /// The picture of one row of latents, as the sampler returns them.
     pub fn decode(&self, latents: &Tensor) -> Result<RgbImage> {
+        let _span = tracing::debug_span!("decode").entered();
         let decoded = self.vae.decode(&latents.to_dtype(self.compute.dtype)?)?;
         let mut pictures = vae::pictures(&decoded)?;
         Ok(pictures.swap_remove(0))
