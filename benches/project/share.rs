@@ -48,7 +48,7 @@ pub fn measure() -> Result<Row> {
         };
         store.add_run(&NewRun::new(subject, recipe, format!("{}x3", 3 * run).parse()?), at)?;
     }
-    let options = Options { device: DeviceChoice::Cpu, until: Until::Empty, ..Options::default() };
+    let options = Options { device: DeviceChoice::Cpu, until: Until::QueueEmpty, ..Options::default() };
     Worker::start(store.clone(), options)?.join()?;
 
     let lines = store.reader()?.newest_runs(RUNS)?;

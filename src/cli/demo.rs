@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sheet_path = folder.join("sheet.png");
     imaging::check_target(&sheet_path)?;
 
-    let named = model::choose(MINI, None, None)?;
+    let named = model::find(MINI, None, None)?;
     let subject = named.model.files().folder("subject");
     let prompts = prompts(&subject)?;
     let reference_path = folder.join("reference.png");
@@ -91,9 +91,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         screen.pictures(&[&reference.picture], &[clean(&reference_path.to_string_lossy())])?;
     }
     let mut progress = Progress::new(prompts.prompt.len() + SCALES.len() - 1);
-    let hashing = named.hash();
+    let hashing = named.start_hashing();
     let pipeline = Pipeline::load(&named.model, &Compute::cpu(), &mut progress)?;
-    let maker = Maker { ingredients: named.ingredients(hashing)?, sampler: named.own_sampler()?, pipeline };
+    let maker = Maker { ingredients: named.ingredients(hashing)?, sampler: named.checkpoint_sampler()?, pipeline };
     let mut demo = Demo { maker, reference, folder, seed: prompts.seed, progress };
 
     let by_prompt = demo.by_prompt(&prompts.prompt)?;

@@ -240,8 +240,8 @@ fn log() -> Finding {
 
 /// The hash of the embedded model and the bytes of its weights in memory, if it can be loaded.
 fn load_embedded() -> anyhow::Result<(String, u64)> {
-    let named = model::choose(MINI, None, None)?;
-    let hashing = named.hash();
+    let named = model::find(MINI, None, None)?;
+    let hashing = named.start_hashing();
     Pipeline::load(&named.model, &Compute::cpu(), &mut Unobserved)?;
     let weights = memory::estimate(&named.model, &Compute::cpu(), 8, 8, 1)?.weights;
     Ok((named.ingredients(hashing)?.model.hash, weights))

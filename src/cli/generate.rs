@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let reference = arguments.reference.as_deref().map(imaging::open_picture).transpose()?;
     let compute = Compute::choose(arguments.device, arguments.dtype)?;
     let (adapter, encoder) = (arguments.model.adapter.as_deref(), arguments.model.image_encoder.as_deref());
-    let mut named = model::choose(checkpoint, adapter, encoder)?;
+    let mut named = model::find(checkpoint, adapter, encoder)?;
     let mut progress = Progress::new(seeds.len().div_ceil(arguments.batch as usize));
     match (&reference, adapter) {
         (Some(_), _) if !named.model.has_adapter() => return Err(diffusion::Error::NoAdapter.into()),
@@ -98,11 +98,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let sampler = match settings.sampler {
         Some(sampler) => sampler,
-        None => named.own_sampler()?,
+        None => named.checkpoint_sampler()?,
     };
     named.require_memory(&compute, &settings, arguments.batch.min(arguments.count) as usize)?;
 
-    let hashing = named.hash();
+    let hashing = named.start_hashing();
     let pipeline = Pipeline::load(&named.model, &compute, &mut progress)?;
     let maker = Maker { ingredients: named.ingredients(hashing)?, pipeline, sampler };
     let hash = reference.as_ref().map(|opened| opened.hash.clone());

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 pub use crate::service::models::{MINI, MINI_GUIDANCE, MINI_STEPS};
-pub use crate::worker::model::{Ingredients, choose};
+pub use crate::worker::model::{Ingredients, find};
 
 /// The flags of `generate` and `run` that name a model.
 #[derive(Args)]

@@ -36,7 +36,7 @@ pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
     terminal::require()?;
     let (store, fresh) = open(project)?;
     let store = Arc::new(store);
-    let worker = Worker::start(store.clone(), Options { yields: true, ..Options::default() })?;
+    let worker = Worker::start(store.clone(), Options { low_priority: true, ..Options::default() })?;
     let ended = screen(&store, &worker, fresh);
     // Whatever came of the screen, the run under way is not lost.
     let hung_up = matches!(ended, Ok(End::HungUp) | Err(_));

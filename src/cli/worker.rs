@@ -13,7 +13,7 @@ use super::project::{self, ProjectArguments};
 use crate::diffusion::compute::{DeviceChoice, DtypeChoice};
 use crate::store::Store;
 use crate::studio::text::clean;
-use crate::worker::{Ended, News, Options, Stop, Until, Worker};
+use crate::worker::{Options, Outcome, Stop, Until, Worker, WorkerEvent};
 
 /// Work through the queue here, without a screen
 ///
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let options = Options {
         device: arguments.device,
         lease: Duration::from_secs(arguments.lease),
-        until: if arguments.until_empty { Until::Empty } else { Until::Stopped },
+        until: if arguments.until_empty { Until::QueueEmpty } else { Until::Stopped },
         ..Options::default()
     };
     work(Arc::new(project::open(project)?), options, arguments.drain_on_hangup)
@@ -57,27 +57,27 @@ pub fn work_until(store: Arc<Store>, until: Until) -> anyhow::Result<()> {
 
 fn work(store: Arc<Store>, mut options: Options, drain_on_hangup: bool) -> anyhow::Result<()> {
     interrupt::listen_as_a_service();
-    let (sender, news) = mpsc::channel();
-    options.news = Some(sender);
+    let (sender, events) = mpsc::channel();
+    options.events = Some(sender);
     let worker = Worker::start(store, options)?;
-    watch(&worker, &news, drain_on_hangup);
+    watch(&worker, &events, drain_on_hangup);
     match worker.join()? {
-        Ended::Stopped { given_back } if interrupt::asked() => {
-            let left = given_back.map_or_else(String::new, |task| format!("; {task} goes on from there later"));
+        Outcome::Stopped { requeued } if interrupt::asked() => {
+            let left = requeued.map_or_else(String::new, |task| format!("; {task} goes on from there later"));
             Err(StoppedBy { status: interrupt::status(), text: format!("stopped{left}") }.into())
         }
-        Ended::Finished | Ended::Stopped { .. } => Ok(()),
+        Outcome::Finished | Outcome::Stopped { .. } => Ok(()),
     }
 }
 
 /// Passes on what the worker tells and what signals ask for, until the worker has ended.
-fn watch(worker: &Worker, news: &Receiver<News>, drain_on_hangup: bool) {
+fn watch(worker: &Worker, events: &Receiver<WorkerEvent>, drain_on_hangup: bool) {
     let on_terminal = std::io::stderr().is_terminal();
     loop {
-        match news.recv_timeout(Duration::from_millis(50)) {
+        match events.recv_timeout(Duration::from_millis(50)) {
             // After a hang-up there is nobody to write to, and writing could end the program.
-            Ok(news) if !(on_terminal && interrupt::hung_up()) => {
-                let _ = writeln!(std::io::stderr(), "{}", clean(&news.to_string()));
+            Ok(event) if !(on_terminal && interrupt::hung_up()) => {
+                let _ = writeln!(std::io::stderr(), "{}", clean(&event.to_string()));
             }
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

@@ -27,7 +27,7 @@ mod error;
 use std::sync::Arc;
 
 use crate::store::{self, Reader, Store};
-use crate::worker::Waker;
+use crate::worker::WorkerWaker;
 
 pub use deletion::Deletion;
 pub use error::{Error, Result};
@@ -40,7 +40,7 @@ use models::TokenCounter;
 pub struct Service {
     store: Arc<Store>,
     tokens: Arc<TokenCounter>,
-    worker: Option<Waker>,
+    worker: Option<WorkerWaker>,
 }
 
 impl Service {
@@ -50,7 +50,7 @@ impl Service {
     }
 
     /// The same service with a worker to wake whenever a run is queued.
-    pub fn with_worker(self, worker: Waker) -> Self {
+    pub fn with_worker(self, worker: WorkerWaker) -> Self {
         Self { worker: Some(worker), ..self }
     }
 

@@ -8,7 +8,7 @@ use crate::diffusion::tokenizer::Tokenizer;
 use crate::diffusion::{self};
 use crate::studio::recipe::Model;
 use crate::studio::settings::Settings;
-use crate::worker::model::Named;
+use crate::worker::model::NamedModel;
 
 pub use crate::worker::model::MINI;
 
@@ -18,9 +18,9 @@ pub const MINI_GUIDANCE: f64 = 3.0;
 pub const MINI_STEPS: usize = 8;
 
 /// Finds a run's checkpoint, adapter and image encoder.
-pub fn find(model: &Model) -> diffusion::Result<Named> {
+pub fn find(model: &Model) -> diffusion::Result<NamedModel> {
     let (adapter, encoder) = (model.adapter.as_deref(), model.image_encoder.as_deref());
-    crate::worker::model::choose(&model.checkpoint, adapter.map(str::as_ref), encoder.map(str::as_ref))
+    crate::worker::model::find(&model.checkpoint, adapter.map(str::as_ref), encoder.map(str::as_ref))
 }
 
 /// The settings of a run that names none.

@@ -25,7 +25,7 @@ use crate::studio::reference::{Decision, Reference};
 use crate::studio::review::Judgement;
 use crate::studio::run::Run;
 use crate::studio::subject::Handle;
-use crate::worker::device::Driver;
+use crate::worker::gpu::GpuMonitor;
 
 /// Something to be done elsewhere.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ impl Runner {
         let reader = service.reader()?;
         let (queue, effects) = mpsc::channel();
         // Finding the driver may take a while, and is not waited for.
-        thread::spawn(move || Work { service, reader, driver: Driver::open() }.run(&effects, &mail));
+        thread::spawn(move || Work { service, reader, driver: GpuMonitor::open() }.run(&effects, &mail));
         Ok(Self { queue })
     }
 
@@ -185,7 +185,7 @@ impl From<service::Error> for Problem {
 struct Work {
     service: Service,
     reader: Reader,
-    driver: Driver,
+    driver: GpuMonitor,
 }
 
 impl Work {
@@ -323,6 +323,6 @@ impl Work {
     fn queue(&self) -> Result<Completed, Problem> {
         let queue::Queue { runs, previews, paused } = queue::load(&self.reader, MOST_WAITING, MOST_STOPPED)?;
         let paused = paused.map(|pause| pause.to_string());
-        Ok(Completed::Queue { runs, previews, paused, card: self.driver.card() })
+        Ok(Completed::Queue { runs, previews, paused, card: self.driver.status() })
     }
 }

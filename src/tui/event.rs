@@ -17,7 +17,7 @@ use super::effect::Problem;
 use super::pictures::{Preview, Shown};
 use crate::service::models::TokenCount;
 pub use crate::service::reviews::Details as Reviewed;
-use crate::worker::device::Device;
+use crate::worker::gpu::GpuStatus;
 
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -54,7 +54,7 @@ pub enum Completed {
         runs: Vec<Run>,
         previews: Vec<Preview>,
         paused: Option<String>,
-        card: Option<Device>,
+        card: Option<GpuStatus>,
     },
     /// A subject's runs, oldest first.
     Lineage {

@@ -1,4 +1,4 @@
-//! Why a worker cannot go on, in sentences. What concerns one run alone is kept with that run instead.
+//! Errors that end a worker. An error that concerns one run is stored with that run instead.
 
 use crate::{diffusion, store};
 
@@ -12,15 +12,12 @@ pub enum Error {
     #[error(transparent)]
     Diffusion(#[from] diffusion::Error),
 
-    #[error(
-        "another worker took over {device}, because this one did not answer for longer than its lease; what it had not \
-         stored yet is dropped"
-    )]
+    #[error("another worker took over {device}, because this one missed its lease: start this one again")]
     LostDevice { device: String },
 
-    #[error("the worker's thread cannot be started: {0}")]
+    #[error("cannot start the worker's thread: {0}")]
     NoThread(std::io::Error),
 
-    #[error("the worker broke off: {0}; this is a bug in the program, and the runs come back when their leases end")]
+    #[error("the worker panicked ({0}). Report this bug; its run returns to the queue when the lease expires")]
     Panic(String),
 }

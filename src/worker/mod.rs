@@ -1,28 +1,36 @@
-//! What claims queued runs, drives diffusion, and stores what comes out, so that a queue survives anything.
+//! Claims queued runs, generates their pictures and stores them, so that the queue survives any crash.
 //!
-//! A [`Worker`] is a handle on one thread for one device. What it does can be read in the database; the handle starts
-//! it, wakes it, stops it, and says what it is at.
+//! A [`Worker`] is the handle of one thread for one device. The database records what it does; the handle starts, wakes
+//! and stops it.
 //!
-//! - `serve`: the loop: hold the device, claim, make, again
-//! - `make`: one run from its claim to its last picture; `watch`: one seed through the pipeline
-//! - `output`: a picture becomes a file that says what it is, with its thumbnail
-//! - [`provenance`]: what a generated picture records about itself
-//! - `pulse`: signs of life, beside the work
-//! - `room`: space on the disk, and what is given up when there is none
-//! - [`device`]: what the graphics card says of itself
-//! - [`model`]: from a model's name to its files and their hashes
+//! - `serve`: the loop: lease the device, claim a run, generate it, repeat
+//! - `generate`: one run from its claim to its last picture; `observe`: one seed on its way through the pipeline
+//! - `loaded`: the model in memory; [`model`]: finds a model's files by name and hashes them
+//! - `output`: a finished picture as a file, and its thumbnail; [`provenance`]: what the file says about the picture
+//! - `heartbeat`: renews the leases while the worker generates
+//! - `disk_space`: free space on the disk, and a reserve for when there is none
+//! - [`gpu`]: memory and load of the graphics card
 
-pub mod device;
+mod disk_space;
 mod error;
+mod generate;
+pub mod gpu;
 mod handle;
-mod make;
+mod heartbeat;
+mod interruption;
+mod loaded;
 pub mod model;
+mod observe;
+mod options;
 mod output;
 pub mod provenance;
-mod pulse;
-mod room;
+mod retry;
 mod serve;
-mod watch;
+mod shared;
+mod state;
 
 pub use error::{Error, Result};
-pub use handle::{Ended, News, Options, State, Stop, Until, Waker, Worker};
+pub use handle::{Worker, WorkerWaker};
+pub use options::{Options, Until};
+pub use shared::Stop;
+pub use state::{Outcome, WorkerEvent, WorkerState};

@@ -1,4 +1,4 @@
-//! A picture becomes a file that says what it is and how it came about.
+//! Turns a generated picture into a file with provenance, and makes its thumbnail.
 
 use image::RgbImage;
 use serde_json::json;
@@ -14,8 +14,8 @@ use crate::studio::run::Run;
 use crate::studio::settings::Sampler;
 use crate::studio::subject::TaskId;
 
-/// What all pictures of one run have in common.
-pub(super) struct Origins<'a> {
+/// What all pictures of one run share.
+pub(super) struct RunOutputs<'a> {
     pub run: &'a Run,
     pub parent: Option<&'a TaskId>,
     pub reference: Option<&'a blake3::Hash>,
@@ -24,8 +24,8 @@ pub(super) struct Origins<'a> {
     pub compute: &'a Compute,
 }
 
-impl Origins<'_> {
-    /// What the store is to keep of a seed's picture.
+impl RunOutputs<'_> {
+    /// The output of one seed, ready to be stored.
     pub fn output(&self, seed: u64, key: blake3::Hash, picture: &RgbImage) -> imaging::Result<NewOutput> {
         let (width, height) = picture.dimensions();
         Ok(NewOutput {
@@ -57,12 +57,12 @@ impl Origins<'_> {
     }
 }
 
-/// A small picture of a generation under way, or a smaller copy of a picture: it carries the mark and nothing else.
+/// Encodes a preview or a thumbnail, with the mark that it is AI-generated and no other provenance.
 pub(super) fn marked_png(picture: &RgbImage) -> imaging::Result<Content> {
     png(picture, &Provenance::composed(json!({})))
 }
 
-/// None where the picture is no larger itself.
+/// The thumbnail; `None` if the picture is as small.
 fn thumbnail(picture: &RgbImage) -> imaging::Result<Option<Content>> {
     let small = imaging::thumbnail(picture);
     if small.dimensions() == picture.dimensions() { Ok(None) } else { marked_png(&small).map(Some) }

@@ -1,4 +1,4 @@
-//! What a generated picture records about itself, for a worker's runs and for single generations alike.
+//! What a generated picture says about itself, for the worker's runs and for `generate`.
 
 use super::model::Ingredients;
 use crate::diffusion::compute::Compute;
@@ -6,7 +6,7 @@ use crate::imaging::Provenance;
 use crate::imaging::provenance::{Generation, Origin};
 use crate::studio::settings::{Sampler, Settings};
 
-/// What all pictures of one generation have in common.
+/// What all pictures of one generation share.
 pub struct Sources<'a> {
     pub prompt: &'a str,
     pub negative: &'a str,
@@ -14,10 +14,10 @@ pub struct Sources<'a> {
     /// The sampler that runs if the settings name none.
     pub default_sampler: Sampler,
     pub model: &'a Ingredients,
-    /// The hash of the reference's file. Without a reference, the adapter takes no part and is not recorded.
+    /// The hash of the reference's file. Without a reference, the adapter is not used and not recorded.
     pub reference: Option<&'a str>,
     pub compute: &'a Compute,
-    /// None outside a project.
+    /// `None` outside a project.
     pub origin: Option<Origin<'a>>,
 }
 

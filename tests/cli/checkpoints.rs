@@ -22,7 +22,7 @@ fn a_single_file_in_place_of_a_folder() {
     let bench = Bench::new();
     fs::remove_dir_all(bench.path("model")).unwrap();
     fs::write(bench.path("model"), "weights").unwrap();
-    run(&mut bench.generate()).refused(1, &["single file", "diffusers"]);
+    run(&mut bench.generate()).refused(1, &["is a file", "diffusers"]);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn names_never_steer_the_terminal() {
     let mut command = pentimento();
     command.args(["generate", "--prompt", "x", "--model", hostile, "--output"]).arg(bench.path("out.png"));
     let ran = run(&mut command);
-    ran.refused(1, &["evil]0;owned", "no such folder"]);
+    ran.refused(1, &["evil]0;owned", "does not exist"]);
     assert!(!ran.stderr.contains(['\u{7}', '\u{9b}', '\u{202e}']), "{:?}", ran.stderr);
     // In the parser's own messages too.
     let ran = run(pentimento().args(["generate", "--prompt", "x", "--output", "o.png", "--scheduler", hostile]));

@@ -146,7 +146,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     };
     let mut made = runs::queue(&store, &reader, &new)?;
     if arguments.wait {
-        worker::work_until(store, Until::Over(made.id))?;
+        worker::work_until(store, Until::RunOver(made.id))?;
         made = reader.run_by_id(made.id)?;
         if made.state != RunState::Done {
             let why = made.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));

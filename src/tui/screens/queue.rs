@@ -18,7 +18,7 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::lines::{counted, fit};
-use crate::worker::device::Device;
+use crate::worker::gpu::GpuStatus;
 
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -27,7 +27,7 @@ pub struct Queue {
     previews: Vec<Preview>,
     paused: Option<String>,
     /// The graphics card, where there is one.
-    pub card: Option<Device>,
+    pub card: Option<GpuStatus>,
     cursor: Cursor,
     loaded: bool,
     /// The run under way, and the step at which it was first seen here, and when: a run may have rested in between.
@@ -195,7 +195,7 @@ pub fn heading(app: &App) -> String {
     }
 }
 
-fn described(card: &Device) -> String {
+fn described(card: &GpuStatus) -> String {
     let gigabytes = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let (used, total) = (gigabytes(card.memory_used), gigabytes(card.memory_total));
     format!("{}: {used:.1} of {total:.1} GB, {} % busy", card.name, card.load)

@@ -7,8 +7,8 @@ use super::*;
 /// The worker begins no run below 24 MiB.
 const DISK: &str = "mount -t tmpfs -o size=64m,mode=700 tmpfs \"$1\"";
 
-/// A line of its own: why it stands still says in other words that it will go on.
-const GOES_ON: &str = "\nthe queue goes on\n";
+/// A line of its own: the message of the pause also says that the queue will resume.
+const RESUMED: &str = "\nqueue resumed\n";
 
 #[test]
 fn a_full_disk_stops_the_queue_and_loses_nothing() {
@@ -62,7 +62,7 @@ fn paused(project: &Project) -> Option<String> {
 
 #[track_caller]
 fn says_what_to_do(reason: &str, project: &Project) {
-    for words in ["there is no room left on the disk", "make room", project.path().to_str().unwrap()] {
+    for words in ["no space left on the disk", "free some space", project.path().to_str().unwrap()] {
         assert!(reason.contains(words), "{words:?} is not in: {reason}");
     }
 }
@@ -71,12 +71,12 @@ fn says_what_to_do(reason: &str, project: &Project) {
 fn too_little_room_to_begin(place: &Path, project: &Project) -> Working {
     fill(place, 20 << 20);
     let worker = Working::worker(project, "worker", "2");
-    worker.wait_to_hear("the queue stands still");
+    worker.wait_to_hear("queue paused");
     says_what_to_do(&worker.said(), project);
     says_what_to_do(&paused(project).unwrap(), project);
-    assert!(!worker.said().contains("begun"), "{}", worker.said());
+    assert!(!worker.said().contains("started"), "{}", worker.said());
     make_room(place);
-    worker.wait_to_hear(GOES_ON);
+    worker.wait_to_hear(RESUMED);
     assert_eq!(paused(project), None);
     worker
 }
@@ -85,14 +85,14 @@ fn too_little_room_to_begin(place: &Path, project: &Project) -> Working {
 fn full_in_the_middle_of_a_run(place: &Path, project: &Project, mut worker: Working) {
     project.wait_for_a_step();
     fill(place, 0);
-    let pauses = |worker: &Working| worker.said().matches("the queue stands still").count();
+    let pauses = |worker: &Working| worker.said().matches("queue paused").count();
     wait_until("a pause", || pauses(&worker) == 2);
     // Its ballast has made room for as much.
     says_what_to_do(&paused(project).unwrap(), project);
     assert_eq!(project.done(&["runs"]).stdout.matches("ada-").count(), RUNS);
     make_room(place);
-    wait_until("going on", || worker.said().matches(GOES_ON).count() == 2);
-    wait_until("the run again", || worker.said().matches("begun").count() == 2);
+    wait_until("going on", || worker.said().matches(RESUMED).count() == 2);
+    wait_until("the run again", || worker.said().matches("started").count() == 2);
     fill(place, 0);
     wait_until("another pause", || pauses(&worker) == 3);
     // Somebody lets it go on too early: it stands still again.

@@ -27,10 +27,11 @@ fn two_workers_on_one_queue_do_each_run_once() {
     let project = queued();
     let workers = [Working::worker(&project, "one", "30"), Working::worker(&project, "other", "30")];
     project.wait_for_a_step();
-    let (working, waiting): (Vec<_>, Vec<_>) = workers.into_iter().partition(|worker| worker.said().contains("begun"));
+    let (working, waiting): (Vec<_>, Vec<_>) =
+        workers.into_iter().partition(|worker| worker.said().contains("started"));
     let [working] = working.try_into().map_err(|_| "both work, or neither").unwrap();
     let [waiting] = waiting.try_into().map_err(|_| "both work, or neither").unwrap();
-    waiting.wait_to_hear("waiting whether it is still alive");
+    waiting.wait_to_hear("waiting for cpu");
     send(&working, Signal::TERM);
     let (status, first) = working.end();
     assert_eq!(status, 143, "{first}");
@@ -49,7 +50,7 @@ fn a_worker_that_slept_too_long_changes_nothing() {
     project.wait_for_a_step();
     sleep_outside_a_write(&project, &sleeper);
     let heir = Working::worker(&project, "heir", "2");
-    heir.wait_to_hear("begun");
+    heir.wait_to_hear("started");
     send(&sleeper, Signal::CONT);
     let (status, slept) = sleeper.end();
     assert_eq!(status, 1, "{slept}");

@@ -1,33 +1,34 @@
-//! Memory and load of the GPU, as its driver reports them.
+//! Memory and load of the GPU, as NVIDIA's driver reports them.
 
 /// A GPU at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Device {
+pub struct GpuStatus {
     pub name: String,
-    /// Bytes.
+    /// In bytes.
     pub memory_used: u64,
+    /// In bytes.
     pub memory_total: u64,
-    /// Percent of the last second or less.
+    /// Load over the last second or less, in percent.
     pub load: u32,
 }
 
 /// The connection to the driver, if there is one. A build without CUDA computes on the CPU and asks no driver.
-pub struct Driver {
+pub struct GpuMonitor {
     #[cfg(feature = "cuda")]
     nvml: Option<nvml_wrapper::Nvml>,
 }
 
 #[cfg(feature = "cuda")]
-impl Driver {
+impl GpuMonitor {
     pub fn open() -> Self {
         Self { nvml: nvml_wrapper::Nvml::init().ok() }
     }
 
-    /// The first GPU, if the driver reports one.
-    pub fn card(&self) -> Option<Device> {
+    /// The status of the first GPU, if the driver reports one.
+    pub fn status(&self) -> Option<GpuStatus> {
         let card = self.nvml.as_ref()?.device_by_index(0).ok()?;
         let memory = card.memory_info().ok()?;
-        Some(Device {
+        Some(GpuStatus {
             name: card.name().ok()?,
             memory_used: memory.used,
             memory_total: memory.total,
@@ -37,13 +38,13 @@ impl Driver {
 }
 
 #[cfg(not(feature = "cuda"))]
-impl Driver {
+impl GpuMonitor {
     pub fn open() -> Self {
         Self {}
     }
 
     /// No GPU.
-    pub fn card(&self) -> Option<Device> {
+    pub fn status(&self) -> Option<GpuStatus> {
         None
     }
 }

@@ -1,0 +1,47 @@
+//! How a worker works, and when it ends.
+
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::state::WorkerEvent;
+use crate::diffusion::compute::{DeviceChoice, DtypeChoice};
+use crate::studio::ids::RunId;
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub device: DeviceChoice,
+    pub dtype: DtypeChoice,
+    /// How long a run stays claimed without a heartbeat. The worker sends one after a third of it.
+    pub lease: Duration,
+    pub until: Until,
+    /// Receives events for people. The database has the facts.
+    pub events: Option<Sender<WorkerEvent>>,
+    /// Gives its threads a lower priority, for a screen in the same process that has to react to keys. Only on Linux,
+    /// where threads have priorities of their own.
+    pub low_priority: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            device: DeviceChoice::Auto,
+            dtype: DtypeChoice::Auto,
+            lease: Duration::from_secs(30),
+            until: Until::Stopped,
+            events: None,
+            low_priority: false,
+        }
+    }
+}
+
+/// When a worker ends by itself. While the queue is paused it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Never: it waits for new runs.
+    Stopped,
+    /// When no run is queued or running, including the runs of other workers.
+    QueueEmpty,
+    /// When this run is over, even if another worker did it.
+    RunOver(RunId),
+}
