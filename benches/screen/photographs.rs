@@ -1,13 +1,14 @@
-//! Pictures with what makes photographs hard to compress: detail on every scale, edges, and the grain of a sensor.
+//! Synthetic photographs, with what makes photographs hard to compress: detail on every scale, edges and sensor noise.
 
 use std::path::Path;
 
 use anyhow::Result;
 use image::{Rgb, RgbImage};
 
-/// Larger than their places, as photographs are.
+/// Width and height in pixels: larger than their place on the screen, as photographs are.
 const SIZE: (u32, u32) = (384, 374);
 
+/// Writes `count` photographs as PNG files.
 pub fn write(folder: &Path, count: u32) -> Result<()> {
     (0..count).try_for_each(|number| Ok(photograph(number).save(folder.join(format!("{number:02}.png")))?))
 }
@@ -25,7 +26,7 @@ fn photograph(number: u32) -> RgbImage {
     })
 }
 
-/// Noise of one scale: values at its corners, and what lies between them.
+/// Value noise: random values on a grid of `scale` pixels, interpolated between them.
 fn smooth(number: u32, x: u32, y: u32, scale: u32, salt: u32) -> f64 {
     let (left, top) = (x / scale, y / scale);
     let (u, v) = (f64::from(x % scale) / f64::from(scale), f64::from(y % scale) / f64::from(scale));
@@ -33,7 +34,7 @@ fn smooth(number: u32, x: u32, y: u32, scale: u32, salt: u32) -> f64 {
     row(top) * (1.0 - v) + row(top + 1) * v
 }
 
-/// From −0.5 to 0.5, the same every time (SplitMix64, Steele, Lea and Flood 2014, with the place as its seed).
+/// A reproducible value from −0.5 to 0.5 (SplitMix64, Steele, Lea and Flood 2014, seeded with the position).
 fn noise(number: u32, x: u32, y: u32, salt: u32) -> f64 {
     let place = u64::from(number) << 48 ^ u64::from(salt) << 32 ^ u64::from(x) << 16 ^ u64::from(y);
     let mut bits = place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);

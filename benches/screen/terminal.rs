@@ -1,4 +1,4 @@
-//! A terminal that answers as a real one would, counts what it is sent, and notes when.
+//! A simulated terminal: answers queries as a real one does, and records what it receives and when.
 
 use std::io::{Read, Write};
 use std::process::Command;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-/// Pixels of a cell.
+/// The size of a cell in pixels.
 const CELL: (u16, u16) = (8, 17);
 
-/// Which terminal it is.
+/// The terminal that is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Kitty,
@@ -29,8 +29,8 @@ impl Kind {
         }
     }
 
-    /// What it says it is, and what it says it can.
-    fn answers(self) -> (&'static str, &'static str) {
+    /// The name and the device attributes that it reports.
+    fn replies(self) -> (&'static str, &'static str) {
         match self {
             Self::Kitty => ("kitty(0.41.1)", "\x1b[?62;52;c"),
             Self::Iterm2 => ("iTerm2 3.5.14", "\x1b[?64;1;2;4;6;17;18;21;22;52c"),
@@ -39,18 +39,18 @@ impl Kind {
     }
 }
 
-/// What came at once.
+/// Bytes that arrived together.
 pub struct Part {
-    /// Since the key.
+    /// The time since the key.
     pub at: Duration,
     pub bytes: Vec<u8>,
 }
 
-/// What was drawn as one update.
+/// One synchronised update.
 pub struct Frame {
     pub ended: Duration,
     pub bytes: usize,
-    /// Whether it is about the first line only, which says how far the worker is.
+    /// Whether it changes the first line only, which shows the worker's progress.
     pub is_title: bool,
 }
 
@@ -59,10 +59,10 @@ pub struct Terminal {
     _master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
-    coming: Receiver<(Instant, Vec<u8>)>,
+    incoming: Receiver<(Instant, Vec<u8>)>,
     began: Instant,
-    /// What came so far, as far as somebody looks for text in it.
-    seen: Vec<u8>,
+    /// Everything received so far, for [`Self::until`].
+    received: Vec<u8>,
 }
 
 impl Terminal {
@@ -81,7 +81,7 @@ impl Terminal {
         let child = pair.slave.spawn_command(builder)?;
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader()?;
-        let (to, coming) = channel();
+        let (to, incoming) = channel();
         std::thread::spawn(move || {
             let mut part = vec![0; 1 << 16];
             while let Ok(count @ 1..) = reader.read(&mut part) {
@@ -91,41 +91,43 @@ impl Terminal {
             }
         });
         let writer = pair.master.take_writer()?;
-        Ok(Self { kind, _master: pair.master, writer, child, coming, began, seen: Vec::new() })
+        Ok(Self { kind, _master: pair.master, writer, child, incoming, began, received: Vec::new() })
     }
 
-    /// Presses a key and takes in what comes until nothing has come for a while.
+    /// Presses a key and receives until nothing has arrived for `quiet`.
     pub fn press(&mut self, key: &str, quiet: Duration) -> Result<Vec<Part>> {
         let pressed = Instant::now();
         self.writer.write_all(key.as_bytes())?;
         self.writer.flush()?;
-        Ok(self.take(pressed, quiet, Duration::from_secs(20)))
+        Ok(self.receive(pressed, quiet, Duration::from_secs(20)))
     }
 
+    /// Receives until nothing has arrived for `quiet`.
     pub fn until_quiet(&mut self, quiet: Duration) -> Vec<Part> {
-        self.take(self.began, quiet, Duration::from_secs(20))
+        self.receive(self.began, quiet, Duration::from_secs(20))
     }
 
+    /// Receives for this long.
     pub fn wait(&mut self, time: Duration) -> Vec<Part> {
-        self.take(Instant::now(), time, time)
+        self.receive(Instant::now(), time, time)
     }
 
-    /// How long it took from the start until this was sent.
-    pub fn until(&mut self, text: &str, patience: Duration) -> Result<Duration> {
-        let deadline = Instant::now() + patience;
+    /// The time from the start until this text arrives.
+    pub fn until(&mut self, text: &str, timeout: Duration) -> Result<Duration> {
+        let deadline = Instant::now() + timeout;
         loop {
-            if self.seen.windows(text.len()).any(|part| part == text.as_bytes()) {
+            if self.received.windows(text.len()).any(|part| part == text.as_bytes()) {
                 return Ok(self.began.elapsed());
             }
-            match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok((_, bytes)) => self.heard(&bytes),
-                Err(_) => bail!("{text:?} does not come"),
+            match self.incoming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok((_, bytes)) => self.handle(&bytes),
+                Err(_) => bail!("{text:?} does not arrive within {timeout:?}"),
             }
         }
     }
 
-    /// Of the program, in all its threads.
-    pub fn processor_time(&self) -> Result<Duration> {
+    /// The CPU time of all threads of the program.
+    pub fn cpu_time(&self) -> Result<Duration> {
         let id = self.child.process_id().context("the program has ended")?;
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -133,29 +135,30 @@ impl Terminal {
         Ok(Duration::from_millis(10 * ticks))
     }
 
+    /// Presses the key that ends the program, and waits for its end.
     pub fn end(mut self, key: &str) -> Result<()> {
         self.writer.write_all(key.as_bytes())?;
         self.writer.flush()?;
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.child.try_wait()?.is_none() {
-            if let Ok((_, bytes)) = self.coming.recv_timeout(Duration::from_millis(20)) {
-                self.heard(&bytes);
+            if let Ok((_, bytes)) = self.incoming.recv_timeout(Duration::from_millis(20)) {
+                self.handle(&bytes);
             }
             if Instant::now() > deadline {
                 self.child.kill()?;
-                bail!("it does not end");
+                bail!("the program does not end");
             }
         }
         Ok(())
     }
 
-    fn take(&mut self, since: Instant, quiet: Duration, most: Duration) -> Vec<Part> {
+    fn receive(&mut self, since: Instant, quiet: Duration, limit: Duration) -> Vec<Part> {
         let mut parts = Vec::new();
-        let end = Instant::now() + most;
+        let end = Instant::now() + limit;
         while Instant::now() < end {
-            match self.coming.recv_timeout(quiet.min(end.saturating_duration_since(Instant::now()))) {
+            match self.incoming.recv_timeout(quiet.min(end.saturating_duration_since(Instant::now()))) {
                 Ok((at, bytes)) => {
-                    self.heard(&bytes);
+                    self.handle(&bytes);
                     parts.push(Part { at: at.saturating_duration_since(since), bytes });
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
@@ -164,25 +167,25 @@ impl Terminal {
         parts
     }
 
-    /// Answers what is asked. A question is written at once, and comes whole.
-    fn heard(&mut self, bytes: &[u8]) {
-        self.seen.extend_from_slice(bytes);
-        let (name, attributes) = self.kind.answers();
-        let count = |question: &[u8]| bytes.windows(question.len()).filter(|part| *part == question).count();
-        let mut answer = String::new();
+    /// Answers queries. A query arrives in one piece, because it is written at once.
+    fn handle(&mut self, bytes: &[u8]) {
+        self.received.extend_from_slice(bytes);
+        let (name, attributes) = self.kind.replies();
+        let count = |query: &[u8]| bytes.windows(query.len()).filter(|part| *part == query).count();
+        let mut reply = String::new();
         if self.kind == Kind::Kitty && count(b"a=q,t=d") > 0 {
-            answer.push_str("\x1b_Gi=31;OK\x1b\\");
+            reply.push_str("\x1b_Gi=31;OK\x1b\\");
         }
-        answer.push_str(&format!("\x1b[6;{};{}t", CELL.1, CELL.0).repeat(count(b"\x1b[16t")));
-        answer.push_str(&format!("\x1bP>|{name}\x1b\\").repeat(count(b"\x1b[>q")));
-        answer.push_str(&attributes.repeat(count(b"\x1b[c")));
-        // A program that has ended hears no answer.
-        let _ = self.writer.write_all(answer.as_bytes());
+        reply.push_str(&format!("\x1b[6;{};{}t", CELL.1, CELL.0).repeat(count(b"\x1b[16t")));
+        reply.push_str(&format!("\x1bP>|{name}\x1b\\").repeat(count(b"\x1b[>q")));
+        reply.push_str(&attributes.repeat(count(b"\x1b[c")));
+        // Fails if the program has ended.
+        let _ = self.writer.write_all(reply.as_bytes());
         let _ = self.writer.flush();
     }
 }
 
-/// The updates in what came; what came between them counts to the one after.
+/// The frames in what arrived. Bytes between two frames count to the second one.
 pub fn frames(parts: &[Part]) -> Vec<Frame> {
     const END: &[u8] = b"\x1b[?2026l";
     let mut frames = Vec::new();
@@ -197,7 +200,7 @@ pub fn frames(parts: &[Part]) -> Vec<Frame> {
     frames
 }
 
-/// Whether the cursor is sent to no line but the first.
+/// Whether the cursor moves to no line but the first.
 fn is_title(frame: &[u8]) -> bool {
     let text = String::from_utf8_lossy(frame);
     text.split("\x1b[").skip(1).all(|sequence| {
