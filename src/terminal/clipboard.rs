@@ -17,7 +17,7 @@ pub enum Error {
     #[error("text too long for the terminal's clipboard ({bytes} bytes, limit {MAX_BYTES}): save it to a file instead")]
     TooLong { bytes: usize },
 
-    #[error("tmux cannot copy the text: {reason}; check that tmux is 3.2 or newer")]
+    #[error("tmux cannot copy the text ({reason}): check that tmux is 3.2 or newer")]
     Tmux { reason: String },
 }
 
