@@ -226,3 +226,6 @@ fn check(config: &VaeConfig) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
