@@ -177,7 +177,9 @@ impl Server<'_> {
         let began = Instant::now();
         let (claim, progress) = (&claimed.claim, &claimed.run.progress);
         let task = claim.task.clone();
-        let _span = info_span!("run", %task).entered();
+        // The task's name begins with the subject's handle, which may be a person's name.
+        let _span = info_span!("run", id = claim.run.0).entered();
+        debug!(%task, "task");
         self.shared.set_state(WorkerState::Working(task.clone()));
         let missing = claimed.run.seeds.as_slice().len() - claimed.done.len();
         info!(attempt = claim.attempt, pictures = missing, resumes = claimed.resume.is_some(), "claimed");
