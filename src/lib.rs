@@ -12,7 +12,7 @@
 //! - [`worker`]: claims queued runs, generates their images and stores them
 //! - [`service`]: the use cases that the command line and the workbench share
 //! - [`tui`]: the workbench: state, keys, screens
-//! - [`cli`]: one file per subcommand
+//! - [`cli`]: the command line, one file per command, thin over `service`
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 

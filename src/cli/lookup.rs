@@ -1,6 +1,4 @@
-//! Who reviews, and what time it is.
-
-use jiff::Timestamp;
+//! Who reviews.
 
 use crate::config::Config;
 
@@ -8,8 +6,4 @@ use crate::config::Config;
 pub fn reviewer(named: Option<&str>) -> String {
     let named = named.filter(|name| !name.trim().is_empty());
     named.unwrap_or(&Config::current().reviewer.value).to_owned()
-}
-
-pub fn now() -> Timestamp {
-    Timestamp::now()
 }

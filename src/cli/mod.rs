@@ -1,68 +1,39 @@
-//! The command line: one file per subcommand, thin.
+//! The command line.
 //!
-//! - `workbench`: the screen, with a worker beside it; `config`: what goes for all projects
-//! - `demo`, `generate`, `doctor`, `completions`, `man`: the subcommands
-//! - `init`, `subject`, `reference`, `run`, `queue`, `worker`, `upkeep`: the subcommands on a project
-//! - `runs`, `show`, `log`, `diff`, `sheet`: its history; `review`, `baseline`: what people say of its pictures
-//! - `export`, `import`: what leaves a project and enters another
-//! - `facts`, `print`, `fit`, `lookup`, `pictures`, `confirm`, `settings`: what those share
-//! - `making`: pictures made and written, with their provenance
-//! - `project`: which project a command works on
-//! - `model`: models as they are named here, and what suits the embedded one
-//! - `progress`, `interrupt`: what is seen while it works, and stopping it
-//! - `terminal`, `screen`: what the terminal can do, and pictures in it
-//! - `failure`: from an error to a sentence and an exit status
+//! - [`commands`]: one file per command, thin over `service`
+//! - [`args`]: arguments that several commands share; [`output`]: what commands print
+//! - `project`: finds and opens the project; `lookup`: who reviews
+//! - `generation`: generates pictures into files; `files`: picture files
+//! - `confirm`: asks before a deletion; `interrupt`: signals
+//! - `failure`: from an error to a message and an exit status
 
-mod baseline;
-mod completions;
-mod config;
+mod args;
+mod commands;
 mod confirm;
-mod demo;
-mod diff;
-mod doctor;
-mod export;
-mod facts;
 mod failure;
-mod fit;
-mod generate;
-mod import;
-mod init;
+mod files;
+mod generation;
 mod interrupt;
-mod log;
 mod lookup;
-mod making;
-mod man;
-mod model;
-mod pictures;
-mod print;
-mod progress;
+mod output;
 mod project;
-mod queue;
-mod reference;
-mod review;
-mod run;
-mod runs;
-mod screen;
-mod settings;
-mod sheet;
-mod show;
-mod subject;
-mod terminal;
-mod upkeep;
-mod workbench;
-mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, Flags, LogLevel};
 use crate::logging;
 
-/// Portraits with a reference, generated in this process: Stable Diffusion with IP-Adapter.
+use commands::{
+    backup, baseline, completions, config, demo, diff, doctor, export, generate, import, init, log, man, queue,
+    reference, review, run, runs, sheet, show, subject, verify, workbench, worker,
+};
+
+/// A workbench for portraits with a reference, generated locally with Stable Diffusion and IP-Adapter.
 ///
-/// The prompt says what to make, the reference nudges who it should look like, and the settings say how strongly. A
-/// reference guides; it promises no likeness, and nothing here identifies anybody.
+/// The prompt describes the picture, the reference steers the appearance, and the settings balance them. IP-Adapter does
+/// not guarantee a likeness, and nothing in this program identifies a person.
 #[derive(Parser)]
 #[command(name = "pentimento", version, max_term_width = 100)]
 struct CommandLine {
@@ -70,13 +41,13 @@ struct CommandLine {
     project: project::ProjectArguments,
 
     #[command(flatten)]
-    images: terminal::ImageArguments,
+    images: output::terminal::ImageArguments,
 
-    /// What goes to the log file: off, error, warn, info, debug or trace [default: $PENTIMENTO_LOG, else info]
+    /// The level of the log file: off, error, warn, info, debug or trace [default: $PENTIMENTO_LOG, else info]
     #[arg(long, value_name = "LEVEL", global = true, help_heading = "Log")]
     log: Option<LogLevel>,
 
-    /// Without a command the workbench opens
+    /// The command; without one, the workbench opens
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -105,14 +76,19 @@ enum Command {
     Export(export::Arguments),
     Import(import::Arguments),
     Sheet(sheet::Arguments),
-    Backup(upkeep::Backup),
-    Verify(upkeep::Verify),
+    Backup(backup::Arguments),
+    Verify(verify::Arguments),
     Config(config::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
 
-/// Reads the command line and does what it says.
+/// The whole command tree, for completions, manuals and docs/cli.md.
+pub fn command() -> clap::Command {
+    CommandLine::command()
+}
+
+/// Runs the command of this process.
 ///
 /// Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule of the workbench, 130 stopped by Ctrl-C.
 pub fn main() -> ExitCode {
@@ -131,7 +107,7 @@ pub fn main() -> ExitCode {
     // `config` itself fails on errors in its file.
     let is_config = matches!(command, Command::Config(_));
     for error in config.errors.iter().filter(|error| !(is_config && error.is_in_file())) {
-        project::note(&error.to_string());
+        output::print::note(&error.to_string());
     }
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments),
@@ -154,8 +130,8 @@ pub fn main() -> ExitCode {
         Command::Export(arguments) => export::run(&arguments, &project),
         Command::Import(arguments) => import::run(&arguments, &project),
         Command::Sheet(arguments) => sheet::run(&arguments, &project),
-        Command::Backup(arguments) => upkeep::backup(&arguments, &project),
-        Command::Verify(arguments) => upkeep::verify(&arguments, &project),
+        Command::Backup(arguments) => backup::run(&arguments, &project),
+        Command::Verify(arguments) => verify::run(&arguments, &project),
         Command::Config(arguments) => config::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),

@@ -1,52 +1,47 @@
-//! Which project a command works on, and opening it.
+//! Finds and opens the project that a command works on.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
+use super::output::print;
 use crate::config::{self, Config};
 use crate::store::layout::database;
 use crate::store::{Reader, Store};
-use crate::studio::text::clean;
 
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProjectArguments {
-    /// The project's folder [default: $PENTIMENTO_PROJECT, else the project you are in, else the one of your own]
+    /// The project's folder [default: $PENTIMENTO_PROJECT, else the project you are in, else your own project]
     #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath, help_heading = "Project")]
     pub project: Option<PathBuf>,
 }
 
-/// There is no project to work on; says where one was looked for, and how to make one.
+/// No project was found.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no project: neither --project nor ${} names one, and there is no project.db in {}, in a folder \
-     around it, or in {own}; make one here with `pentimento init`, or elsewhere with `pentimento init DIR`",
-    config::PROJECT,
-    here.display()
+    "no project in {}, its parent folders or {own}: create one with `pentimento init`, or name one with --project or \
+     ${}",
+    here.display(),
+    config::PROJECT
 )]
 pub struct NoProject {
     here: PathBuf,
+    /// The user's own project.
     own: String,
 }
 
-/// Opens the project for reading and writing. Warnings about where it lies go to stderr.
+/// Opens the project for reading and writing, and prints warnings about its folder.
 pub fn open(arguments: &ProjectArguments) -> anyhow::Result<Store> {
     let store = Store::open(&folder(arguments)?)?;
     for warning in store.warnings() {
-        note(warning);
+        print::note(warning);
     }
     Ok(store)
 }
 
-/// Opens the project for reading only: for commands that change nothing, while others write.
+/// Opens the project for reading only, while others may write.
 pub fn open_read_only(arguments: &ProjectArguments) -> anyhow::Result<Reader> {
     Ok(Reader::open(&folder(arguments)?)?)
-}
-
-/// A line on stderr that is no error.
-pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "note: {}", clean(text));
 }
 
 impl ProjectArguments {

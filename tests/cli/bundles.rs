@@ -1,4 +1,4 @@
-//! From one project into another: bundles, pictures that tell how they were made, and pages of pictures.
+//! `export`, `import` and `sheet`: bundles, single pictures and contact sheets.
 
 use std::fs;
 use std::io::Read;
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 use crate::project::Project;
 use crate::support::{self, Ran, pentimento};
 
-/// Words of prompts that occur nowhere else, and letters that only an escaped page survives.
+/// Words that occur in prompts only, and one that HTML must escape.
 const WORDS: [&str; 6] = ["zanzibarian", "quillglow", "moonquillow", "blurrywort", "sepiafoam", "<script>"];
 
-/// A project with a run of two pictures and one made from it.
+/// A project with a run of two pictures, and a child of that run.
 fn made() -> Project {
     let project = Project::ready();
     let run = project.json(&[
@@ -42,7 +42,7 @@ fn made() -> Project {
     project
 }
 
-/// A project with nothing in it.
+/// An empty project.
 struct Empty {
     folder: TempDir,
 }
@@ -81,7 +81,7 @@ fn hashes(shown: &Value) -> Vec<&str> {
     shown["outputs"].as_array().unwrap().iter().map(|output| output["hash"].as_str().unwrap()).collect()
 }
 
-/// Everything in a zip, unpacked and one after the other, with the texts of the pictures in it.
+/// All bytes of a zip file, then its names and unpacked contents.
 fn unzipped(path: &str) -> Vec<u8> {
     let mut zip = zip::ZipArchive::new(fs::File::open(path).unwrap()).unwrap();
     let mut all = fs::read(path).unwrap();
@@ -98,7 +98,7 @@ fn holds(bytes: &[u8], word: &str) -> bool {
 }
 
 #[test]
-fn a_project_goes_into_another() {
+fn a_whole_project_is_imported() {
     let (project, other) = (made(), Empty::new());
     let bundle = file(&project, "all.zip");
     let exported = project.json(&["export", "--output", &bundle]);
@@ -117,7 +117,7 @@ fn a_project_goes_into_another() {
         assert_eq!(blake3::hash(&fs::read(path).unwrap()).to_hex().as_str(), hashes(&there)[0]);
     }
     other.done(&["verify"]);
-    // It goes on here as it would there: the reference is approved, and its right came along.
+    // Runs continue: the reference is approved here too, with its consent.
     let run = other.json(&["run", "ada", "--parent", "ada-0002", "--seeds", "9", "--wait"]);
     assert_eq!((&run["task"], &run["reference"]), (&json!("ada-0003"), &json!("ada-r1")));
 
@@ -133,16 +133,16 @@ fn a_project_goes_into_another() {
     project.run(&["export", "bo", "--output", &file(&project, "bo.zip")]).refused(1, &["no subject", "bo"]);
     project.run(&["export", "--output", &file(&project, "no/where.zip")]).refused(1, &["where.zip"]);
     let names = fs::read_dir(project.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
-    assert_eq!(names.collect::<Vec<_>>().len(), 2, "nothing half-made is left");
+    assert_eq!(names.collect::<Vec<_>>().len(), 2, "no temporary file is left");
 }
 
 #[test]
-fn a_name_that_is_taken_gives_way_and_that_is_said() {
+fn a_taken_handle_is_renamed_and_reported() {
     let (project, other) = (made(), Project::ready());
     let bundle = file(&project, "run.zip");
     project.done(&["export", "--runs", "ada-0002", "--output", &bundle]);
     let said = other.done(&["import", &bundle]).stdout;
-    assert!(said.contains("ada is ada-2 here") && said.contains("1 run, 1 picture"), "{said}");
+    assert!(said.contains("ada is now ada-2, because") && said.contains("1 run, 1 picture"), "{said}");
     assert_eq!(other.json(&["show", "ada-2-0002"])["seeds"], json!([7]));
 }
 
@@ -175,7 +175,7 @@ fn a_picture_of_a_run_is_imported_as_one() {
     let picture = file(&project, "one.png");
     project.done(&["show", "ada-0002:7", "--output", &picture]);
     let said = other.done(&["import", &picture]).stdout;
-    assert!(said.contains("ada is a new subject") && said.contains("reference it was made with is not"), "{said}");
+    assert!(said.contains("ada is a new subject") && said.contains("the project lacks the reference"), "{said}");
     let (there, here) = (project.json(&["show", "ada-0002"]), other.json(&["show", "ada-0002"]));
     for name in ["prompt", "negative", "hashes", "seeds", "state"] {
         assert_eq!(here[name], there[name], "{name}");
@@ -185,14 +185,14 @@ fn a_picture_of_a_run_is_imported_as_one() {
     assert!(here["diagnosis"].as_str().unwrap().contains("ada-0001"));
     let again = other.json(&["import", &picture]);
     assert_eq!((&again["files"][0]["changed"], &again["files"][0]["here_as"]), (&json!(false), &json!("ada-0002:7")));
-    // Where it comes from, it is known too.
+    // The project it comes from knows it too.
     let known = project.done(&["import", &picture]).stdout;
-    assert!(known.contains("here already as ada-0002:7"), "{known}");
+    assert!(known.contains("already has it as ada-0002:7"), "{known}");
     other.done(&["verify"]);
 }
 
 #[test]
-fn the_record_in_a_picture_says_everything_that_decided_it() {
+fn a_picture_records_everything_that_determined_it() {
     let project = made();
     let shown = project.json(&["show", "ada-0002"]);
     let bytes = fs::read(shown["outputs"][0]["path"].as_str().unwrap()).unwrap();
@@ -216,7 +216,7 @@ fn the_record_in_a_picture_says_everything_that_decided_it() {
     assert_eq!(record["reference"]["blake3"], reference["picture"]["hash"]);
     let settings = shown["settings"].as_object().unwrap();
     for (name, value) in settings {
-        // What was left to the checkpoint stands there as it was in the end.
+        // A setting left to the checkpoint is recorded with its final value.
         let said = &record["settings"][name];
         assert!(said == value || value.is_null(), "{name}: {said} and {value}");
     }
@@ -242,7 +242,7 @@ fn a_picture_of_another_program_is_imported() {
         "portrait of a violinist, soft light\nNegative prompt: blurry\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 6.5, \
          Seed: 1234567890123, Size: 40x24, Model hash: 6ce0161689, Model: v1-5-pruned, Version: v1.10.1",
     );
-    project.run(&["import", &path]).refused(2, &["webui.png", "whose portrait", "--subject"]);
+    project.run(&["import", &path]).refused(2, &["webui.png", "records no subject", "--subject"]);
     project.run(&["import", &path, "--subject", "bo"]).refused(1, &["no subject", "bo"]);
     let imported = project.json(&["import", &path, "--subject", "ada"]);
     assert_eq!(imported["files"][0]["subjects"][0]["tasks"], json!(["ada-0001"]));
@@ -262,7 +262,7 @@ fn a_picture_of_another_program_is_imported() {
 }
 
 #[test]
-fn what_cannot_be_imported_is_named_and_changes_nothing() {
+fn an_unusable_file_is_named_and_changes_nothing() {
     let project = Project::ready();
     let put = |name: &str, bytes: &[u8]| {
         fs::write(file(&project, name), bytes).unwrap();
@@ -270,10 +270,10 @@ fn what_cannot_be_imported_is_named_and_changes_nothing() {
     };
     let silent = file(&project, "silent.png");
     RgbImage::new(8, 8).save(&silent).unwrap();
-    project.run(&["import", &silent]).refused(1, &["silent.png", "does not tell how it was made"]);
+    project.run(&["import", &silent]).refused(1, &["silent.png", "does not record how it was generated"]);
     project.run(&["import", &put("note.txt", b"dear diary")]).refused(1, &["note.txt", "neither a bundle nor a PNG"]);
     project.run(&["import", &put("half.zip", b"PK\x03\x04half")]).refused(1, &["half.zip", "nothing was changed"]);
-    project.run(&["import", &file(&project, "nowhere.zip")]).refused(1, &["nowhere.zip", "cannot be read"]);
+    project.run(&["import", &file(&project, "nowhere.zip")]).refused(1, &["nowhere.zip", "cannot read"]);
     project.run(&["import", &file(&project, "project")]).refused(1, &["project", "neither"]);
     let no_seed = file(&project, "no-seed.png");
     webui(Path::new(&no_seed), "a cat\nSteps: 4, Sampler: DDIM, CFG scale: 7");
@@ -299,7 +299,7 @@ fn what_cannot_be_imported_is_named_and_changes_nothing() {
 }
 
 #[test]
-fn pages_show_what_changed() {
+fn sheets_show_the_changes() {
     let project = made();
     let (png, html) = (file(&project, "page.png"), file(&project, "page.html"));
     let page = project.json(&["sheet", "ada-0001", "ada-0002", "--output", &png]);

@@ -1,4 +1,4 @@
-//! The history from outside: how runs descend from one another, and what differs between two.
+//! `log` and `diff`: the tree of runs, and the differences between two.
 
 use pentimento::store::Store;
 use pentimento::store::runs::NewRun;
@@ -53,7 +53,7 @@ fn the_log_is_a_tree() {
 ● ada-0008  queued  seeds 1,5  no pictures
 │   somebody else
 ● ada-0009  queued  seed 9  no pictures
-    the same but for its seeds
+    only other seeds
 ";
     assert_eq!(log.fits(), drawn);
 
@@ -70,7 +70,7 @@ fn the_log_is_a_tree() {
     promised(&runs[0], &["note", "error", "created"]);
 
     project.done(&["subject", "add", "Bo"]);
-    assert!(project.done(&["log", "bo"]).fits().contains("no runs yet"));
+    assert!(project.done(&["log", "bo"]).fits().contains("No runs yet"));
     assert_eq!(project.json(&["log", "bo"])["runs"], json!([]));
     project.run(&["log", "eve"]).refused(1, &["eve"]);
 }
@@ -84,9 +84,9 @@ fn recipe(words: &str, steps: usize) -> Recipe {
     }
 }
 
-/// A long chain, and branches off branches, with long names, words of any width, and words that mean harm.
+/// A long chain and nested branches, with long names, wide characters and control characters.
 #[test]
-fn no_history_is_too_long_or_too_wide() {
+fn a_large_history_fits_the_terminal() {
     let project = Project::empty();
     let handle = "a-name-that-takes-all-the-room-there-is";
     project.done(&["subject", "add", "Ada", "--handle", handle]);
@@ -103,7 +103,7 @@ fn no_history_is_too_long_or_too_wide() {
     for number in 0..3000 {
         last = add(Some(last), "a person", 2 + number % 2);
     }
-    // Each has a child that stays in its column, made after the one that everything else comes of.
+    // Each run has two children: the first starts the next branch, the second continues the column.
     let wide = "肖像 of somebody \u{1b}[2J\u{202e} ".repeat(12);
     let mut branch = last;
     for number in 0..60 {
@@ -116,7 +116,7 @@ fn no_history_is_too_long_or_too_wide() {
     let log = project.done(&["log", handle]);
     let first = log.fits().lines().filter(|line| line.starts_with('●')).count();
     assert_eq!(first, 3002, "the chain stays in the first column, and so does the last child at its end");
-    assert!(log.stdout.contains("diagnosis: 肖像 of somebody [2J 肖像") && log.stdout.contains("made from a-name"));
+    assert!(log.stdout.contains("diagnosis: 肖像 of somebody [2J 肖像") && log.stdout.contains("child of a-name"));
     let log = project.json(&["log", handle]);
     let runs = log["runs"].as_array().unwrap();
     assert_eq!(runs.len(), 3121);
@@ -125,7 +125,7 @@ fn no_history_is_too_long_or_too_wide() {
 }
 
 #[test]
-fn what_differs_is_told_and_what_was_measured_apart() {
+fn differences_and_measurements_are_separate() {
     let project = one_run();
     let other = ["run", "ada", "--parent", "ada-0001", "--debug", "a test", "--seeds", "8,9,20", "--set", "guidance=4"];
     let style = ["--set", "style=cold oil painting of today", "--steps", "1"];
@@ -153,16 +153,16 @@ ada-0001 → ada-0002
     assert_eq!((&diff["seeds"]["only_before"], &diff["seeds"]["only_after"]), (&json!([20]), &json!([7])));
     assert_eq!(diff["measured"]["timings"], json!({"before": null, "after": null}));
 
-    // Once one of them was made there is something measured, and it is no difference.
+    // Once a run is done it has measurements, which are no difference.
     project.done(&["run", "ada", "--parent", "ada-0002", "--seeds", "3", "--wait", "--priority", "high"]);
     let diff = project.json(&["diff", "ada-0003", "ada-0003"]);
     assert_eq!((&diff["same"], &diff["changes"], &diff["files"]), (&json!(true), &json!([]), &json!([])));
     promised(&diff["measured"]["timings"]["before"], &["load_s", "encode_s", "denoise_s", "decode_s", "other_s"]);
     assert!(diff["measured"]["peak_memory_bytes"]["after"].as_u64() > Some(0));
     let same = project.done(&["diff", "ada-0003", "ada-0003"]);
-    assert!(same.fits().contains("Nothing differs") && same.stdout.contains("Measured"), "{}", same.stdout);
+    assert!(same.fits().contains("No differences") && same.stdout.contains("Measurements"), "{}", same.stdout);
     let half = project.done(&["diff", "ada-0002", "ada-0003"]);
-    assert!(!half.fits().contains("Nothing differs") && half.stdout.contains("unknown → "), "{}", half.stdout);
+    assert!(!half.fits().contains("No differences") && half.stdout.contains("unknown → "), "{}", half.stdout);
     project.run(&["diff", "ada-0001", "ada-0009"]).refused(1, &["ada-0009"]);
     project.run(&["diff", "ada-0001", "ada-r1"]).refused(2, &["ada-r1", "ada-0042"]);
 }

@@ -1,11 +1,11 @@
-//! Wrong usage, and outputs that cannot be: told before anything is generated.
+//! Wrong usage and impossible outputs are reported before anything is generated.
 
 use std::fs;
 
 use crate::support::{Bench, data, pentimento, run};
 
 #[test]
-fn sizes_that_are_no_multiple_of_eight() {
+fn sizes_that_are_not_multiples_of_eight() {
     let bench = Bench::new();
     run(bench.generate().args(["--width", "100"])).refused(2, &["--width", "100", "multiples of 8"]);
     run(bench.generate().args(["--height", "0"])).refused(2, &["--height", "0", "multiples of 8"]);
@@ -20,7 +20,7 @@ fn an_unknown_sampler() {
 }
 
 #[test]
-fn more_memory_than_there_is() {
+fn not_enough_memory() {
     let bench = Bench::new();
     let mut command = bench.generate();
     command.args(["--width", "400000", "--height", "400000"]);
@@ -54,7 +54,7 @@ fn numbers_out_of_range() {
 }
 
 #[test]
-fn a_device_that_is_not_there() {
+fn a_missing_device() {
     let bench = Bench::new();
     let mut command = pentimento();
     command.args(["generate", "--prompt", "x", "--device", "cuda:77", "--model"]).arg(bench.path("model"));
@@ -63,7 +63,7 @@ fn a_device_that_is_not_there() {
 }
 
 #[test]
-fn an_output_that_cannot_be() {
+fn an_impossible_output_path() {
     let bench = Bench::new();
     let generate = |output: &str| {
         let mut command = pentimento();
@@ -79,10 +79,10 @@ fn an_output_that_cannot_be() {
     assert!(bench.nothing_was_written());
 }
 
-/// The kernel lets nobody make files there, root neither.
+/// Not even root can create files there.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_output_where_nobody_may_write() {
+fn an_output_in_a_read_only_folder() {
     let bench = Bench::new();
     let mut command = pentimento();
     command.args(["generate", "--prompt", "x", "--output", "/proc/self/out.png", "--model"]).arg(bench.path("model"));
@@ -110,7 +110,7 @@ fn the_reference_is_never_overwritten() {
 }
 
 #[test]
-fn a_picture_that_was_there_is_replaced_whole() {
+fn an_existing_file_is_replaced() {
     let bench = Bench::new();
     fs::write(bench.path("out.png"), "an older picture").unwrap();
     assert_eq!(run(&mut bench.generate()).status, 0);
@@ -118,14 +118,14 @@ fn a_picture_that_was_there_is_replaced_whole() {
 }
 
 #[test]
-fn with_json_errors_are_still_sentences() {
+fn errors_are_text_even_with_json() {
     let bench = Bench::new();
     fs::remove_dir_all(bench.path("model/vae")).unwrap();
     run(bench.generate().arg("--json")).refused(1, &["vae", "missing"]);
 }
 
 #[test]
-fn names_never_steer_the_terminal() {
+fn control_characters_in_names_are_removed() {
     let bench = Bench::new();
     let hostile = "evil\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}name";
     let mut command = pentimento();
@@ -133,11 +133,11 @@ fn names_never_steer_the_terminal() {
     let ran = run(&mut command);
     ran.refused(1, &["evil]0;owned", "does not exist"]);
     assert!(!ran.stderr.contains(['\u{7}', '\u{9b}', '\u{202e}']), "{:?}", ran.stderr);
-    // In the parser's own messages too.
+    // Also in clap's messages.
     let ran = run(pentimento().args(["generate", "--prompt", "x", "--output", "o.png", "--scheduler", hostile]));
     assert_eq!(ran.status, 2);
     assert!(!ran.stderr.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{:?}", ran.stderr);
-    // And in what is printed when all goes well.
+    // Also in the output of a command that succeeds.
     let mut command = pentimento();
     command.args(["generate", "--prompt", "x", "--steps", "1", "--model"]).arg(bench.path("model"));
     let ran = run(command.arg("--output").arg(bench.path(&format!("{hostile}.png"))));
@@ -146,7 +146,7 @@ fn names_never_steer_the_terminal() {
 }
 
 #[test]
-fn help_is_there_for_every_subcommand() {
+fn every_command_has_help() {
     for words in [&["--help"][..], &["demo", "--help"], &["generate", "--help"], &["doctor", "--help"]] {
         let ran = run(pentimento().args(words));
         assert_eq!(ran.status, 0);
@@ -155,6 +155,6 @@ fn help_is_there_for_every_subcommand() {
     let home = tempfile::tempdir().unwrap();
     let screen = run(pentimento().env("HOME", home.path()));
     screen.refused(2, &["terminal", "subcommands"]);
-    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "a project was made that nobody sees");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "no project is created without a terminal");
     assert_eq!(run(pentimento().arg("paint")).status, 2);
 }

@@ -1,4 +1,4 @@
-//! A project from outside: the loop from an empty folder to pictures, what its rules refuse, and what dies on the way.
+//! A project from an empty folder to pictures: the loop, the rules, killed workers and signals.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,26 +18,26 @@ pub struct Project {
 }
 
 impl Project {
-    /// With nobody in it.
+    /// An empty project.
     pub fn empty() -> Self {
         Self::empty_in(&std::env::temp_dir())
     }
 
-    /// On a disk of one's choice.
+    /// An empty project in this folder.
     pub fn empty_in(place: &Path) -> Self {
         let project = Self { folder: tempfile::tempdir_in(place).unwrap() };
         project.done(&["init"]);
         project
     }
 
-    /// With one subject, `ada`, and one candidate reference.
+    /// A project with the subject `ada` and one candidate reference.
     pub fn new() -> Self {
         let project = Self::empty();
         project.add_ada();
         project
     }
 
-    /// With the reference approved.
+    /// The same with the reference approved.
     pub fn ready() -> Self {
         Self::ready_in(&std::env::temp_dir())
     }
@@ -99,13 +99,13 @@ impl Project {
         self.run(&[words, &["--json"]].concat()).json()
     }
 
-    /// Queues a run of so many pictures with few steps; gives its name.
+    /// Queues a run and returns its name.
     pub fn queue(&self, seeds: &str, steps: &str) -> String {
         let words = ["run", "ada", "--subject-block", "portrait of a calm person", "--seeds", seeds, "--steps", steps];
         self.json(&words)["task"].as_str().unwrap().to_owned()
     }
 
-    /// The pictures of all runs by run and seed, each checked to be done.
+    /// The files of all outputs, by output name. Every run must be done.
     pub fn pictures(&self) -> BTreeMap<String, Vec<u8>> {
         let mut found = BTreeMap::new();
         for run in self.json(&["runs"])["runs"].as_array().unwrap() {
@@ -161,7 +161,7 @@ fn from_an_empty_folder_to_a_picture() {
     let outputs = shown["outputs"].as_array().unwrap();
     assert_eq!(outputs.iter().map(|output| output["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [7, 8]);
 
-    // The same picture as `generate` makes of the same words; only what it says of itself differs.
+    // `generate` makes the same pixels from the same prompt; only the metadata differ.
     let (one, other) = (project.folder.path().join("one.png"), project.folder.path().join("other.png"));
     project.done(&["show", "ada-0001:7", "--output", one.to_str().unwrap()]);
     let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini/subject/reference.png");
@@ -208,7 +208,7 @@ fn rules_refuse_with_their_names() {
 }
 
 #[test]
-fn short_names_come_from_what_can_be_seen() {
+fn handles_are_made_from_visible_characters() {
     let project = Project::new();
     project.done(&["subject", "add", "Ben\u{202e}ny \u{1b}[31mRed"]);
     let subjects = project.json(&["subject", "list"]).to_string();
@@ -216,24 +216,24 @@ fn short_names_come_from_what_can_be_seen() {
 }
 
 #[test]
-fn nowhere_is_said_in_a_sentence() {
+fn a_missing_project_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = pentimento();
     command.args(["runs"]).current_dir(folder.path()).env("HOME", folder.path()).env_remove("PENTIMENTO_PROJECT");
-    support::run(&mut command).refused(1, &["there is no project", "pentimento init"]);
+    support::run(&mut command).refused(1, &["no project in", "pentimento init"]);
 }
 
-/// Workers are killed at random moments until the queue is empty all the same.
+/// Kills workers at random moments; the queue still gets done.
 #[test]
 fn kills_lose_nothing_and_make_nothing_twice() {
     let kills = std::env::var("PENTIMENTO_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12_u64);
-    // So much work that the last kill still finds some, and seeds so long that their state is saved on the way.
+    // Enough work for the last kill, with seeds long enough for checkpoints.
     let (runs, seeds) = ((kills / 2).clamp(6, 20), (kills / 40).max(2));
     let queue = |project: &Project| (0..runs).for_each(|run| drop(project.queue(&format!("{run}x{seeds}"), "60")));
     let (killed, undisturbed) = (Project::ready(), Project::ready());
     queue(&killed);
     queue(&undisturbed);
-    // A fixed sequence of moments (Knuth's constants), from before the model is loaded to the middle of a run.
+    // A fixed sequence of delays (Knuth's constants), from before the model loads to the middle of a run.
     let mut random = 42_u64;
     for _ in 0..kills {
         let mut worker = killed.start_worker(&[]);
@@ -264,7 +264,7 @@ mod signals {
     }
 
     #[test]
-    fn a_terminated_worker_puts_its_run_back_and_another_goes_on() {
+    fn a_terminated_worker_requeues_its_run() {
         let (stopped, undisturbed) = (Project::ready(), Project::ready());
         for project in [&stopped, &undisturbed] {
             project.queue("3x2", "40");
@@ -281,7 +281,7 @@ mod signals {
     }
 
     #[test]
-    fn a_hang_up_lets_the_run_be_finished() {
+    fn a_hang_up_finishes_the_run() {
         let project = Project::ready();
         project.queue("3x1", "40");
         project.queue("4x1", "4");

@@ -1,4 +1,4 @@
-//! Reviews, verdicts and baselines from outside, on pictures that the embedded model made.
+//! `review`, `accept`, `reject` and `baseline`.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn shown(project: &Project, output: &str) -> Value {
 const GOOD: &str = "appearance=3,prompt=3,expression=2,skin=3,artifacts=4";
 
 #[test]
-fn what_is_said_of_a_picture_is_kept_and_shown() {
+fn reviews_are_kept_and_shown() {
     let project = two_pictures();
     let review = ["review", "ada-0001:7", "--failure", "waxy", "--failure", "wrong-face", "--score", "skin=1"];
     let said = ["--note", "cheeks\u{1b}[31m like\nwax", "--reviewer", "Kim", "--diagnosis", "too much guidance"];
@@ -35,9 +35,13 @@ fn what_is_said_of_a_picture_is_kept_and_shown() {
     assert_eq!((&first["reviewer"], &first["note"]), (&json!("Kim"), &json!("cheeks[31m like wax")));
     assert_eq!((&first["failures"], &first["scores"]), (&json!(["waxy", "wrong-face"]), &json!({"skin": 1})));
 
-    // A second look: the newest score counts, both reviews stay, the other picture has none.
+    // A second review: the newest score counts, both reviews stay, and the other picture has none.
     let again = project.done(&["reject", "ada-0001:7", "--score", "skin=2,prompt=4", "--failure", "style-ignored"]);
-    assert!(again.fits().contains("is rejected now") && again.stdout.contains("style-ignored"), "{}", again.stdout);
+    assert!(
+        again.fits().contains("Rejected ada-0001:7.") && again.stdout.contains("style-ignored"),
+        "{}",
+        again.stdout
+    );
     let picture = shown(&project, "ada-0001:7");
     assert_eq!((&picture["verdict"], &picture["scores"]), (&json!("rejected"), &json!({"prompt": 4, "skin": 2})));
     assert_eq!(picture["reviews"].as_array().unwrap().len(), 2);
@@ -51,17 +55,21 @@ fn what_is_said_of_a_picture_is_kept_and_shown() {
     }
     assert!(!words.stdout.contains("Reviews of ada-0001:8"));
     let log = project.done(&["log", "ada"]);
-    assert!(log.fits().contains("1 rejected, 1 open") && log.stdout.contains("diagnosis: too much"), "{}", log.stdout);
+    assert!(
+        log.fits().contains("1 rejected, 1 unreviewed") && log.stdout.contains("diagnosis: too much"),
+        "{}",
+        log.stdout
+    );
     assert_eq!(project.json(&["runs", "ada", "--search", "cheeks"])["hits"][0]["in"], "review");
 
-    // A diagnosis alone is no review; without one, the log tells the newest note.
+    // A diagnosis alone is no review. Without a diagnosis, the log shows the newest note.
     project.done(&["review", "ada-0001:7", "--diagnosis", ""]);
     assert_eq!(shown(&project, "ada-0001:7")["reviews"].as_array().unwrap().len(), 2);
     assert!(project.done(&["log", "ada"]).fits().contains("note: cheeks[31m like wax"));
 }
 
 #[test]
-fn what_is_not_in_the_tables_is_wrong_usage() {
+fn unknown_keys_and_scores_are_wrong_usage() {
     let project = two_pictures();
     let wrong: [(&[&str], &[&str]); 12] = [
         (
@@ -76,8 +84,8 @@ fn what_is_not_in_the_tables_is_wrong_usage() {
         (&["--score", "skin=2.5"], &["0 (absent) to 4", "skin, artifacts"]),
         (&["--score", "skin"], &["CRITERION=N", "skin, artifacts"]),
         (&["--score", "skin=2", "--score", "skin=3"], &["skin", "twice"]),
-        (&[], &["nothing is said of ada-0001:7", "--note"]),
-        (&["--note", " "], &["nothing is said"]),
+        (&[], &["the review of ada-0001:7 is empty", "--note"]),
+        (&["--note", " "], &["is empty"]),
         (&["--verdict", "accepted"], &["--verdict"]),
     ];
     for (words, said) in wrong {
@@ -100,13 +108,15 @@ fn a_baseline_meets_the_rubric() {
     let refused = |words: &[&str]| project.run(&["baseline", "ada-0001:7"]).refused(3, words);
     refused(&["rubric-incomplete", "appearance, prompt, expression, skin, artifacts"]);
     let accepted = project.done(&["accept", "ada-0001:7"]);
-    assert!(accepted.fits().contains("needs more scores:\n  appearance, prompt, expression, skin, artifacts\n"));
+    assert!(
+        accepted.fits().contains("become the baseline, score:\n  appearance, prompt, expression, skin, artifacts\n")
+    );
     project.done(&["review", "ada-0001:7", "--score", "appearance=3,prompt=3,expression=2,skin=3"]);
     refused(&["rubric-incomplete", "artifacts"]);
     project.done(&["reject", "ada-0001:7", "--score", "artifacts=1"]);
     refused(&["not-accepted"]);
     project.done(&["accept", "ada-0001:7"]);
-    refused(&["rubric-too-low", "artifacts", "better picture"]);
+    refused(&["rubric-too-low", "artifacts", "choose a better one"]);
     assert_eq!(project.json(&["subject", "show", "ada"])["baseline"], Value::Null);
 
     let accepted = project.done(&["accept", "ada-0001:7", "--score", GOOD]);
@@ -123,7 +133,7 @@ fn a_baseline_meets_the_rubric() {
     let shown = project.json(&["show", "ada-0001"]);
     let marks: Vec<_> = shown["outputs"].as_array().unwrap().iter().map(|output| output["baseline"].clone()).collect();
     assert_eq!(marks, [false, true]);
-    assert!(project.done(&["show", "ada-0001"]).fits().contains("ada-0001:8, accepted, the baseline"));
+    assert!(project.done(&["show", "ada-0001"]).fits().contains("ada-0001:8, accepted, baseline"));
     assert!(project.done(&["log", "ada"]).fits().contains("2 accepted  baseline: seed 8"));
     assert_eq!(project.json(&["log", "ada"])["baseline"], "ada-0001:8");
     assert_eq!(project.json(&["log", "ada"])["runs"][0]["accepted"], 2);

@@ -1,4 +1,4 @@
-//! Making runs from other runs, and finding them again, from outside.
+//! `run` and `runs`: runs from parents, lists and searches.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|run| run["task"].as_str().unwrap()).collect()
 }
 
-/// A project with `ada` and `bo`, who have no pictures.
+/// A project with `ada` and `bo`, without references.
 fn two_subjects() -> Project {
     let project = Project::empty();
     project.done(&["subject", "add", "Ada"]);
@@ -18,7 +18,7 @@ fn two_subjects() -> Project {
 }
 
 #[test]
-fn a_run_says_what_it_changes_against_its_parent() {
+fn a_run_records_its_changes_against_its_parent() {
     let project = two_subjects();
     let first = ["run", "ada", "--subject-block", "a calm person", "--style", "oil painting", "--seeds", "7x3"];
     let first = project.json(&first);
@@ -57,7 +57,7 @@ fn a_run_says_what_it_changes_against_its_parent() {
         let (variable, _) = set.split_once('=').unwrap();
         assert_eq!((&change["variable"], &made["parent"]), (&json!(variable), &json!("ada-0001")), "{set}");
         assert_eq!(json!([change["before"], change["after"]]), values, "{set}");
-        assert_eq!(made["seeds"], json!([7, 8, 9]), "seeds stay where nobody says otherwise");
+        assert_eq!(made["seeds"], json!([7, 8, 9]), "seeds are the parent's by default");
     }
     let seeds = project.json(&["run", "ada", "--parent", "ada-0001", "--seeds", "10x3"]);
     assert_eq!(seeds["delta"], json!([]));
@@ -70,13 +70,13 @@ fn a_run_says_what_it_changes_against_its_parent() {
     assert_eq!(runs.stdout.lines().count(), changes_and(2));
 }
 
-/// The runs of the test above: one for each change, and so many more.
+/// The number of runs in the test above: one for each change, and `more`.
 fn changes_and(more: usize) -> usize {
     10 + more
 }
 
 #[test]
-fn what_cannot_be_a_child_is_refused() {
+fn an_invalid_child_is_refused() {
     let project = two_subjects();
     project.done(&["run", "ada", "--subject-block", "a calm person", "--seeds", "7x3"]);
     let child = ["run", "ada", "--parent", "ada-0001"];
@@ -104,7 +104,7 @@ fn what_cannot_be_a_child_is_refused() {
 #[test]
 fn runs_are_listed_for_all_or_for_one() {
     let project = two_subjects();
-    assert!(project.done(&["runs"]).fits().contains("no runs yet"));
+    assert!(project.done(&["runs"]).fits().contains("No runs yet"));
     for subject in ["ada", "bo", "ada"] {
         project.done(&["run", subject, "--subject-block", &"a very long prompt 肖像 ".repeat(20)]);
     }
@@ -119,7 +119,7 @@ fn runs_are_listed_for_all_or_for_one() {
 }
 
 #[test]
-fn a_search_can_keep_to_one_subject() {
+fn a_search_can_be_limited_to_a_subject() {
     let project = two_subjects();
     for (subject, words) in [("ada", "a violinist by the sea"), ("bo", "a violinist at home"), ("ada", "a cellist")] {
         project.done(&["run", subject, "--subject-block", words]);
@@ -133,16 +133,16 @@ fn a_search_can_keep_to_one_subject() {
     assert_eq!(hits(&["ada", "--search", "violin"]), ["ada-0001"]);
     assert_eq!(hits(&["bo", "--search", "violin"]), ["bo-0001"]);
     assert_eq!(hits(&["bo", "--search", "cellist"]), [] as [&str; 0]);
-    // What another subject has more of takes no place in the limit.
+    // Results of other subjects do not count towards the limit.
     assert_eq!(hits(&["ada", "--search", "violin", "--limit", "1"]), ["ada-0001"]);
     promised(&project.json(&["runs", "--search", "violin"])["hits"][0], &["in", "name", "snippet"]);
     assert!(project.done(&["runs", "ada", "--search", "viol"]).fits().contains("a [violinist] by the sea"));
-    assert!(project.done(&["runs", "bo", "--search", "cellist"]).fits().contains("Nothing is found"));
+    assert!(project.done(&["runs", "bo", "--search", "cellist"]).fits().contains("No matches for"));
     project.run(&["runs", "eve", "--search", "violin"]).refused(1, &["eve"]);
 }
 
 #[test]
-fn a_draft_waits_for_a_word() {
+fn a_draft_waits_until_it_is_queued() {
     let project = two_subjects();
     let draft = |project: &Project| project.done(&["run", "ada", "--subject-block", "a calm person", "--draft"]);
     draft(&project);

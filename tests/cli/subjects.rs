@@ -1,4 +1,4 @@
-//! Subjects and the rights to their pictures, from outside: from adding to forgetting.
+//! `subject`: adding, renaming, consents and forgetting.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::project::Project;
 use crate::support::{picture, promised};
 
-/// Adds a picture of its own under a right of its own; gives what `ref show` says of it.
+/// Adds a picture under a new consent, and returns its JSON.
 fn add_picture(project: &Project, subject: &str, label: &str, statement: &str, shade: u8) -> Value {
     let file = picture(&project.file(&format!("{label}.png")), shade);
     let words = ["ref", "add", subject, file.to_str().unwrap(), "--rights", "consent", "--statement", statement];
@@ -19,7 +19,7 @@ fn add_picture(project: &Project, subject: &str, label: &str, statement: &str, s
 fn subjects_are_added_listed_and_renamed() {
     let project = Project::empty();
     assert_eq!(project.json(&["subject", "list"]), json!({"subjects": []}));
-    assert!(project.done(&["subject", "list"]).fits().contains("subject add"), "what to do next");
+    assert!(project.done(&["subject", "list"]).fits().contains("subject add"), "it says what to do next");
     let added = project.json(&["subject", "add", "Ada Lovelace", "--note", "countess"]);
     promised(&added, &["subject", "name", "note", "created"]);
     assert_eq!((&added["subject"], &added["note"]), (&json!("ada-lovelace"), &json!("countess")));
@@ -39,7 +39,7 @@ fn subjects_are_added_listed_and_renamed() {
 }
 
 #[test]
-fn a_long_name_stays_on_the_page() {
+fn a_long_name_fits_the_terminal() {
     let project = Project::empty();
     let name = "Ada 肖像 Lovelace of the very long and winding name ".repeat(5);
     project.done(&["subject", "add", &name, "--handle", "ada", "--note", &name]);
@@ -51,7 +51,7 @@ fn a_long_name_stays_on_the_page() {
 }
 
 #[test]
-fn names_that_do_not_go_are_refused() {
+fn invalid_names_are_refused() {
     let project = Project::empty();
     project.done(&["subject", "add", "Ada"]);
     project.run(&["subject", "add", "Ada"]).refused(1, &["ada", "already"]);
@@ -64,18 +64,18 @@ fn names_that_do_not_go_are_refused() {
 }
 
 #[test]
-fn a_withdrawn_right_takes_its_pictures_and_no_others() {
+fn withdrawing_a_consent_deletes_only_its_pictures() {
     let project = Project::empty();
     project.done(&["subject", "add", "Ada"]);
-    project.run(&["subject", "withdraw-consent", "ada"]).refused(2, &["no right"]);
+    project.run(&["subject", "withdraw-consent", "ada"]).refused(2, &["no consent"]);
     let (gone, kept) =
         (add_picture(&project, "ada", "one", "mail of May", 1), add_picture(&project, "ada", "two", "mail of June", 2));
     project.done(&["ref", "approve", "ada-r1", "ada-r2"]);
     project.done(&["run", "ada", "--subject-block", "a person", "--reference", "ada-r1"]);
     project.done(&["run", "ada", "--subject-block", "a person", "--reference", "ada-r2"]);
 
-    project.run(&["subject", "withdraw-consent", "ada"]).refused(2, &["several rights", "say which"]);
-    project.run(&["subject", "withdraw-consent", "ada", "3"]).refused(2, &["number 3"]);
+    project.run(&["subject", "withdraw-consent", "ada"]).refused(2, &["several consents", "number"]);
+    project.run(&["subject", "withdraw-consent", "ada", "3"]).refused(2, &["no consent 3"]);
     let went = project.json(&["subject", "withdraw-consent", "ada", "1"]);
     promised(&went, &["right", "references", "runs", "outputs", "reviews", "files"]);
     assert_eq!((&went["right"], &went["references"], &went["runs"]), (&json!(1), &json!(1), &json!(1)));
@@ -93,12 +93,12 @@ fn a_withdrawn_right_takes_its_pictures_and_no_others() {
     project.run(&["subject", "withdraw-consent", "ada", "1"]).refused(2, &["already"]);
     let tasks: Vec<_> =
         project.json(&["runs"])["runs"].as_array().unwrap().iter().map(|run| run["task"].clone()).collect();
-    assert_eq!(tasks, ["ada-0002"], "the run that waited for the picture went");
+    assert_eq!(tasks, ["ada-0002"], "the queued run with the picture is deleted");
     project.done(&["verify"]);
 }
 
 #[test]
-fn a_right_that_has_ended_lets_nothing_begin() {
+fn consents_expire() {
     let project = Project::empty();
     project.done(&["subject", "add", "Ada"]);
     let file = picture(&project.file("one.png"), 1);
@@ -107,10 +107,10 @@ fn a_right_that_has_ended_lets_nothing_begin() {
     project.run(&[&words[..], &["--expires", "soon"]].concat()).refused(2, &["2028-01-01"]);
     assert_eq!(project.json(&["subject", "rights", "ada"]), json!({"rights": []}));
     project.done(&[&words[..], &["--expires", "2999-01-01"]].concat());
-    assert!(project.done(&["subject", "rights", "ada"]).fits().contains("in force until 2999-01-01"));
+    assert!(project.done(&["subject", "rights", "ada"]).fits().contains("valid until 2999-01-01"));
 }
 
-/// Where any of the needles lies in the project: the database and its log, and the files' contents and names.
+/// Finds the needles in the contents and names of all files of a project.
 fn found(project: &Path, needles: &[Vec<u8>]) -> Vec<String> {
     fn walk(folder: &Path, needles: &[Vec<u8>], hits: &mut Vec<String>) {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -133,7 +133,7 @@ fn found(project: &Path, needles: &[Vec<u8>]) -> Vec<String> {
 }
 
 #[test]
-fn nothing_of_a_forgotten_subject_is_left_in_any_byte() {
+fn forgetting_leaves_no_byte_of_a_subject() {
     let project = Project::empty();
     project.done(&["subject", "add", "Ada"]);
     add_picture(&project, "ada", "kept", "mail of May", 1);

@@ -1,0 +1,79 @@
+//! `import`: imports bundles and pictures into the project.
+//!
+//! - `open`: opens and checks the files; `report`: what changed, as text and JSON
+
+mod open;
+mod report;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::cli::failure::UsageError;
+use crate::cli::output::print;
+use crate::cli::project::{self, ProjectArguments};
+use crate::studio::subject::Handle;
+
+use open::{Opened, Opener};
+use report::{FileReport, Source};
+
+/// Import bundles, and pictures that record how they were generated
+///
+/// A bundle comes from `export`. A picture is a PNG of this program, or one with the parameters of AUTOMATIC1111's web
+/// UI; it becomes a run with one seed. Either all files are imported or none. Existing data stays, conflicting names
+/// are renamed, and withdrawn consents and rejected references stay so.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  pentimento import ada.zip\n  pentimento import violinist.png --subject ada")]
+pub struct Arguments {
+    /// Bundles and PNG files
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+
+    /// The subject of the pictures [default: the one that the picture records]
+    #[arg(long, value_name = "HANDLE")]
+    subject: Option<Handle>,
+
+    /// Print what was imported as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
+    let store = project::open(project)?;
+    let reader = store.reader()?;
+    let mut opener = Opener::new(&reader, arguments.subject.as_ref());
+    let opened = arguments.files.iter().map(|path| opener.open(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    if arguments.subject.is_some() && opened.iter().all(|file| matches!(file, Opened::Bundle(_))) {
+        return Err(UsageError("--subject is for pictures: a bundle records its subjects".into()).into());
+    }
+    let (mut parcels, mut sources) = (Vec::new(), Vec::new());
+    for file in opened {
+        sources.push(match file {
+            Opened::Bundle(parcel) => {
+                parcels.push(parcel);
+                Source::Bundle
+            }
+            Opened::Picture { parcel, writer, reference_missing } => {
+                parcels.push(parcel);
+                Source::Picture { writer, reference_missing }
+            }
+            Opened::Known(output) => Source::Known(output),
+        });
+    }
+    // A known picture has no parcel, so it has no report either.
+    let mut reports = store.import(&parcels, Timestamp::now())?.into_iter();
+    let files = arguments.files.iter().zip(sources).map(|(path, source)| {
+        let report = match source {
+            Source::Known(_) => None,
+            _ => reports.next(),
+        };
+        FileReport { path, source, report: report.unwrap_or_default() }
+    });
+    if arguments.json {
+        let files: Vec<_> = files.map(|file| file.document()).collect();
+        return Ok(print::document(&json!({"files": files}))?);
+    }
+    Ok(print::lines(files.flat_map(|file| file.lines()))?)
+}

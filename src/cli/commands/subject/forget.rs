@@ -1,0 +1,47 @@
+//! `subject forget`: deletes a subject for good.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::confirm::confirm;
+use crate::cli::output::{facts, print};
+use crate::cli::project::{self, ProjectArguments};
+use crate::service::subjects;
+use crate::studio::subject::Handle;
+
+/// Delete a subject for good, with every picture that only it used
+///
+/// Afterwards the whole project is checked for leftovers. Backups and bundles that you made earlier still hold the
+/// subject: delete them yourself.
+#[derive(Args)]
+pub struct Arguments {
+    /// The subject's handle, such as ada
+    subject: Handle,
+
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+
+    /// Print what was deleted as one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
+    let store = project::open(project)?;
+    let subject = store.reader()?.subject(&arguments.subject)?;
+    let handle = &subject.handle;
+    confirm(
+        arguments.yes,
+        &format!("This deletes {} ({handle}) with all references, runs and pictures.", subject.name),
+    )?;
+    let forgotten = subjects::forget(&store, subject.id)?;
+    if arguments.json {
+        let mut document = facts::deletion(&forgotten.deletion);
+        document["subject"] = json!(handle.as_str());
+        document["verified"] = json!(true);
+        return Ok(print::document(&document)?);
+    }
+    print::line(&forgotten.to_string())?;
+    Ok(print::line("The project holds nothing of it any more. Delete earlier backups and bundles yourself.")?)
+}

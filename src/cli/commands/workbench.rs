@@ -1,0 +1,146 @@
+//! `pentimento` without a command: the workbench, with a worker in the same process.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use anyhow::Context;
+use jiff::Timestamp;
+
+use crate::cli::failure::Interrupted;
+use crate::cli::lookup;
+use crate::cli::output::terminal::chosen_protocol;
+use crate::cli::output::{describe, print};
+use crate::cli::project::{self, NoProject, ProjectArguments};
+use crate::config::Config;
+use crate::imaging::compact;
+use crate::service::models::MINI;
+use crate::service::{Service, models, sample};
+use crate::store::Store;
+use crate::studio::state::RunState;
+use crate::terminal::capabilities::Capabilities;
+use crate::terminal::colours::Colours;
+use crate::terminal::pictures::Codecs;
+use crate::terminal::protocol::Protocol;
+use crate::terminal::session::Session;
+use crate::terminal::{self};
+use crate::tui::app::{App, Usual};
+use crate::tui::effect::{Problem, Runner};
+use crate::tui::keymap::Keymap;
+use crate::tui::mail::Mail;
+use crate::tui::pictures::Pictures;
+use crate::tui::theme::Theme;
+use crate::tui::{self, End, watch};
+use crate::worker::{Options, Stop, Worker};
+
+pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
+    // Check first: without a terminal, no project is created.
+    terminal::require()?;
+    let (store, fresh) = open(project)?;
+    let store = Arc::new(store);
+    let worker = Worker::start(store.clone(), Options { low_priority: true, ..Options::default() })?;
+    let ended = screen(&store, &worker, fresh);
+    // However the screen ended, the worker saves the current run. After a hang-up it first finishes the queue.
+    let hung_up = matches!(ended, Ok(End::HungUp) | Err(_));
+    worker.stop(if hung_up { Stop::AfterQueue } else { Stop::AfterStep });
+    worker.join()?;
+    let left = unfinished(&store);
+    // This fails if another process uses the project, which then checkpoints the log itself.
+    let _ = store.checkpoint();
+    match ended? {
+        End::Left => Ok(left.map_or(Ok(()), |left| print::lines([left]))?),
+        End::HungUp => Ok(()),
+        End::Signal(signal) => {
+            let status = u8::try_from(128 + signal).unwrap_or(1);
+            Err(Interrupted { status, text: "stopped; the current run resumes when you reopen pentimento".to_owned() }
+                .into())
+        }
+    }
+}
+
+/// The runs that are not finished after the worker of this process has stopped, in one sentence.
+fn unfinished(store: &Store) -> Option<String> {
+    let runs = store.reader().and_then(|reader| reader.queue(u32::MAX)).ok()?;
+    let running = runs.iter().filter(|run| run.state == RunState::Running).count() as u64;
+    let queued = runs.len() as u64 - running;
+    match (running, queued) {
+        (0, 0) => None,
+        (0, 1) => {
+            Some("1 run is still queued. It resumes when you reopen pentimento, or run `pentimento worker` now.".into())
+        }
+        (0, queued) => Some(format!(
+            "{queued} runs are still queued. They resume when you reopen pentimento, or run `pentimento worker` now."
+        )),
+        // This worker has stopped, so another process runs them and takes the queued ones next.
+        (running, queued) => {
+            let text = format!("Another process continues {}", describe::count(running, "running run"));
+            Some(if queued == 0 { format!("{text}.") } else { format!("{text} and {queued} queued.") })
+        }
+    }
+}
+
+/// Opens the project, or creates the user's own with the sample. True if it is new.
+fn open(project: &ProjectArguments) -> anyhow::Result<(Store, bool)> {
+    match project::open(project) {
+        Ok(store) => Ok((store, false)),
+        Err(error) if error.is::<NoProject>() => {
+            let folder = Config::current().folders.own_project().context("no folder for a new project: set HOME")?;
+            let store = Store::create(&folder)?;
+            sample::fill(&store)?;
+            Ok((store, true))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<End> {
+    let capabilities = terminal::detect(chosen_protocol(), Config::current().colour.value);
+    let (keymap, theme, problems) = looks(&capabilities);
+    let mut session = Session::open()?;
+    let (events, received) = mpsc::channel();
+    let waker = session.waker();
+    let mail = {
+        let waker = waker.clone();
+        Mail::new(events, move || waker.wake())
+    };
+    let codecs = Codecs { png: compact::png, jpeg: compact::jpeg, sixel: compact::sixel };
+    let shown = terminal::pictures::Pictures::new(&capabilities, codecs, move || waker.wake());
+    let reader = store.reader()?;
+    let mut pictures = Pictures::new(shown, reader, mail.clone());
+    let service = Service::new(store.clone()).with_worker(worker.waker());
+    let runner = Runner::start(service, mail.clone())?;
+    watch::project(store.reader()?, mail.clone());
+    if let Some(own) = Config::current().folders.themes() {
+        watch::theme(theme.name.clone(), own, capabilities.colours, mail);
+    }
+    let size = (capabilities.columns, capabilities.rows);
+    let mut app = App::new(keymap, theme, usual(), size, Timestamp::now());
+    app.problems = problems;
+    app.keeps_pictures = !matches!(capabilities.protocol, Protocol::Sixel | Protocol::Iterm2);
+    if fresh {
+        app.notice = Some("This is a sample project with two runs. Press ? for help.".to_owned());
+    }
+    Ok(tui::run(&mut session, &mut app, &mut pictures, &runner, &received)?)
+}
+
+fn usual() -> Usual {
+    Usual { checkpoint: MINI.to_owned(), settings: models::default_settings(MINI), reviewer: lookup::reviewer(None) }
+}
+
+/// The user's keymap and theme on top of the built-in ones, and the problems in them.
+fn looks(capabilities: &Capabilities) -> (Keymap, Theme, Vec<Problem>) {
+    let mut wrong = Vec::new();
+    let config = Config::current();
+    wrong.extend(config.errors.iter().map(|error| Problem::new(error)));
+    let table = config.folders.keymap().and_then(|path| std::fs::read_to_string(path).ok());
+    let (keymap, problems) = Keymap::built_in().over(table.as_deref().unwrap_or_default());
+    wrong.extend(problems.iter().map(|problem| Problem::new(problem)));
+    let colours = capabilities.colours;
+    let usual = if colours == Colours::None { "plain" } else { Theme::USUAL };
+    let name = config.theme.value.as_deref().unwrap_or(usual);
+    let theme = Theme::named(name, colours, config.folders.themes().as_deref()).unwrap_or_else(|error| {
+        wrong.push(Problem::new(&error));
+        Theme::parse(name, "name = \"none\"\n[roles]\n", colours)
+            .unwrap_or_else(|_| unreachable!("an empty theme reads"))
+    });
+    (keymap, theme, wrong)
+}

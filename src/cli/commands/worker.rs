@@ -1,0 +1,97 @@
+//! `worker`: processes the queue without the workbench.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use clap::{ArgAction, Args};
+
+use crate::cli::failure::Interrupted;
+use crate::cli::interrupt;
+use crate::cli::project::{self, ProjectArguments};
+use crate::diffusion::compute::{DeviceChoice, DtypeChoice};
+use crate::store::Store;
+use crate::studio::text::clean;
+use crate::worker::{Options, Outcome, Stop, Until, Worker, WorkerEvent};
+
+/// Process the queue without the workbench
+///
+/// Several workers may share a project, one for each device. Ctrl-C or SIGTERM finishes the current step and requeues
+/// the run, which resumes from there later. A second one exits at once and loses a few steps. If the terminal closes,
+/// the worker keeps running.
+#[derive(Args)]
+#[command(after_help = "Example:\n  pentimento worker --until-empty")]
+pub struct Arguments {
+    /// The device: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
+
+    /// Exit when the queue is empty
+    #[arg(long)]
+    until_empty: bool,
+
+    /// After the terminal closes, work until the queue is empty; false: finish only the current run
+    #[arg(long, value_name = "true|false", default_value_t = true, action = ArgAction::Set)]
+    drain_on_hangup: bool,
+
+    /// Seconds without a heartbeat after which another worker may take over a run
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    lease: u64,
+}
+
+pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
+    let options = Options {
+        device: arguments.device,
+        lease: Duration::from_secs(arguments.lease),
+        until: if arguments.until_empty { Until::QueueEmpty } else { Until::Stopped },
+        ..Options::default()
+    };
+    work(Arc::new(project::open(project)?), options, arguments.drain_on_hangup)
+}
+
+/// Processes the queue in this process until a run is over.
+pub fn work_until(store: Arc<Store>, until: Until) -> anyhow::Result<()> {
+    work(store, Options { dtype: DtypeChoice::Auto, until, ..Options::default() }, true)
+}
+
+fn work(store: Arc<Store>, mut options: Options, drain_on_hangup: bool) -> anyhow::Result<()> {
+    interrupt::listen_as_a_service();
+    let (sender, events) = mpsc::channel();
+    options.events = Some(sender);
+    let worker = Worker::start(store, options)?;
+    supervise(&worker, &events, drain_on_hangup);
+    match worker.join()? {
+        Outcome::Stopped { requeued } if interrupt::asked() => {
+            let text = match requeued {
+                Some(task) => format!("stopped; {task} is queued again and resumes from its last checkpoint"),
+                None => "stopped".to_owned(),
+            };
+            Err(Interrupted { status: interrupt::status(), text }.into())
+        }
+        Outcome::Finished | Outcome::Stopped { .. } => Ok(()),
+    }
+}
+
+/// Prints the worker's events and passes signals on to it, until it has ended.
+fn supervise(worker: &Worker, events: &Receiver<WorkerEvent>, drain_on_hangup: bool) {
+    let on_terminal = std::io::stderr().is_terminal();
+    loop {
+        match events.recv_timeout(Duration::from_millis(50)) {
+            // After a hang-up, writing to the terminal could end the program.
+            Ok(event) if !(on_terminal && interrupt::hung_up()) => {
+                let _ = writeln!(std::io::stderr(), "{}", clean(&event.to_string()));
+            }
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        if interrupt::asked() {
+            worker.stop(Stop::AfterStep);
+        } else if interrupt::hung_up() {
+            worker.stop(if drain_on_hangup { Stop::AfterQueue } else { Stop::AfterRun });
+        }
+        if worker.has_ended() {
+            return;
+        }
+    }
+}
