@@ -1,4 +1,4 @@
-//! Checkpoints and adapters that are not what they should be: each a sentence that names the file and the cause.
+//! Damaged or unsuitable checkpoints and adapters: each error names the file and the cause.
 
 use std::fs;
 
@@ -84,7 +84,7 @@ fn a_truncated_weights_file() {
 }
 
 #[test]
-fn a_header_that_lies() {
+fn a_header_with_a_wrong_length() {
     let bench = Bench::new();
     let mut bytes = fs::read(bench.path(TEXT)).unwrap();
     bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
@@ -118,7 +118,7 @@ fn a_config_that_contradicts_the_tensors() {
 }
 
 #[test]
-fn a_config_that_is_none() {
+fn an_invalid_config() {
     for text in ["", "{", "[]", "{\"block_out_channels\": \"many\"}", "<html></html>"] {
         let bench = Bench::new();
         fs::write(bench.path("model/unet/config.json"), text).unwrap();
@@ -166,7 +166,7 @@ fn a_face_id_adapter() {
 }
 
 #[test]
-fn a_file_that_is_no_adapter() {
+fn a_file_without_an_adapter() {
     let bench = Bench::new();
     let mut command = bench.generate();
     command.arg("--adapter").arg(bench.path(VAE)).arg("--image-encoder").arg(bench.path("adapters/image_encoder"));
@@ -189,7 +189,7 @@ fn a_reference_without_an_adapter() {
 }
 
 #[test]
-fn numbers_that_stop_being_numbers() {
+fn nan_and_infinity_in_the_latents() {
     for (value, steps) in [(f32::NAN, "step 1/2"), (3e38, "step 1/2")] {
         let bench = Bench::new();
         for shard in 1..=4 {

@@ -1,9 +1,9 @@
-//! `doctor`: what it looks at, and that it can be read by programs.
+//! `doctor`: its checks and its JSON.
 
 use crate::support::{pentimento, run};
 
 #[test]
-fn it_names_everything_it_looks_at() {
+fn every_check_is_printed() {
     let ran = run(pentimento().arg("doctor"));
     assert_eq!(ran.status, 0, "{}", ran.stderr);
     for name in ["terminal", "pictures", "processor", "gpu", "memory", "model", "log"] {

@@ -1,4 +1,4 @@
-//! `generate`: what it makes and what it says about it.
+//! `generate`: its pictures, their provenance and its output.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn picture(path: &Path) -> RgbImage {
     image::open(path).unwrap().into_rgb8()
 }
 
-/// The texts in a PNG by their keywords.
+/// The text chunks of a PNG, by keyword.
 fn texts(path: &Path) -> Vec<(String, String)> {
     let reader = png::Decoder::new(std::io::BufReader::new(fs::File::open(path).unwrap())).read_info().unwrap();
     let info = reader.info();
@@ -29,7 +29,7 @@ fn the_json_document_keeps_its_contract() {
     let bench = Bench::new();
     let ran = run(bench.generate_with_reference("linear").args(["--json", "--seed", "5"]));
     let document = ran.json();
-    assert_eq!(ran.stderr, "", "no progress where nobody looks");
+    assert_eq!(ran.stderr, "", "no progress without a terminal");
     let output = &document["outputs"][0];
     assert_eq!(output["seed"], 5);
     assert_eq!(output["path"], bench.path("out.png").to_str().unwrap());
@@ -61,7 +61,7 @@ fn several_seeds_make_several_files() {
         document["outputs"].as_array().unwrap().iter().map(|output| output["seed"].as_u64().unwrap()).collect();
     assert_eq!(seeds, [7, 8, 9]);
     assert!(!bench.path("out.png").exists());
-    // Each is the picture that its seed makes alone.
+    // A seed gives the same picture alone as in a batch.
     let together = picture(&bench.path("out-8.png"));
     assert_eq!(run(bench.generate().args(["--seed", "8"])).status, 0);
     let alone = picture(&bench.path("out.png"));
@@ -70,7 +70,7 @@ fn several_seeds_make_several_files() {
 }
 
 #[test]
-fn the_reference_counts_as_much_as_it_is_told_to() {
+fn the_adapter_scale_controls_the_reference() {
     let bench = Bench::new();
     let with = |words: &[&str]| {
         assert_eq!(run(bench.generate_with_reference("linear").args(words)).status, 0);
@@ -88,7 +88,7 @@ fn the_reference_counts_as_much_as_it_is_told_to() {
 }
 
 #[test]
-fn size_and_sampler_are_obeyed() {
+fn size_and_scheduler_are_used() {
     let bench = Bench::new();
     let document = run(bench.generate().args([
         "--width",
@@ -106,7 +106,7 @@ fn size_and_sampler_are_obeyed() {
 }
 
 #[test]
-fn a_picture_says_that_it_was_generated_and_how() {
+fn a_picture_records_how_it_was_generated() {
     let bench = Bench::new();
     let mut command = bench.generate_with_reference("full");
     assert_eq!(run(command.args(["--seed", "3", "--negative", "blurry", "--guidance", "4.5"])).status, 0);
@@ -136,7 +136,7 @@ fn a_picture_says_that_it_was_generated_and_how() {
 }
 
 #[test]
-fn the_hash_of_a_model_follows_what_takes_part() {
+fn the_model_hash_covers_the_files_that_are_used() {
     let bench = Bench::new();
     let hash = || {
         assert_eq!(run(&mut bench.generate()).status, 0);
@@ -153,7 +153,7 @@ fn the_hash_of_a_model_follows_what_takes_part() {
 }
 
 #[test]
-fn words_beyond_latin_travel_whole() {
+fn unicode_prompts_are_recorded_unchanged() {
     let bench = Bench::new();
     assert_eq!(run(bench.generate().args(["--negative", "模糊\nsecond line"])).status, 0);
     assert!(text(&bench.path("out.png"), "parameters").contains("Negative prompt: 模糊\nsecond line\n"));
@@ -168,7 +168,7 @@ fn the_image_encoder_is_found_beside_the_adapter() {
 }
 
 #[test]
-fn an_adapter_without_a_reference_is_mentioned() {
+fn an_adapter_without_a_reference_gives_a_note() {
     let bench = Bench::new();
     let mut command = bench.generate();
     command.arg("--adapter").arg(bench.path("adapters/ip-adapter_linear.safetensors"));
@@ -178,7 +178,7 @@ fn an_adapter_without_a_reference_is_mentioned() {
 }
 
 #[test]
-fn a_prompt_that_is_too_long_says_what_fell_off() {
+fn a_long_prompt_reports_the_ignored_words() {
     let bench = Bench::new();
     let prompt = format!("{}the very last words", "a portrait of somebody, ".repeat(40));
     let model = bench.path("model");

@@ -1,12 +1,11 @@
-//! What real machines do to a project: several programs at once, a full disk, files that cannot be written, files that
-//! are not what they were.
+//! Faults of real machines: concurrent programs, a full disk, read-only files, damaged files.
 //!
-//! - `workers`: several processes on one queue, one of them asleep
-//! - `full_disk`: no room left, before a run and in the middle of one
-//! - `locked`: files and folders that are there but may not be written
-//! - `damage`: databases, logs and pictures that are not what they should be
-//! - `copying`: a backup while a worker works
-//! - `mounts`: a small disk, or one that is read-only, without being root
+//! - `workers`: several processes on one queue, one of them suspended
+//! - `full_disk`: no space left, before and during a run
+//! - `locked`: files and folders without write permission
+//! - `damage`: damaged databases, logs and pictures
+//! - `copying`: a backup while a worker runs
+//! - `mounts`: small and read-only file systems, without root
 
 mod copying;
 mod damage;
@@ -26,7 +25,7 @@ use std::time::{Duration, Instant};
 use crate::project::Project;
 use crate::support::Ran;
 
-/// As many runs wait in the queue of [`queued`], of two pictures each, long enough to be met in the middle.
+/// The number of runs in [`queued`], each with two pictures and enough steps to be interrupted.
 const RUNS: usize = 2;
 const STEPS: &str = "40";
 
@@ -46,7 +45,7 @@ fn queued() -> Project {
     project
 }
 
-/// The pictures that one worker makes of that queue when nothing happens to it.
+/// The pictures of that queue from a single worker without faults.
 fn undisturbed() -> &'static BTreeMap<String, Vec<u8>> {
     static PICTURES: OnceLock<BTreeMap<String, Vec<u8>>> = OnceLock::new();
     PICTURES.get_or_init(|| {
@@ -63,7 +62,7 @@ fn undisturbed() -> &'static BTreeMap<String, Vec<u8>> {
     })
 }
 
-/// That the project is whole, and holds what it would hold had nothing happened, once.
+/// Asserts that the project verifies and holds exactly the pictures of [`undisturbed`].
 #[track_caller]
 fn as_if_undisturbed(project: &Project) {
     let pictures = project.pictures();
@@ -73,14 +72,14 @@ fn as_if_undisturbed(project: &Project) {
     project.done(&["verify"]);
 }
 
-/// A program at work, and the file that its stderr goes to.
+/// A running program and the file with its stderr.
 struct Working {
     child: Child,
     stderr: PathBuf,
 }
 
 impl Working {
-    /// `log` names the file beside the project.
+    /// `log` is the name of the stderr file, beside the project.
     fn start(project: &Project, log: &str, words: &[&str]) -> Self {
         let stderr = project.file(log);
         let file = File::create(&stderr).unwrap();
@@ -88,8 +87,7 @@ impl Working {
         Self { child, stderr }
     }
 
-    /// A worker until the queue is empty. When it dies another may take over after so many seconds, and another waits
-    /// no longer than that.
+    /// Starts a worker that exits when the queue is empty, with a lease in seconds.
     fn worker(project: &Project, log: &str, lease: &str) -> Self {
         Self::start(project, log, &["worker", "--until-empty", "--device", "cpu", "--lease", lease])
     }
@@ -98,20 +96,20 @@ impl Working {
         fs::read_to_string(&self.stderr).unwrap()
     }
 
-    /// Waits until it has said these words.
+    /// Waits until its stderr contains these words.
     #[track_caller]
     fn wait_to_hear(&self, words: &str) {
         wait_until(words, || self.said().contains(words));
     }
 
-    /// Waits for its end; gives its status and what it said.
+    /// Waits until it exits. Returns its status and stderr.
     fn end(mut self) -> (i32, String) {
         let status = self.child.wait().unwrap();
         (status.code().unwrap_or(-1), self.said())
     }
 }
 
-/// A test that fails leaves nobody at work behind.
+/// Kills the program if a test fails.
 impl Drop for Working {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -119,7 +117,7 @@ impl Drop for Working {
     }
 }
 
-/// Waits at most a minute.
+/// Waits up to a minute.
 #[track_caller]
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
@@ -129,8 +127,8 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The files below a folder by their names, with the hashes of what is in them; without what SQLite keeps beside a
-/// database only while it is open, if it is empty.
+/// The hashes of all files in a folder. The files that SQLite keeps only while a database is open do not count if they
+/// are empty.
 fn contents(folder: &Path) -> BTreeMap<PathBuf, blake3::Hash> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -142,7 +140,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, blake3::Hash> {
         }
         let passing = name.ends_with("-shm") || (name.ends_with("-wal") && path.metadata().unwrap().len() == 0);
         if !passing {
-            // Root without its powers may not read what the test has locked.
+            // Root without its capabilities cannot read files that the test has locked.
             let bytes = fs::read(&path).unwrap_or_default();
             found.insert(path, blake3::hash(&bytes));
         }
@@ -150,7 +148,7 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, blake3::Hash> {
     found
 }
 
-/// That a command failed in one sentence with these words, whatever it had printed before.
+/// Asserts that a command failed with one error that contains these words; stdout does not matter.
 #[track_caller]
 fn fails(ran: &Ran, words: &[&str]) {
     Ran { status: ran.status, stdout: String::new(), stderr: ran.stderr.clone() }.refused(1, words);

@@ -1,4 +1,4 @@
-//! The real program, driven from outside: what it prints, what it writes, how it fails.
+//! Runs the real program: what it prints, what it writes, how it fails.
 
 mod bundles;
 mod checkpoints;

@@ -1,4 +1,4 @@
-//! References that are unreadable or hostile.
+//! Unreadable and malicious reference files.
 
 use std::fs;
 use std::io::Cursor;
@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 use crate::support::{Bench, Ran, run};
 
-/// Generates with these bytes as the reference.
+/// Runs `generate` with a reference file of these bytes.
 fn with_reference(name: &str, bytes: &[u8]) -> Ran {
     let bench = Bench::new();
     let picture = bench.path("adapters").join(name);
@@ -33,14 +33,14 @@ fn encoded(format: ImageFormat) -> Vec<u8> {
 }
 
 #[test]
-fn the_three_formats_are_told_by_their_bytes() {
+fn formats_are_recognised_by_content() {
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
         assert_eq!(with_reference("no-ending", &encoded(format)).status, 0);
     }
 }
 
 #[test]
-fn other_files_are_named_for_what_they_are() {
+fn the_error_names_the_actual_format() {
     for (bytes, what) in [
         (&b""[..], "empty"),
         (b"GIF89a\x01\0\x01\0\0\0\0;", "GIF"),
@@ -72,7 +72,7 @@ fn damaged_pictures() {
     with_reference("a.png", &bytes).refused(1, &["a.png", "damaged"]);
 }
 
-/// A PNG of nothing but a header and a few bytes of data.
+/// A PNG with a header and a few bytes of data.
 fn png_that_claims(width: u32, height: u32) -> Vec<u8> {
     let chunk = |kind: &[u8; 4], data: &[u8]| {
         let mut bytes = (data.len() as u32).to_be_bytes().to_vec();
@@ -88,7 +88,7 @@ fn png_that_claims(width: u32, height: u32) -> Vec<u8> {
     parts.concat()
 }
 
-/// CRC-32 as PNG has it.
+/// The CRC-32 of PNG chunks.
 fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })
@@ -99,7 +99,7 @@ fn crc(bytes: &[u8]) -> u32 {
 fn pictures_that_claim_to_be_huge() {
     with_reference("bomb.png", &png_that_claims(60_000, 60_000)).refused(1, &["bomb.png", "60000×60000", "12000"]);
     with_reference("bomb.png", &png_that_claims(12_001, 8)).refused(1, &["bomb.png", "12001×8", "12000"]);
-    // Within the sides, and 412 MiB once decoded.
+    // The sides are allowed, but the decoded picture has 412 MiB.
     with_reference("bomb.png", &png_that_claims(12_000, 12_000)).refused(1, &["bomb.png", "12000×12000", "256 MiB"]);
     with_reference("bomb.png", &png_that_claims(0, 8)).refused(1, &["bomb.png", "damaged"]);
     with_reference("bomb.png", &png_that_claims(u32::MAX, u32::MAX)).refused(1, &["bomb.png"]);
@@ -130,7 +130,7 @@ fn a_file_of_too_many_bytes() {
 }
 
 #[test]
-fn what_is_no_file() {
+fn paths_that_are_not_files() {
     let bench = Bench::new();
     run(&mut with(&bench, &bench.path("nowhere.png"))).refused(1, &["nowhere.png", "cannot read"]);
     run(&mut with(&bench, &bench.path("adapters"))).refused(1, &["adapters", "folder"]);
@@ -140,7 +140,7 @@ fn what_is_no_file() {
 
 #[cfg(unix)]
 #[test]
-fn a_pipe_is_not_waited_for() {
+fn a_pipe_is_refused_at_once() {
     let bench = Bench::new();
     let pipe = bench.path("adapters/pipe.png");
     let made = Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success());
@@ -150,7 +150,7 @@ fn a_pipe_is_not_waited_for() {
 }
 
 #[test]
-fn unusual_but_honest_pictures_are_read() {
+fn every_pixel_format_is_read() {
     let kinds = [
         DynamicImage::new_luma8(9, 7),
         DynamicImage::new_luma_a8(9, 7),

@@ -1,4 +1,4 @@
-//! References from outside: adding pictures under a right, and what a person decides about them.
+//! `ref`: adding pictures under a consent, and deciding on them.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::project::Project;
 use crate::support::{picture, promised};
 
-/// A project with `ada` and three candidates under one right.
+/// A project with `ada` and three candidates under one consent.
 fn three() -> Project {
     let project = Project::empty();
     project.done(&["subject", "add", "Ada"]);
@@ -36,7 +36,7 @@ fn candidates_are_approved_rejected_and_retired() {
     assert_eq!(states(&project), ["approved", "rejected", "approved"]);
     let retired = project.json(&["ref", "retire", "ada-r1"]);
     assert_eq!(retired["references"][0]["state"], "retired");
-    // The newest approved one is taken, and no other.
+    // A run uses the newest approved reference.
     let made = project.json(&["run", "ada", "--subject-block", "a person"]);
     assert_eq!(made["reference"], "ada-r3");
     for other in ["ada-r1", "ada-r2"] {
@@ -49,7 +49,7 @@ fn candidates_are_approved_rejected_and_retired() {
 }
 
 #[test]
-fn what_cannot_be_decided_is_refused_and_changes_nothing() {
+fn an_impossible_decision_changes_nothing() {
     let project = three();
     project.run(&["ref", "retire", "ada-r1"]).refused(3, &["reference-state", "candidate", "retire"]);
     project.run(&["ref", "approve", "ada-r1", "ada-r9"]).refused(1, &["ada-r9"]);
@@ -59,7 +59,7 @@ fn what_cannot_be_decided_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn pictures_come_only_under_a_right() {
+fn pictures_need_a_consent() {
     let project = Project::empty();
     project.done(&["subject", "add", "Ada"]);
     let (file, broken) = (picture(&project.file("one.png"), 1), project.file("broken.png"));
@@ -73,20 +73,20 @@ fn pictures_come_only_under_a_right() {
     let borrowed = ["--rights", "borrowed", "--statement", "x"];
     project.run(&[&add[..], &borrowed].concat()).refused(2, &["borrowed", "public-domain"]);
     project.run(&[&add[..], &["--rights", "own", "--statement", " "]].concat()).refused(2, &["statement"]);
-    // One picture of two cannot be read: nothing is recorded, not even the right.
+    // One of two pictures is unreadable: nothing is recorded, not even the consent.
     project.run(&[&add[..], &[broken, "--rights", "own", "--statement", "me"]].concat()).refused(1, &["broken.png"]);
     let nothing = project.json(&["subject", "show", "ada"]);
     assert_eq!((&nothing["rights"], &nothing["references"]), (&json!([]), &json!([])));
 
     project.done(&[&add[..], &["--rights", "own", "--statement", "me"]].concat());
-    // The right is there now.
+    // The consent exists now.
     let again = project.json(&[&add[..], &["--label", "Ada\u{1b}]0;x\u{7} at the window"]].concat());
     assert_eq!(again["added"][0]["label"], "Ada]0;x at the window");
     assert_eq!(project.json(&["subject", "rights", "ada"])["rights"].as_array().unwrap().len(), 1);
 }
 
 #[test]
-fn a_reference_is_shown_and_comes_back_as_a_file() {
+fn a_reference_is_shown_and_written_to_a_file() {
     let project = three();
     let shown = project.json(&["ref", "show", "ada-r2"]);
     promised(&shown, &["reference", "picture", "report", "overruled", "reviewer", "added", "reviewed"]);
@@ -98,12 +98,12 @@ fn a_reference_is_shown_and_comes_back_as_a_file() {
 }
 
 #[test]
-fn a_withdrawn_reference_leaves_its_number_only() {
+fn a_withdrawn_reference_keeps_only_its_number() {
     let project = three();
     let before = project.json(&["ref", "show", "ada-r2"]);
     let went = project.json(&["ref", "withdraw", "ada-r2", "--yes"]);
     promised(&went, &["reference", "references", "runs", "outputs", "reviews", "files"]);
-    // So small a picture is its own thumbnail.
+    // A picture this small is its own thumbnail.
     assert_eq!((&went["reference"], &went["files"]), (&json!("ada-r2"), &json!(1)));
     assert!(!std::path::Path::new(before["picture"]["path"].as_str().unwrap()).exists());
     let after = project.json(&["ref", "show", "ada-r2"]);

@@ -1,4 +1,4 @@
-//! Being stopped, and readers that go away.
+//! Signals and closed pipes.
 #![cfg(unix)]
 
 use std::process::{Child, Stdio};
@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Bench, pentimento};
 
-/// A generation that would take a minute or more.
+/// Starts a generation that takes a minute or more.
 fn long(bench: &Bench) -> Child {
     let mut command = pentimento();
     command
@@ -33,11 +33,11 @@ fn ends_within(child: &mut Child, limit: Duration) -> bool {
 }
 
 #[test]
-fn a_signal_ends_a_generation_at_a_step_and_leaves_nothing() {
+fn a_signal_stops_a_generation_without_leftovers() {
     for signal in [Signal::INT, Signal::TERM] {
         let bench = Bench::new();
         let mut child = long(&bench);
-        // Long enough to be somewhere in the middle.
+        // Wait until it is in the middle.
         std::thread::sleep(Duration::from_millis(1500));
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         kill_process(Pid::from_child(&child), signal).unwrap();
@@ -45,7 +45,7 @@ fn a_signal_ends_a_generation_at_a_step_and_leaves_nothing() {
         if !ended {
             child.kill().unwrap();
         }
-        assert!(ended, "it went on after the signal");
+        assert!(ended, "it continued after the signal");
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(130), "{stderr}");
@@ -55,7 +55,7 @@ fn a_signal_ends_a_generation_at_a_step_and_leaves_nothing() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_pipe_is_no_failure() {
     let bench = Bench::new();
     let mut json = bench.generate();
     json.arg("--json");

@@ -7,14 +7,14 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use unicode_width::UnicodeWidthStr;
 
-/// What the program said and how it ended.
+/// The output and exit status of the program.
 pub struct Ran {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// The program with nothing in its environment that changes what it does.
+/// The program, without environment variables that change its behaviour.
 pub fn pentimento() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pentimento"));
     command.env_remove("PENTIMENTO_IMAGES").env("PENTIMENTO_LOG", "off").stdin(Stdio::null());
@@ -28,13 +28,13 @@ pub fn run(command: &mut Command) -> Ran {
 }
 
 impl Ran {
-    /// The JSON document on stdout, which holds nothing else.
+    /// The one JSON document on stdout.
     pub fn json(&self) -> serde_json::Value {
         assert_eq!(self.status, 0, "{}", self.stderr);
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 
-    /// That it failed with this status, in one sentence that holds all of these words, and said nothing on stdout.
+    /// Asserts that it failed with this status and one error that contains all of these words, and printed nothing else.
     #[track_caller]
     pub fn refused(&self, status: i32, words: &[&str]) {
         assert_eq!(self.status, status, "stderr: {}", self.stderr);
@@ -49,7 +49,7 @@ impl Ran {
 }
 
 impl Ran {
-    /// That it was done, and that no line of it is wider than 80 columns; gives what it said.
+    /// Asserts that it succeeded and that no line is wider than 80 columns. Returns stdout.
     #[track_caller]
     pub fn fits(&self) -> &str {
         assert_eq!(self.status, 0, "{}", self.stderr);
@@ -62,7 +62,7 @@ impl Ran {
 }
 
 impl Ran {
-    /// That the command line was not understood, and that what is said of it holds all of these words.
+    /// Asserts that clap refused the command line with a message that contains all of these words.
     #[track_caller]
     pub fn misused(&self, words: &[&str]) {
         self.refused(2, &[]);
@@ -72,7 +72,7 @@ impl Ran {
     }
 }
 
-/// That a JSON object has all of these fields.
+/// Asserts that a JSON object has all of these fields.
 #[track_caller]
 pub fn promised(document: &serde_json::Value, fields: &[&str]) {
     for field in fields {
@@ -80,7 +80,7 @@ pub fn promised(document: &serde_json::Value, fields: &[&str]) {
     }
 }
 
-/// A small picture that looks like no other of another shade.
+/// Writes a small picture that differs for each shade.
 pub fn picture(path: &Path, shade: u8) -> PathBuf {
     let pixel = |x: u32, y: u32| image::Rgb([(x * 3) as u8 ^ shade, (y * 2) as u8, shade]);
     image::RgbImage::from_fn(72, 96, pixel).save(path).unwrap();
@@ -96,7 +96,7 @@ pub fn reference() -> PathBuf {
     data("pictures/landscape.png")
 }
 
-/// A folder of one's own with a copy of the tiny checkpoint and its adapters, to be spoiled at will.
+/// A temporary folder with a copy of the tiny checkpoint and its adapters, to be damaged by tests.
 pub struct Bench {
     folder: TempDir,
 }
@@ -113,7 +113,7 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// A generation of two steps that works, without a reference.
+    /// A `generate` command with two steps and no reference.
     pub fn generate(&self) -> Command {
         let mut command = pentimento();
         command
@@ -145,14 +145,14 @@ impl Bench {
         tensors.write(&path);
     }
 
-    /// Replaces a piece of a text file, which must be there.
+    /// Replaces text in a file. The text must exist.
     pub fn edit(&self, file: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.path(file)).unwrap();
         assert!(text.contains(from), "{from:?} is not in {file}");
         fs::write(self.path(file), text.replace(from, to)).unwrap();
     }
 
-    /// Whether nothing came of it: no picture, and nothing half-made.
+    /// Whether the folder holds no picture and no temporary file.
     pub fn nothing_was_written(&self) -> bool {
         let mut names: Vec<String> = fs::read_dir(self.folder.path())
             .unwrap()

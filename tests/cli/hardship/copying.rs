@@ -1,16 +1,16 @@
-//! A backup while a worker works.
+//! A backup while a worker runs.
 
 use super::*;
 use crate::support;
 
 #[test]
-fn a_backup_of_a_queue_at_work_is_a_project_of_its_own() {
+fn a_backup_during_a_run_is_a_valid_project() {
     let project = queued();
     let worker = Working::worker(&project, "worker", "2");
     project.wait_for_a_step();
     let mut copies = Vec::new();
     let mut files = 0;
-    // Until a run is done, so that some fall into the writing of a picture.
+    // Until a run is done, so that some backups happen while a picture is written.
     while !worker.said().contains("ada-0001: done") {
         let copy = project.file(&format!("copy-{}", copies.len()));
         files = project.json(&["backup", copy.to_str().unwrap()])["files"].as_u64().unwrap().max(files);
@@ -29,7 +29,7 @@ fn a_backup_of_a_queue_at_work_is_a_project_of_its_own() {
     assert_eq!(status, 0, "{said}");
     as_if_undisturbed(&project);
 
-    // The first copy was made in the middle of a run, and can take it from there: its worker is not this one's.
+    // The first copy was made during a run and resumes it, because the original worker does not use the copy.
     let shown = |copy: &Path, words: &[&str]| {
         support::run(support::pentimento().arg("--project").arg(copy).args(words).arg("--json")).json()
     };

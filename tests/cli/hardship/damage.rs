@@ -1,4 +1,4 @@
-//! Databases, logs and pictures that are not what they should be.
+//! Damaged databases, logs and pictures.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::support::{self, copy};
 
-/// What each fault is met with.
+/// Commands that every fault is tried with.
 pub const COMMANDS: &[&[&str]] = &[
     &["runs"],
     &["show", "ada-0001"],
@@ -17,7 +17,7 @@ pub const COMMANDS: &[&[&str]] = &[
     &["verify"],
 ];
 
-/// A project with one run that is done and one that waits, made once.
+/// A project with a done and a queued run, created once.
 fn sound() -> &'static Project {
     static PROJECT: OnceLock<Project> = OnceLock::new();
     PROJECT.get_or_init(|| {
@@ -31,7 +31,7 @@ fn sound() -> &'static Project {
     })
 }
 
-/// A copy of it in `project`, after something has happened to it.
+/// A damaged copy of it.
 pub fn spoiled(happens: impl FnOnce(&Path)) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let project = folder.path().join("project");
@@ -39,7 +39,7 @@ pub fn spoiled(happens: impl FnOnce(&Path)) -> TempDir {
     for folder in [project.clone(), project.join("blobs")] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).unwrap();
     }
-    // Readers leave these two behind, empty.
+    // Readers leave these two files empty.
     for end in ["wal", "shm"] {
         let _ = fs::remove_file(project.join(format!("project.db-{end}")));
     }
@@ -51,7 +51,7 @@ fn run(folder: &TempDir, words: &[&str]) -> Ran {
     support::run(support::pentimento().arg("--project").arg(folder.path().join("project")).args(words))
 }
 
-/// That every command fails with these words, and leaves every file as it was.
+/// Asserts that every command fails with these words and changes no file.
 #[track_caller]
 fn every_command_refuses(words: &[&str], happens: impl FnOnce(&Path)) {
     let folder = spoiled(happens);
@@ -84,7 +84,7 @@ fn a_truncated_database_is_left_alone() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_left_alone() {
+fn a_file_that_is_not_a_database_is_left_alone() {
     let words = ["project.db is not a project database", "from a backup"];
     every_command_refuses(&words, |project| fs::write(project.join("project.db"), "dear diary, ".repeat(500)).unwrap());
     every_command_refuses(&words, |project| {
@@ -95,20 +95,20 @@ fn a_file_that_is_no_database_is_left_alone() {
     });
 }
 
-/// A log up to the end of the first transaction in it (https://www.sqlite.org/fileformat2.html#walformat).
+/// A log, cut after its first transaction (https://www.sqlite.org/fileformat2.html#walformat).
 fn first_step(log: &[u8]) -> &[u8] {
     const HEADER: usize = 32;
     let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap()) as usize;
     let frame = 24 + number(8);
-    // The size of the database is in the last frame of each transaction.
+    // The last frame of each transaction holds the size of the database.
     let last = (0..).find(|number_of| number(HEADER + number_of * frame + 4) > 0).unwrap();
     &log[..HEADER + (last + 1) * frame]
 }
 
-/// A worker was killed and left its log; then the database was put back from a backup, or from elsewhere. SQLite cannot
-/// see that the log is another's: it would play it into the database.
+/// A killed worker left its log, and then the database was restored from a backup. SQLite cannot see that the log does
+/// not belong to it and would apply it.
 #[test]
-fn the_log_of_another_database_is_not_played_into_this_one() {
+fn the_log_of_another_database_is_not_applied() {
     let other = Project::ready();
     for name in ["Bo", "Cy", "Di"] {
         other.done(&["subject", "add", name]);
@@ -122,11 +122,11 @@ fn the_log_of_another_database_is_not_played_into_this_one() {
     let words = ["project.db-wal belongs to another database", "delete this file"];
     let left_behind = |project: &Path| fs::write(project.join("project.db-wal"), &log).unwrap();
     every_command_refuses(&words, left_behind);
-    // Its first step alone spoils the schema, which is read before anything can be checked.
+    // Its first transaction alone damages the schema, which is read before any check.
     let first = first_step(&log);
     every_command_refuses(&words, |project| fs::write(project.join("project.db-wal"), first).unwrap());
 
-    // What the sentence advises helps.
+    // The advice of the error works.
     let folder = spoiled(left_behind);
     fails(&run(&folder, &["verify"]), &words);
     for end in ["wal", "shm"] {
@@ -136,9 +136,9 @@ fn the_log_of_another_database_is_not_played_into_this_one() {
     assert_eq!(run(&folder, &["worker", "--until-empty", "--device", "cpu"]).status, 0);
 }
 
-/// The log that a killed worker left is no fault.
+/// The log of a killed worker is no fault.
 #[test]
-fn a_log_of_ones_own_is_played() {
+fn the_own_log_is_applied() {
     let project = Project::ready();
     project.queue("3x1", "400");
     let mut worker = project.start_worker(&[]);
@@ -164,7 +164,7 @@ const HARMS: [Harm; 2] = [
     }),
 ];
 
-/// Where a picture lies: of the reference, or of the run that is done.
+/// The file of the reference, or of the done run's output.
 fn blob(words: &[&str], path: fn(&serde_json::Value) -> &serde_json::Value) -> PathBuf {
     let shown = sound().json(words);
     let whole = PathBuf::from(path(&shown).as_str().unwrap());
@@ -172,7 +172,7 @@ fn blob(words: &[&str], path: fn(&serde_json::Value) -> &serde_json::Value) -> P
 }
 
 #[test]
-fn a_picture_that_is_not_what_it_was_is_told() {
+fn a_damaged_picture_is_reported() {
     let picture = blob(&["show", "ada-0001"], |run| &run["outputs"][0]["path"]);
     let hash = picture.file_name().unwrap().to_str().unwrap();
     for (harm, happens) in HARMS {
@@ -187,7 +187,7 @@ fn a_picture_that_is_not_what_it_was_is_told() {
             assert!(verified.stdout.contains(words), "{words:?} is not in: {}", verified.stdout);
         }
         assert_eq!(contents(&project), before, "nothing may be overwritten");
-        // It concerns nobody else: the queue goes on.
+        // Other runs are not affected.
         assert_eq!(run(&folder, COMMANDS[2]).status, 0);
         assert_eq!(run(&folder, COMMANDS[3]).status, 0);
         for run_of_theirs in ["ada-0002", "ada-0003"] {
@@ -199,7 +199,7 @@ fn a_picture_that_is_not_what_it_was_is_told() {
 }
 
 #[test]
-fn a_reference_that_is_not_what_it_was_makes_no_picture() {
+fn a_damaged_reference_fails_its_runs() {
     let picture = blob(&["ref", "show", "ada-r1"], |reference| &reference["picture"]["path"]);
     let hash = picture.file_name().unwrap().to_str().unwrap();
     for (harm, happens) in HARMS {
@@ -208,7 +208,7 @@ fn a_reference_that_is_not_what_it_was_makes_no_picture() {
         assert_eq!(run(&folder, &["show", "ada-0001"]).status, 0);
         let waited = run(&folder, &[COMMANDS[2], &["--wait"]].concat());
         fails(&waited, &["ada-0003 is failed", hash, harm, "from a backup"]);
-        // The one that waited before has come to the same end, and says why.
+        // The run that was already queued fails for the same reason.
         let before = run(&folder, &["show", "ada-0002", "--json"]).json();
         assert_eq!(before["state"], "failed");
         assert!(before["error"].as_str().unwrap().contains(harm), "{before}");
@@ -216,7 +216,7 @@ fn a_reference_that_is_not_what_it_was_makes_no_picture() {
         let verified = run(&folder, &["verify"]);
         fails(&verified, &["1 problem"]);
         assert!(verified.stdout.contains("used by ada-r1"), "{}", verified.stdout);
-        // With the file back, they can be made.
+        // They succeed once the file is restored.
         fs::copy(sound().path().join(&picture), folder.path().join("project").join(&picture)).unwrap();
         for again in ["ada-0002", "ada-0003"] {
             assert_eq!(run(&folder, &["queue", "retry", again]).status, 0);

@@ -1,10 +1,10 @@
-//! A disk without room: the queue stands still and says why, nothing is lost, and it goes on when there is room.
+//! A full disk: the queue pauses with a reason, nothing is lost, and it resumes when there is space.
 
 use std::io::{ErrorKind, Write};
 
 use super::*;
 
-/// The worker begins no run below 24 MiB.
+/// The worker starts no run with less than 24 MiB free.
 const DISK: &str = "mount -t tmpfs -o size=64m,mode=700 tmpfs \"$1\"";
 
 /// A line of its own: the message of the pause also says that the queue will resume.
@@ -32,7 +32,7 @@ fn on_a_small_disk() {
     as_if_undisturbed(&project);
 }
 
-/// Fills the disk until so many bytes are free; 0: until nothing can be written any more.
+/// Fills the disk until `leave` bytes are free; 0 fills it completely.
 fn fill(place: &Path, leave: u64) {
     let mut file = File::options().create(true).append(true).open(place.join("filler")).unwrap();
     for size in [1 << 16, 1 << 10, 1] {
@@ -67,7 +67,7 @@ fn says_what_to_do(reason: &str, project: &Project) {
     }
 }
 
-/// A worker that begins nothing, says why, and goes on by itself.
+/// The worker starts nothing, says why, and resumes by itself.
 fn too_little_room_to_begin(place: &Path, project: &Project) -> Working {
     fill(place, 20 << 20);
     let worker = Working::worker(project, "worker", "2");
@@ -81,13 +81,13 @@ fn too_little_room_to_begin(place: &Path, project: &Project) -> Working {
     worker
 }
 
-/// The run goes back, and on from there; the worker dies at last while it waits once more.
+/// The run is requeued and resumes. In the end the worker is killed while it waits again.
 fn full_in_the_middle_of_a_run(place: &Path, project: &Project, mut worker: Working) {
     project.wait_for_a_step();
     fill(place, 0);
     let pauses = |worker: &Working| worker.said().matches("queue paused").count();
     wait_until("a pause", || pauses(&worker) == 2);
-    // Its ballast has made room for as much.
+    // The worker's ballast file made room for this.
     says_what_to_do(&paused(project).unwrap(), project);
     assert_eq!(project.done(&["runs"]).stdout.matches("ada-").count(), RUNS);
     make_room(place);
@@ -95,7 +95,7 @@ fn full_in_the_middle_of_a_run(place: &Path, project: &Project, mut worker: Work
     wait_until("the run again", || worker.said().matches("started").count() == 2);
     fill(place, 0);
     wait_until("another pause", || pauses(&worker) == 3);
-    // Somebody lets it go on too early: it stands still again.
+    // Resumed too early, the queue pauses again.
     project.done(&["queue", "resume"]);
     wait_until("the pause again", || pauses(&worker) == 4);
     assert!(!worker.said().contains("failed") && !worker.said().contains("panicked"), "{}", worker.said());
@@ -103,7 +103,7 @@ fn full_in_the_middle_of_a_run(place: &Path, project: &Project, mut worker: Work
     worker.child.wait().unwrap();
 }
 
-/// Nothing at all can be written, and nobody has the project open.
+/// Nothing can be written, and no program has the project open.
 fn full_to_the_last_byte(place: &Path, project: &Project) {
     let _ = fs::remove_file(project.path().join("ballast"));
     let _ = fs::remove_file(project.path().join("project.db-shm"));

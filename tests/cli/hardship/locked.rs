@@ -1,4 +1,4 @@
-//! Projects that are there and may not be written: by their modes, and on a read-only disk.
+//! Projects without write permission: by file modes, and on a read-only disk.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -7,7 +7,7 @@ use super::damage::{COMMANDS, spoiled};
 use super::*;
 use crate::support;
 
-/// The program without root's powers, if root runs it: modes hold for it as for anybody.
+/// The program without root's capabilities, so that file modes apply to it.
 fn without_powers(project: &Path, words: &[&str]) -> Ran {
     let mut program = support::pentimento();
     if !rustix::process::geteuid().is_root() {
@@ -18,7 +18,7 @@ fn without_powers(project: &Path, words: &[&str]) -> Ran {
     support::run(command.env_remove("PENTIMENTO_IMAGES").arg("--project").arg(project).args(words))
 }
 
-/// Whether modes can be tested here: root needs a program to give its powers up.
+/// Whether file modes can be tested here: root needs a program to drop its capabilities.
 fn modes_hold(test: &str) -> bool {
     if !rustix::process::geteuid().is_root() || Command::new("setpriv").arg("--version").output().is_ok() {
         return true;
@@ -31,7 +31,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Runs every command where `file` has a mode; gives what each said. Nothing may have changed.
+/// Runs every command while `file` has a mode, and returns the results. Nothing may change.
 fn with_mode(file: &str, mode: u32) -> Vec<(&'static [&'static str], Ran)> {
     let folder = spoiled(|_| {});
     let project = folder.path().join("project");
@@ -77,7 +77,7 @@ fn a_database_that_may_not_be_read_is_named() {
     }
 }
 
-/// As when somebody else, or root, had the project open and died.
+/// As after another user, such as root, had the project open and was killed.
 #[test]
 fn a_log_that_belongs_to_another_user_is_named() {
     if !modes_hold("a_log_that_belongs_to_another_user_is_named") {
@@ -96,7 +96,7 @@ fn a_log_that_belongs_to_another_user_is_named() {
 }
 
 #[test]
-fn a_read_only_disk_is_said_to_be_one() {
+fn a_read_only_disk_is_named() {
     let folder = spoiled(|_| {});
     let mount = "mount --bind \"$1\" \"$1\"; mount -o remount,bind,ro \"$1\"";
     let before = contents(&folder.path().join("project"));

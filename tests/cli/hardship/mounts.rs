@@ -1,20 +1,19 @@
-//! File systems of one's own, without being root: a test runs itself again in a namespace where it may mount.
+//! Mounts file systems without root: a test runs itself again in a namespace where it may mount.
 //!
-//! Not every machine allows that. A test that could not be run says so on stderr, past the capture of its output, with a
-//! line that begins with SKIPPED.
+//! Not every machine allows that. A skipped test prints a line that starts with SKIPPED on stderr, which is not captured.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Tells the inner test where its file system is.
+/// The variable with the inner test's file system.
 pub const PLACE: &str = "PENTIMENTO_TEST_PLACE";
-/// Tells it where the pictures are that one worker makes undisturbed; they need not be made once more.
+/// The variable with the folder of the undisturbed pictures, which the inner test need not generate again.
 pub const UNDISTURBED: &str = "PENTIMENTO_TEST_UNDISTURBED";
 
-/// Runs an ignored test of this program in a namespace of its own, after a shell script that mounts; the script finds
-/// the folder in `$1`. Not run, and that said loudly, where the machine does not allow it.
+/// Runs an ignored test of this program in a new namespace, after a shell script that mounts into the folder `$1`.
+/// Skipped with a message if the machine does not allow it.
 pub fn run(inner: &str, place: &Path, script: &str) {
     if let Err(reason) = allowed() {
         skipped(inner, &reason);
@@ -35,16 +34,16 @@ pub fn run(inner: &str, place: &Path, script: &str) {
         .unwrap();
     let said = text(&output);
     assert!(output.status.success(), "{said}");
-    // A name that fits no test runs none, and succeeds.
+    // A filter that matches no test would also succeed.
     assert!(said.contains("1 passed"), "{said}");
 }
 
-/// Says that a test was not run, whatever captures its output.
+/// Prints that a test was skipped, past the capture of its output.
 pub fn skipped(test: &str, reason: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
 }
 
-/// Why nothing can be mounted here, if so.
+/// Why mounting is impossible here, or None.
 fn allowed() -> Result<(), String> {
     let place = tempfile::tempdir().unwrap();
     let tried = in_a_namespace("mount -t tmpfs -o size=1m tmpfs \"$1\"").arg(place.path()).output();

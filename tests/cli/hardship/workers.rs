@@ -8,7 +8,7 @@ fn send(working: &Working, signal: Signal) {
     kill_process(Pid::from_child(&working.child), signal).unwrap();
 }
 
-/// How often a run was begun, and how often some program said that it was done.
+/// Asserts how often runs were started, and that each was reported as done once.
 fn each_run_is_done_once(project: &Project, said: &[&str], begun: u64) {
     let history = project.json(&["runs"]);
     let runs = history["runs"].as_array().unwrap();
@@ -21,7 +21,7 @@ fn each_run_is_done_once(project: &Project, said: &[&str], begun: u64) {
     assert_eq!(attempts, begun, "{}", said.join("\n--\n"));
 }
 
-/// One of them has the processor, the other waits for it, and takes it over when the first is sent away.
+/// One worker holds the device. The other waits and takes over when the first is stopped.
 #[test]
 fn two_workers_on_one_queue_do_each_run_once() {
     let project = queued();
@@ -37,14 +37,14 @@ fn two_workers_on_one_queue_do_each_run_once() {
     assert_eq!(status, 143, "{first}");
     let (status, second) = waiting.end();
     assert_eq!(status, 0, "{second}");
-    assert!(first.contains("goes on from there later"), "{first}");
+    assert!(first.contains("resumes from its last checkpoint"), "{first}");
     each_run_is_done_once(&project, &[&first, &second], RUNS as u64 + 1);
     as_if_undisturbed(&project);
 }
 
-/// A machine that sleeps in the middle of a run, and wakes up when another has the run: two believe that it is theirs.
+/// A machine suspends during a run and wakes up when another worker has taken over the run.
 #[test]
-fn a_worker_that_slept_too_long_changes_nothing() {
+fn a_suspended_worker_changes_nothing() {
     let project = queued();
     let sleeper = Working::worker(&project, "sleeper", "2");
     project.wait_for_a_step();
@@ -62,8 +62,7 @@ fn a_worker_that_slept_too_long_changes_nothing() {
     as_if_undisturbed(&project);
 }
 
-/// Stops a worker where it does not hold the database: all programs of a machine sleep at once, or one is swapped out,
-/// but here the others go on and would have to wait for it.
+/// Stops a worker while it does not hold the database lock; otherwise the other programs here would wait for it.
 fn sleep_outside_a_write(project: &Project, worker: &Working) {
     loop {
         send(worker, Signal::STOP);
@@ -77,9 +76,9 @@ fn sleep_outside_a_write(project: &Project, worker: &Working) {
     }
 }
 
-/// Those who wait for their own runs queue them while others are made, and take the processor where nobody has it.
+/// Processes with `run --wait` queue their runs while others run, and take the device when it is free.
 #[test]
-fn a_worker_and_those_who_wait_share_a_queue() {
+fn a_worker_and_waiting_commands_share_a_queue() {
     let project = Project::ready();
     let mut programs = vec![Working::start(&project, "worker", &["worker", "--until-empty", "--device", "cpu"])];
     for run in 0..RUNS {
@@ -87,7 +86,7 @@ fn a_worker_and_those_who_wait_share_a_queue() {
         let prompt = "portrait of a calm person";
         let words = ["run", "ada", "--subject-block", prompt, "--seeds", &seeds, "--steps", STEPS, "--wait"];
         programs.push(Working::start(&project, &name, &words));
-        // In this order, so that their names are those of the undisturbed queue.
+        // In this order, so that the run names match the undisturbed queue.
         wait_until(&name, || project.run(&["show", &name]).status == 0);
     }
     let ended: Vec<_> = programs.into_iter().map(Working::end).collect();
