@@ -13,6 +13,7 @@ pub mod fingerprint;
 mod layout;
 mod safetensors;
 mod source;
+mod values;
 mod view;
 mod weights;
 

@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::files::{Bytes, Files};
-use super::view::Values;
+use super::values::Values;
 use crate::diffusion::{Error, Result, ops};
 
 /// In bytes. The header of the largest known checkpoints is below 1 MiB.

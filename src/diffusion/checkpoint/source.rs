@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::files::Files;
 use super::safetensors::{SafetensorsFile, is_pickle};
-use super::view::Values;
+use super::values::Values;
 use crate::diffusion::{Error, Result};
 
 /// Stored tensors, by the names they have in their files. [`Weights`](super::Weights) gives them the names that

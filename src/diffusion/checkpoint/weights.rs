@@ -8,7 +8,8 @@ use candle_core::{DType, Device, Shape, Tensor};
 
 use super::files::Files;
 use super::source::Source;
-use super::view::{Values, View};
+use super::values::Values;
+use super::view::View;
 use crate::diffusion::{Error, Result};
 
 /// The tensors of one component, seen from a place in their tree of names; made for a device and a type.
