@@ -53,7 +53,7 @@ impl TokenCounter {
     }
 
     fn tokenizer(&self, model: &Model) -> diffusion::Result<Arc<Tokenizer>> {
-        // A map of finished tokenizers is consistent, whatever panicked while it was locked.
+        // The map holds complete tokenizers only, so it is valid even after a panic.
         let mut tokenizers = self.tokenizers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tokenizer) = tokenizers.get(&model.checkpoint) {
             return Ok(tokenizer.clone());

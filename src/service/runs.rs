@@ -66,7 +66,7 @@ pub fn again(store: &Store, reader: &Reader, subject: SubjectId, run: Option<Run
 /// Queues a run, or keeps it as a draft, and returns it.
 ///
 /// # Errors
-/// Refuses an empty prompt, a model that is not there, a reference for a model without an adapter, and whatever a rule
+/// Refuses an empty prompt, a model that is not there, a reference for a model without an adapter, and what a rule
 /// forbids. All of this is found now instead of when a worker takes the run.
 pub fn queue(store: &Store, reader: &Reader, new: &NewRun) -> Result<Run> {
     if new.recipe.prompt.assembled().is_empty() {

@@ -29,7 +29,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// A model file that differs between the runs, whatever its name.
+/// A part of the model whose file differs between the runs.
 struct ChangedFile {
     part: &'static str,
     before: blake3::Hash,
