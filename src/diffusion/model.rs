@@ -90,7 +90,7 @@ impl Model {
     pub fn tokenizer(&self) -> Result<Tokenizer> {
         let checkpoint = self.checkpoint()?;
         let part = &checkpoint.parts().text[0];
-        Tokenizer::load_padded(&checkpoint.folder(part.tokenizer), part.default_pad)
+        Tokenizer::load(&checkpoint.folder(part.tokenizer))
     }
 
     /// Reads the checkpoint's scheduler config.

@@ -41,8 +41,6 @@ pub struct Component {
 pub struct TextPart {
     pub tokenizer: &'static str,
     pub encoder: Component,
-    /// The token that pads a prompt where the tokenizer's files do not name one.
-    pub default_pad: &'static str,
 }
 
 const UNET: Component = Component { folder: "unet", stem: "diffusion_pytorch_model" };
@@ -50,15 +48,14 @@ const VAE: Component = Component { folder: "vae", stem: "diffusion_pytorch_model
 const TEXT_ENCODER: Component = Component { folder: "text_encoder", stem: "model" };
 
 const SD1: Parts = Parts {
-    text: &[TextPart { tokenizer: "tokenizer", encoder: TEXT_ENCODER, default_pad: "<|endoftext|>" }],
+    text: &[TextPart { tokenizer: "tokenizer", encoder: TEXT_ENCODER }],
     unet: UNET,
     vae: VAE,
     scheduler: "scheduler",
     default_size: 512,
 };
-/// OpenCLIP pads with id 0, which is "!".
 const SD2: Parts = Parts {
-    text: &[TextPart { tokenizer: "tokenizer", encoder: TEXT_ENCODER, default_pad: "!" }],
+    text: &[TextPart { tokenizer: "tokenizer", encoder: TEXT_ENCODER }],
     unet: UNET,
     vae: VAE,
     scheduler: "scheduler",

@@ -24,7 +24,7 @@ impl TextEncoders {
         mut loading: impl FnMut(&'static str) -> Result<()>,
     ) -> Result<Self> {
         let pair = |part: &TextPart| {
-            let tokenizer = Tokenizer::load_padded(&checkpoint.folder(part.tokenizer), part.default_pad)?;
+            let tokenizer = Tokenizer::load(&checkpoint.folder(part.tokenizer))?;
             loading(part.encoder.folder)?;
             let config: TextEncoderConfig = checkpoint.config(part.encoder)?;
             require_vocabulary(checkpoint, part.encoder, &config, &tokenizer)?;

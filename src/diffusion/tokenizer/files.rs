@@ -9,7 +9,7 @@ use crate::diffusion::checkpoint::Files;
 use crate::diffusion::{Error, Result};
 
 /// The default of all special tokens but the start.
-pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
+const END_OF_TEXT: &str = "<|endoftext|>";
 /// `model_max_length` of every published CLIP text encoder.
 const DEFAULT_LENGTH: usize = 77;
 /// Files write 10³⁰ for "no limit". Any length above this means the same.
@@ -37,8 +37,8 @@ pub(super) struct SpecialTokens {
 }
 
 impl TokenizerFiles {
-    /// Reads a folder. `default_pad` pads where no file names a padding token.
-    pub fn read(folder: &Files, default_pad: &str) -> Result<Self> {
+    /// Reads a folder.
+    pub fn read(folder: &Files) -> Result<Self> {
         let config: Config = optional(folder, "tokenizer_config.json")?;
         let whole: Option<WholeFile> =
             folder.has("tokenizer.json").then(|| folder.json("tokenizer.json")).transpose()?;
@@ -72,7 +72,7 @@ impl TokenizerFiles {
             bos: special(&named.bos_token, "<|startoftext|>"),
             eos: special(&named.eos_token, END_OF_TEXT),
             unk: special(&named.unk_token, END_OF_TEXT),
-            pad: special(&named.pad_token, default_pad),
+            pad: special(&named.pad_token, END_OF_TEXT),
         };
         let (vocabulary_file, vocab, merges) = match whole {
             Some(whole) => {

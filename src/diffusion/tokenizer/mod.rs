@@ -41,14 +41,10 @@ pub struct Tokens {
 }
 
 impl Tokenizer {
-    /// Loads a tokenizer folder. Pads with `<|endoftext|>` where its files do not name a padding token.
+    /// Loads a tokenizer folder. Pads with `<|endoftext|>` where its files do not name a padding token, as transformers
+    /// does; the folders of Stable Diffusion 2.x name "!".
     pub fn load(folder: &Files) -> Result<Self> {
-        Self::load_padded(folder, files::END_OF_TEXT)
-    }
-
-    /// Loads a tokenizer folder. Pads with `default_pad` where its files do not name a padding token.
-    pub fn load_padded(folder: &Files, default_pad: &str) -> Result<Self> {
-        let files = TokenizerFiles::read(folder, default_pad)?;
+        let files = TokenizerFiles::read(folder)?;
         let bad = |error: tokenizers::Error| Error::BadConfig {
             path: folder.path_of(files.vocabulary_file),
             reason: error.to_string(),

@@ -88,14 +88,8 @@ fn the_padding_can_be_another_token() {
 }
 
 #[test]
-fn the_default_padding_applies_only_where_no_file_names_one() {
-    let padded = |files: &[_]| {
-        let folder = folder(files);
-        Tokenizer::load_padded(&Files::on_disk(folder.path()), "!").unwrap()
-    };
-    assert_eq!(padded(&[short(4)]).encode("a").unwrap().ids, [START, 4, END, 0]);
-    let named = ("special_tokens_map.json", json!({"pad_token": "b"}));
-    assert_eq!(padded(&[short(4), named]).encode("a").unwrap().ids, [START, 4, END, 2]);
+fn end_of_text_pads_where_no_file_names_a_padding_token() {
+    assert_eq!(load(&folder(&[short(5)])).unwrap().encode("a").unwrap().ids, [START, 4, END, END, END]);
 }
 
 #[test]
