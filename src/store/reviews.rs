@@ -53,6 +53,49 @@ impl Store {
         })
     }
 
+    /// Sets or removes a reviewer's mark of a failure. Reviews that say nothing without the mark are deleted.
+    pub fn mark_failure(
+        &self,
+        output: OutputId,
+        reviewer: &str,
+        failure: &Key,
+        marked: bool,
+        at: Timestamp,
+    ) -> Result<()> {
+        self.write(Durability::Full, |transaction| {
+            outputs::by_id(transaction, output)?;
+            let reviewer = text::clean(reviewer);
+            let marks = "review_failures WHERE failure = ?3 AND review_id IN
+                           (SELECT id FROM reviews WHERE output_id = ?1 AND reviewer = ?2)";
+            let of_reviewer = (output.0, &reviewer, failure.as_str());
+            if !marked {
+                transaction.execute(&format!("DELETE FROM {marks}"), of_reviewer)?;
+                return delete_empty(transaction, output, &reviewer);
+            }
+            let exists = format!("SELECT EXISTS (SELECT 1 FROM {marks})");
+            if transaction.query_row(&exists, of_reviewer, |row| row.get(0))? {
+                return Ok(());
+            }
+            let failures = [failure.clone()].into();
+            insert_review(transaction, output, &Judgement { reviewer, failures, ..Judgement::default() }, at)?;
+            Ok(())
+        })
+    }
+
+    /// Makes an output unreviewed again: removes its verdict, and the reviewer's from their reviews.
+    pub fn clear_verdict(&self, output: OutputId, reviewer: &str) -> Result<()> {
+        self.write(Durability::Full, |transaction| {
+            outputs::by_id(transaction, output)?;
+            let (open, reviewer) = (Verdict::Open.name(), text::clean(reviewer));
+            transaction.execute("UPDATE outputs SET verdict = ?2 WHERE id = ?1", (output.0, open))?;
+            transaction.execute(
+                "UPDATE reviews SET verdict = ?3 WHERE output_id = ?1 AND reviewer = ?2",
+                (output.0, &reviewer, open),
+            )?;
+            delete_empty(transaction, output, &reviewer)
+        })
+    }
+
     /// Makes an output its subject's baseline, in place of the current one. Refused unless the output is accepted, and
     /// scored high enough on every criterion of the rubric.
     pub fn set_baseline(
@@ -144,6 +187,16 @@ fn insert_review(connection: &Connection, output: OutputId, judgement: &Judgemen
         connection.execute("UPDATE outputs SET verdict = ?2 WHERE id = ?1", (output.0, verdict))?;
     }
     Ok(ReviewId(review))
+}
+
+/// Deletes a reviewer's reviews of an output that say nothing any more.
+fn delete_empty(connection: &Connection, output: OutputId, reviewer: &str) -> Result<()> {
+    connection.execute(
+        "DELETE FROM reviews WHERE output_id = ?1 AND reviewer = ?2 AND note = '' AND verdict = 'open'
+           AND id NOT IN (SELECT review_id FROM review_failures) AND id NOT IN (SELECT review_id FROM rubric_scores)",
+        (output.0, reviewer),
+    )?;
+    Ok(())
 }
 
 /// Stores the failures and scores of a review.
