@@ -15,6 +15,7 @@ use crate::studio::recipe::{Model, Recipe};
 use crate::studio::reference::Reference;
 use crate::studio::run::Run;
 use crate::studio::seeds::Seeds;
+use crate::studio::state::RunState;
 use crate::studio::subject::Subject;
 
 /// The seeds of a run that names none: three from 0. Fewer pictures say little about a setting.
@@ -52,15 +53,39 @@ pub fn start(reader: &Reader, subject: SubjectId, parent: Option<RunId>) -> Resu
 }
 
 /// Queues a run again with as many following seeds and nothing else changed. Without `run`, the subject's newest.
-/// Returns None if the subject has no runs.
+/// Seeds that the run was repeated with before are skipped. Returns None if the subject has no runs.
 pub fn again(store: &Store, reader: &Reader, subject: SubjectId, run: Option<RunId>) -> Result<Option<Run>> {
     let Some(run) = named_or_newest(reader, subject, run)? else { return Ok(None) };
-    let new = NewRun {
+    let mut new = NewRun {
         parent: Some(run.id),
         profile: run.profile.clone(),
         ..NewRun::new(subject, run.recipe, run.seeds.following())
     };
+    let children = reader.children(run.id)?;
+    while children.iter().any(|child| is_same(child, &new)) {
+        new.seeds = new.seeds.following();
+    }
     queue(store, reader, &new).map(Some)
+}
+
+/// A run that makes the same pictures as a new one from the same parent, if there is one. Failed and cancelled runs do
+/// not count.
+pub fn find_same(reader: &Reader, new: &NewRun) -> Result<Option<Run>> {
+    let siblings = match new.parent {
+        Some(parent) => reader.children(parent)?,
+        None => reader.runs(new.subject, None, MAX_FIRST_RUNS)?.into_iter().map(|line| line.run).collect(),
+    };
+    Ok(siblings.into_iter().find(|run| is_same(run, new)))
+}
+
+/// How many of a subject's newest runs are compared with one without a parent.
+const MAX_FIRST_RUNS: u32 = 100;
+
+fn is_same(run: &Run, new: &NewRun) -> bool {
+    run.parent == new.parent
+        && run.recipe == new.recipe
+        && run.seeds == new.seeds
+        && !matches!(run.state, RunState::Failed | RunState::Cancelled)
 }
 
 /// Queues a run, or keeps it as a draft, and returns it.
