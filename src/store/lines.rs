@@ -55,6 +55,14 @@ pub struct OutputLine {
     pub is_baseline: bool,
 }
 
+/// Whose outputs a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    All,
+    Subject(SubjectId),
+    Run(RunId),
+}
+
 /// The order of a list of outputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
@@ -119,16 +127,16 @@ impl Reader {
         })
     }
 
-    /// The outputs of a subject, or of all, that a filter finds.
+    /// The outputs that a filter finds in a scope.
     pub fn output_lines(
         &self,
-        subject: Option<SubjectId>,
+        scope: Scope,
         filter: &Filter,
         order: Order,
         limit: u32,
         at: Timestamp,
     ) -> Result<Vec<OutputLine>> {
-        let (conditions, mut values) = conditions(subject, filter, at);
+        let (conditions, mut values) = conditions(scope, filter, at);
         values.push(i64::from(limit).into());
         let sql = format!(
             "SELECT outputs.*, runs.number, runs.subject_id, runs.parent_id, runs.ref_id, runs.guidance, runs.steps,
@@ -149,15 +157,17 @@ impl Reader {
 }
 
 /// The filter as conditions of SQL, and their values in order.
-fn conditions(subject: Option<SubjectId>, filter: &Filter, at: Timestamp) -> (String, Vec<Value>) {
+fn conditions(scope: Scope, filter: &Filter, at: Timestamp) -> (String, Vec<Value>) {
     let mut conditions = vec!["1".to_owned()];
     let mut values: Vec<Value> = Vec::new();
     let mut add = |condition: &str, value: Value| {
         conditions.push(condition.to_owned());
         values.push(value);
     };
-    if let Some(subject) = subject {
-        add("runs.subject_id = ?", subject.0.into());
+    match scope {
+        Scope::All => {}
+        Scope::Subject(subject) => add("runs.subject_id = ?", subject.0.into()),
+        Scope::Run(run) => add("outputs.run_id = ?", run.0.into()),
     }
     for term in &filter.terms {
         match term {

@@ -1,4 +1,4 @@
-//! What a key can mean. `keymap.toml` uses the names; help and footer use the descriptions.
+//! The actions that keys stand for. `keymap.toml` uses their names; help, palette and footer use their descriptions.
 
 use crate::studio::failures::{Failure, Failures};
 
@@ -16,7 +16,7 @@ macro_rules! actions {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// A few words for help, footer and palette.
+            /// The description in help, palette and footer.
             pub fn about(self) -> &'static str {
                 match self { $(Self::$variant => $about),* }
             }
@@ -25,24 +25,25 @@ macro_rules! actions {
 }
 
 actions! {
-    Up "up" "one up";
-    Down "down" "one down";
-    Left "left" "one left";
-    Right "right" "one right";
-    PageUp "page-up" "a page up";
-    PageDown "page-down" "a page down";
-    First "first" "to the first";
-    Last "last" "to the last";
+    Unbound "none" "unbound";
+    Up "up" "up";
+    Down "down" "down";
+    Left "left" "left";
+    Right "right" "right";
+    PageUp "page-up" "page up";
+    PageDown "page-down" "page down";
+    First "first" "first";
+    Last "last" "last";
     Open "open" "open";
     Back "back" "back";
     Filter "filter" "filter";
-    Help "help" "all keys";
-    Palette "palette" "find a command";
-    Dismiss "dismiss" "put the message away";
-    Details "details" "the whole message";
-    Redraw "redraw" "draw everything anew";
-    Suspend "suspend" "back to the shell for a while";
-    Quit "quit" "leave";
+    Help "help" "help";
+    Palette "palette" "commands";
+    Dismiss "dismiss" "dismiss message";
+    Details "details" "message details";
+    Redraw "redraw" "redraw";
+    Suspend "suspend" "suspend";
+    Quit "quit" "quit";
     GoSubjects "go-subjects" "subjects";
     GoReferences "go-references" "references";
     GoCompose "go-compose" "compose";
@@ -50,34 +51,35 @@ actions! {
     GoReview "go-review" "review";
     GoQueue "go-queue" "queue";
     GoLineage "go-lineage" "lineage";
-    AddSubject "add-subject" "new subject";
-    Grant "grant" "add a right";
-    Import "import" "add a picture";
+    AddSubject "add-subject" "add subject";
+    RecordConsent "grant" "record consent";
+    Import "import" "add reference";
     Approve "approve" "approve";
     Reject "reject" "reject";
     Retire "retire" "retire";
     Withdraw "withdraw" "withdraw";
-    Note "note" "write a note";
-    Compose "compose" "start a run";
-    Again "again" "more like this";
-    Branch "branch" "start from this run";
+    Note "note" "write note";
+    Compose "compose" "compose run";
+    Again "again" "rerun, new seeds";
+    Branch "branch" "branch from here";
     NextField "next-field" "next field";
-    PreviousField "previous-field" "field before";
-    Edit "edit" "change it";
-    More "more" "more";
-    Less "less" "less";
-    Submit "submit" "queue the run";
+    PreviousField "previous-field" "previous field";
+    Edit "edit" "edit field";
+    More "more" "next value";
+    Less "less" "previous value";
+    Submit "submit" "queue run";
     Presets "presets" "presets";
-    KeepPreset "keep-preset" "keep the parent's settings";
-    Debug "debug" "allow several changes";
-    Sort "sort" "other order";
-    Grid "grid" "pictures or a table";
-    Everyone "everyone" "all subjects or this one";
+    SavePreset "keep-preset" "save preset";
+    Debug "debug" "change several things";
+    Discard "discard" "discard draft";
+    Sort "sort" "sort";
+    Grid "grid" "grid";
+    AllSubjects "everyone" "all subjects";
     Compare "compare" "compare";
-    Flicker "flicker" "one over the other";
-    Difference "difference" "the difference";
+    Flicker "flicker" "flicker";
+    Difference "difference" "difference";
     Next "next" "next picture";
-    Previous "previous" "picture before";
+    Previous "previous" "previous picture";
     Failure1 "failure-1" "failure 1";
     Failure2 "failure-2" "failure 2";
     Failure3 "failure-3" "failure 3";
@@ -87,17 +89,21 @@ actions! {
     Failure7 "failure-7" "failure 7";
     Failure8 "failure-8" "failure 8";
     Failure9 "failure-9" "failure 9";
-    TakeDraft "take-draft" "queue the drafted run";
-    Scores "scores" "give scores";
-    Diagnosis "diagnosis" "write the diagnosis";
+    QueueDraft "take-draft" "queue draft";
+    Scores "scores" "score";
+    Diagnosis "diagnosis" "write diagnosis";
     Accept "accept" "accept";
-    Refuse "refuse" "reject the picture";
-    Baseline "baseline" "make it the baseline";
-    Pause "pause" "pause or go on";
-    Cancel "cancel" "cancel the run";
-    Retry "retry" "queue it again";
-    Sooner "sooner" "sooner";
-    Later "later" "later";
+    RejectOutput "refuse" "reject";
+    ClearVerdict "clear-verdict" "clear verdict";
+    Baseline "baseline" "set baseline";
+    Pause "pause" "pause";
+    Cancel "cancel" "cancel run";
+    Retry "retry" "retry";
+    MoveUp "sooner" "move up";
+    MoveDown "later" "move down";
+    Confirm "confirm" "confirm";
+    Complete "complete" "complete path";
+    Promote "promote" "make team preset";
 }
 
 impl Action {
@@ -105,13 +111,13 @@ impl Action {
         Self::ALL.iter().copied().find(|action| action.name() == name)
     }
 
-    /// The same with a failure mode's own name.
-    pub fn about_here(self) -> &'static str {
+    /// The description, with the name of the failure mode for a failure key.
+    pub fn description(self) -> &'static str {
         self.failure_mode().map_or(self.about(), |failure| failure.name.as_str())
     }
 
-    /// Whether there is such a thing: keys for failures are more than failures.
-    pub fn means_something(self) -> bool {
+    /// False for a failure key without a failure mode: there are more keys than modes.
+    pub fn is_available(self) -> bool {
         self.failure().is_none() || self.failure_mode().is_some()
     }
 
@@ -119,7 +125,7 @@ impl Action {
         Failures::embedded().all().get(self.failure()?)
     }
 
-    /// The number of the failure mode, from 0, that this key stands for.
+    /// The index of the failure mode, from 0, if this is a failure key.
     pub fn failure(self) -> Option<usize> {
         let first = Self::Failure1 as usize;
         (first..=Self::Failure9 as usize).contains(&(self as usize)).then(|| self as usize - first)
@@ -131,11 +137,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_one_of_a_kind_and_go_both_ways() {
+    fn names_are_unique_and_parse_back() {
         for action in Action::ALL {
             assert_eq!(Action::from_name(action.name()), Some(*action));
         }
         assert_eq!(Action::Failure3.failure(), Some(2));
-        assert_eq!(Action::TakeDraft.failure(), None);
+        assert_eq!(Action::QueueDraft.failure(), None);
     }
 }

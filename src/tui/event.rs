@@ -1,85 +1,71 @@
-//! What reaches the screen: keys, and what effects brought back.
+//! Events: keys, and what other threads bring.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
+use crokey::KeyCombination;
 use image::RgbImage;
 
-use crate::store::lines::{OutputLine, SubjectLine};
-use crate::store::presets::Preset;
-use crate::store::runs::RunLine;
-use crate::studio::consent::Consent;
-use crate::studio::ids::{OutputId, SubjectId};
-use crate::studio::reference::Reference;
-use crate::studio::run::Run;
-use crate::studio::subject::Subject;
-
-use super::effect::Problem;
-use super::pictures::{Preview, Shown};
-use crate::service::models::TokenCount;
-pub use crate::service::reviews::Details as Reviewed;
-use crate::worker::gpu::GpuStatus;
+use super::effects::jobs::Finished;
+use super::effects::reads::Loaded;
+use super::problem::Problem;
+use super::shown::Shown;
+use super::theme::Theme;
 
 #[derive(Clone, Debug)]
 pub enum Event {
-    Key(crokey::KeyCombination),
-    /// Text that was pasted; it counts in text fields only.
+    Key(KeyCombination),
+    /// Pasted text, for text fields.
     Paste(String),
-    /// Draw everything anew: the terminal may have lost what it showed.
+    /// The terminal may have lost what it showed.
     Redraw,
-    /// Somebody wrote to the project.
+    /// Another process or the worker has written to the project.
     Changed,
-    /// The time that the state asked to be woken at has come.
+    /// The time that [`super::app::App::alarm`] asked for has come.
     Alarm,
-    Completed(Completed),
+    /// A read has brought something.
+    Loaded(Loaded),
+    /// A read was skipped, because a newer one asks for the same.
+    Skipped,
+    /// A read has failed.
+    ReadFailed(Problem),
+    /// A job is done.
+    Finished(Finished),
+    /// A job has failed.
+    JobFailed(Problem),
     /// A picture was opened, or the reason why it cannot be.
     Picture(Shown, Result<Arc<RgbImage>, String>),
-    /// The theme or the keymap was edited.
-    Theme(Box<super::theme::Theme>),
+    /// The theme's file was edited.
+    Theme(Box<Theme>),
     Notice(String),
 }
 
-/// What an effect brought back.
-#[derive(Clone, Debug)]
-pub enum Completed {
-    Subjects(Vec<SubjectLine>),
-    References {
-        subject: SubjectId,
-        references: Vec<Reference>,
-        consents: Vec<Consent>,
-    },
-    Outputs(Vec<OutputLine>),
-    Review(Box<Reviewed>),
-    Detail(Box<Reviewed>),
-    Queue {
-        runs: Vec<Run>,
-        previews: Vec<Preview>,
-        paused: Option<String>,
-        card: Option<GpuStatus>,
-    },
-    /// A subject's runs, oldest first.
-    Lineage {
-        subject: SubjectId,
-        runs: Vec<RunLine>,
-    },
-    Start {
-        subject: Subject,
-        references: Vec<Reference>,
-        parent: Option<Box<Run>>,
-    },
-    Queued(Box<Run>),
-    Judged(OutputId),
-    /// What a path typed so far could mean.
-    Paths {
-        typed: String,
-        found: Vec<String>,
-    },
-    Tokens {
-        prompt: String,
-        count: TokenCount,
-    },
-    Presets(Vec<Preset>),
-    /// A later effect of its kind brings what this one would.
-    Superseded,
-    Done(String),
-    Failed(Problem),
+impl Event {
+    /// Whether this ends an effect. Every effect ends with exactly one such event.
+    pub fn ends_effect(&self) -> bool {
+        matches!(self, Self::Loaded(_) | Self::Skipped | Self::ReadFailed(_) | Self::Finished(_) | Self::JobFailed(_))
+    }
+}
+
+/// Sends events from other threads, and wakes the screen for them.
+#[derive(Clone)]
+pub struct EventSender {
+    events: Sender<Event>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl EventSender {
+    /// `wake` makes the screen's thread look for events.
+    pub fn new(events: Sender<Event>, wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { events, wake: Arc::new(wake) }
+    }
+
+    /// False if the screen has ended.
+    pub fn send(&self, event: Event) -> bool {
+        let sent = self.events.send(event).is_ok();
+        if sent {
+            (self.wake)();
+        }
+        sent
+    }
 }

@@ -1,21 +1,26 @@
-//! The workbench: the screen people live in.
+//! The workbench: the interactive screen.
 //!
-//! A key becomes an [`action`] by the [`keymap`], `update` changes the [`app`] and asks for effects, these run off the
-//! screen's thread and come back as events, and `view` draws. Nothing on the screen's thread touches the disk, the
-//! database or a tensor.
+//! One way through: a key becomes an [`action`] by the [`keymap`]; the front layer or the screen in front turns it into
+//! [`command`]s; these change the [`app`] or ask for [`effects`], which run on other threads and come back as
+//! [`event`]s. `view` only draws. The screen's thread never touches the disk, the database or a tensor.
 
 pub mod action;
 pub mod app;
-pub mod complete;
-pub mod effect;
+pub mod command;
+pub mod context;
+pub mod effects;
 pub mod event;
 pub mod keymap;
-pub mod mail;
+pub mod layers;
+pub mod outputs;
 pub mod pictures;
-pub mod popups;
+pub mod problem;
+pub mod query;
+pub mod screen_id;
 pub mod screens;
+pub mod selection;
+pub mod shown;
 pub mod theme;
-pub mod update;
 pub mod view;
 pub mod watch;
 pub mod widgets;
@@ -29,139 +34,134 @@ use crate::terminal::late_replies::LateReply;
 use crate::terminal::session::{self, Session};
 use crate::terminal::{self, input};
 
-use app::App;
-use effect::{Effect, Runner};
+use app::{App, SessionRequest};
+use effects::Runner;
 use event::Event;
 use pictures::Pictures;
 
-/// SIGHUP, by which a lost connection is told.
-const HANG_UP: i32 = 1;
+/// A lost connection arrives as this signal.
+const SIGHUP: i32 = 1;
 
-/// How the screen came to its end.
+/// Why the workbench ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Somebody left.
-    Left,
-    /// A signal asked for it, by its number.
+    Quit,
+    /// A signal, by its number.
     Signal(i32),
-    /// The terminal has gone away; what is under way may go on.
+    /// The terminal is gone. Runs may go on.
     HungUp,
 }
 
-/// Runs the screen until it ends. What it needs is made before, so that a test can make it otherwise.
+/// Runs the workbench until it ends. The caller makes its parts, so that tests can make others.
 pub fn run(
     session: &mut Session,
     app: &mut App,
     pictures: &mut Pictures,
     runner: &Runner,
-    mail: &Receiver<Event>,
+    events: &Receiver<Event>,
 ) -> terminal::Result<End> {
-    let end = live(session, app, pictures, runner, mail)?;
+    let end = run_loop(session, app, pictures, runner, events)?;
     if end != End::HungUp {
         drain_replies(session, pictures);
     }
     Ok(end)
 }
 
-/// Replies that are still to come must not be typed into the shell.
+/// Reads the terminal's outstanding replies, which the shell would take for input.
 fn drain_replies(session: &mut Session, pictures: &mut Pictures) {
     for _ in 0..session.drain_replies(pictures.screen().pending_replies()) {
         pictures.screen().handle_reply(&LateReply::Name);
     }
 }
 
-fn live(
+fn run_loop(
     session: &mut Session,
     app: &mut App,
     pictures: &mut Pictures,
     runner: &Runner,
-    mail: &Receiver<Event>,
+    events: &Receiver<Event>,
 ) -> terminal::Result<End> {
-    for effect in update::reload(app).into_iter().chain([Effect::LoadQueue]) {
-        runner.ask(effect);
-    }
+    app.start().into_iter().for_each(|effect| runner.run(effect));
     loop {
-        cover(app, pictures);
-        let prelude = pictures.screen().prepare_frame(Instant::now());
-        session.draw(&prelude, |frame| {
-            app.size = (frame.area().width, frame.area().height);
-            view::view(app, pictures, frame);
-        })?;
+        draw(session, app, pictures)?;
         let now = Instant::now();
-        let alarm = app.alarm.map(|at| at.saturating_duration_since(now));
+        let alarm = app.alarm().map(|at| at.saturating_duration_since(now));
         let patience = pictures.screen().time_until_work(now).into_iter().chain(alarm).min();
-        if let Some(event) = session.next(patience)?
-            && let Some(end) = take(session, app, pictures, runner, event)?
-        {
-            return Ok(end);
-        }
-        if app.alarm.is_some_and(|at| at <= Instant::now()) {
-            update::update(app, Event::Alarm).into_iter().for_each(|effect| runner.ask(effect));
-        }
-        for event in mail.try_iter() {
-            match event {
-                Event::Picture(shown, picture) => pictures.arrived(shown, picture),
-                event => update::update(app, event).into_iter().for_each(|effect| runner.ask(effect)),
+        let mut next: Vec<Event> = Vec::new();
+        if let Some(event) = session.next(patience)? {
+            match received(session, pictures, event) {
+                Received::Event(event) => next.push(event),
+                Received::Nothing => {}
+                Received::End(end) => return Ok(end),
             }
         }
-        if app.leaving {
-            return Ok(End::Left);
+        if app.alarm().is_some_and(|at| at <= Instant::now()) {
+            next.push(Event::Alarm);
+        }
+        for event in next.into_iter().chain(events.try_iter()) {
+            match event {
+                Event::Picture(shown, picture) => pictures.arrived(shown, picture),
+                event => app.update(event).into_iter().for_each(|effect| runner.run(effect)),
+            }
+        }
+        match app.request.take() {
+            Some(SessionRequest::Redraw) => {
+                session.redraw();
+                pictures.screen().invalidate_all();
+            }
+            Some(SessionRequest::Suspend) => {
+                drain_replies(session, pictures);
+                session.suspend()?;
+            }
+            None => {}
+        }
+        if app.quitting {
+            return Ok(End::Quit);
         }
     }
 }
 
-/// What the terminal tells. The end, if that is what it tells.
-fn take(
-    session: &mut Session,
-    app: &mut App,
-    pictures: &mut Pictures,
-    runner: &Runner,
-    event: session::Event,
-) -> terminal::Result<Option<End>> {
-    let event = match event {
-        session::Event::Key(key) => {
-            let key = KeyCombination::from(key);
-            match app.keymap.action(app.place, key) {
-                Some(action::Action::Redraw) => {
-                    session.redraw();
-                    pictures.screen().invalidate_all();
-                    return Ok(None);
-                }
-                Some(action::Action::Suspend) => {
-                    drain_replies(session, pictures);
-                    session.suspend()?;
-                    return Ok(None);
-                }
-                _ => Event::Key(key),
-            }
-        }
-        session::Event::Paste(text) => Event::Paste(text),
+fn draw(session: &mut Session, app: &mut App, pictures: &mut Pictures) -> terminal::Result<()> {
+    // Terminals draw pictures over text: those under a layer are cut.
+    match view::layer_area(app) {
+        Some(area) => pictures.screen().cover(area),
+        None => pictures.screen().uncover(),
+    }
+    let prelude = pictures.screen().prepare_frame(Instant::now());
+    session.draw(&prelude, |frame| {
+        app.context.size = (frame.area().width, frame.area().height);
+        view::view(app, frame, pictures);
+    })
+}
+
+enum Received {
+    Event(Event),
+    Nothing,
+    End(End),
+}
+
+/// Turns what the terminal sent into an event.
+fn received(session: &mut Session, pictures: &mut Pictures, event: session::Event) -> Received {
+    match event {
+        session::Event::Key(key) => Received::Event(Event::Key(KeyCombination::from(key))),
+        session::Event::Paste(text) => Received::Event(Event::Paste(text)),
         session::Event::Resized | session::Event::Reattached => {
             session.cell_size().into_iter().for_each(|size| pictures.screen().set_cell_size(size));
             pictures.screen().invalidate_all();
-            Event::Redraw
+            Received::Event(Event::Redraw)
         }
         session::Event::FocusGained => {
             pictures.screen().invalidate_all();
-            Event::Redraw
+            Received::Event(Event::Redraw)
         }
         session::Event::Reply(reply) => {
             pictures.screen().handle_reply(&reply);
-            return Ok(None);
+            Received::Nothing
         }
-        session::Event::Woken => return Ok(None),
-        session::Event::Shutdown(input::Shutdown::Signal(HANG_UP)) => return Ok(Some(End::HungUp)),
-        session::Event::Shutdown(input::Shutdown::Signal(signal)) => return Ok(Some(End::Signal(signal))),
-        session::Event::Shutdown(input::Shutdown::HungUp) => return Ok(Some(End::HungUp)),
-    };
-    update::update(app, event).into_iter().for_each(|effect| runner.ask(effect));
-    Ok(None)
-}
-
-/// Pictures that would come to lie over a popup are told of it.
-fn cover(app: &App, pictures: &mut Pictures) {
-    match popups::area(app) {
-        Some(area) => pictures.screen().cover(area),
-        None => pictures.screen().uncover(),
+        session::Event::Woken => Received::Nothing,
+        session::Event::Shutdown(input::Shutdown::Signal(SIGHUP) | input::Shutdown::HungUp) => {
+            Received::End(End::HungUp)
+        }
+        session::Event::Shutdown(input::Shutdown::Signal(signal)) => Received::End(End::Signal(signal)),
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures on the screen: asked for while drawing, opened on a thread of their own, drawn once they are there.
+//! Pictures on the screen. Drawing asks for them, a thread opens them, and a later frame shows them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,44 +10,20 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::event::Event;
-use super::mail::Mail;
+use super::event::{Event, EventSender};
+use super::shown::Shown;
 use super::theme::{Role, Theme};
-pub use crate::service::queue::Preview;
+use super::widgets::lines::fit;
 use crate::service::{self, pictures};
 use crate::store::Reader;
-use crate::studio::reference::Picture;
 use crate::terminal;
 
-/// A picture that can be shown.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Shown {
-    /// A file of the project, by its hash.
-    Blob(blake3::Hash),
-    /// How far two pictures are apart, pixel by pixel.
-    Difference(blake3::Hash, blake3::Hash),
-    /// What a run under way looks like.
-    Preview(Preview),
-}
-
-impl Shown {
-    /// The small copy of a stored picture, where there is one.
-    pub fn stored(picture: &Picture) -> Self {
-        Self::Blob(picture.thumbnail.unwrap_or(picture.blob))
-    }
-
-    /// The picture itself.
-    pub fn whole(picture: &Picture) -> Self {
-        Self::Blob(picture.blob)
-    }
-}
-
-/// What a picture is when it was asked for.
 #[derive(Debug)]
 enum Opened {
-    Asked,
-    There(Arc<RgbImage>),
-    Broken(String),
+    Waiting,
+    Ready(Arc<RgbImage>),
+    /// The reason why it cannot be opened.
+    Failed(String),
 }
 
 pub struct Pictures {
@@ -57,18 +33,18 @@ pub struct Pictures {
     waiting: bool,
 }
 
-/// Stands where a picture will.
+/// Shown until a picture is ready.
 const WAITING: &str = "…";
-/// Stands there where the terminal, or a wish, rules pictures out.
-const NO_PICTURES: &str = "no picture here: see pentimento doctor";
-/// So many opened pictures are kept; then all are let go, and those in sight are opened again.
-const MOST: usize = 400;
+/// Shown if the terminal cannot show pictures, or the configuration turns them off.
+const NO_PICTURES: &str = "no pictures in this terminal: run pentimento doctor";
+/// At so many opened pictures all are dropped; the visible ones are opened again.
+const MAX_OPENED: usize = 400;
 
 impl Pictures {
-    pub fn new(screen: terminal::pictures::Pictures<Shown>, reader: Reader, mail: Mail) -> Self {
+    pub fn new(screen: terminal::pictures::Pictures<Shown>, reader: Reader, events: EventSender) -> Self {
         let (ask, asked) = mpsc::channel::<Shown>();
         thread::spawn(move || {
-            // What was asked for last is what is looked at: it comes first, in the order in which it stands there.
+            // The newest request is what is on the screen now, so that it comes first, in drawing order.
             let mut stack: Vec<Shown> = Vec::new();
             while let Some(shown) = stack.pop().or_else(|| asked.recv().ok()) {
                 let newer: Vec<Shown> = asked.try_iter().collect();
@@ -78,7 +54,7 @@ impl Pictures {
                     continue;
                 }
                 let picture = open(&reader, &shown).map(Arc::new).map_err(|error| error.to_string());
-                if !mail.send(Event::Picture(shown, picture)) {
+                if !events.send(Event::Picture(shown, picture)) {
                     return;
                 }
             }
@@ -90,26 +66,26 @@ impl Pictures {
         &mut self.screen
     }
 
-    /// A picture was opened, or could not be.
+    /// Takes a picture from the thread, or the reason why it cannot be opened.
     pub fn arrived(&mut self, shown: Shown, picture: Result<Arc<RgbImage>, String>) {
         let opened = match picture {
-            Ok(picture) => Opened::There(picture),
-            Err(problem) => Opened::Broken(problem),
+            Ok(picture) => Opened::Ready(picture),
+            Err(problem) => Opened::Failed(problem),
         };
         self.opened.insert(shown, opened);
     }
 
-    /// Before a frame is drawn.
+    /// Begins a frame.
     pub fn begin(&mut self) {
         self.waiting = false;
     }
 
-    /// Whether a picture of the last frame is still to come.
+    /// Whether the last frame has a picture that is not ready.
     pub fn is_waiting(&self) -> bool {
         self.waiting
     }
 
-    /// Draws a picture into its place, or says why it is not there.
+    /// Draws a picture, or a note if it is not ready or cannot be shown.
     pub fn draw(&mut self, frame: &mut Frame, area: Rect, shown: &Shown, theme: &Theme) {
         if area.is_empty() {
             return;
@@ -117,12 +93,12 @@ impl Pictures {
         if !self.screen.is_enabled() {
             let long = usize::from(area.width) >= NO_PICTURES.len();
             let note = if long { NO_PICTURES } else { "no picture" };
-            let note = super::widgets::lines::fit(note, area.width.into());
+            let note = fit(note, area.width.into());
             frame.render_widget(Line::styled(note, theme.style(Role::Faint)), Rect { height: 1, ..area });
             return;
         }
         let note = match self.opened.get(shown) {
-            Some(Opened::There(picture)) => {
+            Some(Opened::Ready(picture)) => {
                 if !self.screen.contains(shown, area) {
                     self.screen.add(shown.clone(), picture.clone(), area);
                 }
@@ -131,24 +107,25 @@ impl Pictures {
                 }
                 WAITING
             }
-            Some(Opened::Broken(problem)) => problem,
-            Some(Opened::Asked) => WAITING,
+            Some(Opened::Failed(problem)) => problem,
+            Some(Opened::Waiting) => WAITING,
             None => {
-                if self.opened.len() >= MOST {
+                if self.opened.len() >= MAX_OPENED {
                     self.opened.clear();
                 }
-                self.opened.insert(shown.clone(), Opened::Asked);
-                // A thread that is gone leaves the place empty.
+                self.opened.insert(shown.clone(), Opened::Waiting);
+                // The thread ends only after the screen.
                 let _ = self.ask.send(shown.clone());
                 WAITING
             }
         };
         self.waiting |= note == WAITING;
-        let note = super::widgets::lines::fit(note, area.width.into());
+        let note = fit(note, area.width.into());
         frame.render_widget(Line::styled(note, theme.style(Role::Faint)), Rect { height: 1, ..area });
     }
 }
 
+/// Reads and decodes a picture.
 fn open(reader: &Reader, shown: &Shown) -> service::Result<RgbImage> {
     match shown {
         Shown::Blob(hash) => pictures::open(reader, hash),

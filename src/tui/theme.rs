@@ -1,4 +1,4 @@
-//! Colours by meaning: a theme gives each role a style, for as many colours as the terminal has.
+//! Themes: a style for each role, for every number of colours that a terminal can have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::terminal::colours::Colours;
 
 static BUILT_IN: Dir = include_dir!("$CARGO_MANIFEST_DIR/themes");
 
-/// What a thing means on the screen.
+/// The meaning of something on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -34,7 +34,7 @@ pub enum Role {
     Removed,
 }
 
-/// Every role, with a word that it is shown on.
+/// Every role, with the text that shows it in `themes`.
 const ROLES: [(Role, &str); 15] = [
     (Role::Text, "text"),
     (Role::Faint, "faint"),
@@ -63,9 +63,9 @@ pub struct Theme {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTheme {
-    #[error("there is no theme called {name:?}; there are {}", known.join(", "))]
+    #[error("unknown theme {name:?}: use one of {}", known.join(", "))]
     Unknown { name: String, known: Vec<String> },
-    #[error("the theme {name} cannot be used: {problem}")]
+    #[error("invalid theme {name}: {problem}")]
     Unreadable { name: String, problem: String },
 }
 
@@ -75,7 +75,7 @@ struct Table {
     name: String,
     #[serde(default)]
     about: String,
-    /// What the whole screen is painted with; the terminal's own background where it is left out.
+    /// The background of the whole screen; the terminal's own if it is left out.
     ground: Option<String>,
     roles: BTreeMap<Role, Look>,
 }
@@ -90,14 +90,14 @@ struct Look {
     dim: bool,
     underline: bool,
     reverse: bool,
-    /// Reversed where the background colour cannot be shown.
+    /// Reverses the colours where the background cannot be shown.
     reverse_basic: bool,
 }
 
 impl Theme {
-    pub const USUAL: &str = "dusk";
+    pub const DEFAULT: &str = "dusk";
 
-    /// A theme of `own` (a folder that may be missing), or a built-in one.
+    /// Loads a theme from the folder `own`, which need not exist, or from the built-in ones.
     pub fn named(name: &str, colours: Colours, own: Option<&Path>) -> Result<Self, BadTheme> {
         let file = format!("{name}.toml");
         let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
@@ -109,7 +109,7 @@ impl Theme {
         }
     }
 
-    /// All names there are: built-in themes, and files of `own`.
+    /// The names of the built-in themes and of the files in `own`.
     pub fn names(own: Option<&Path>) -> Vec<String> {
         let stem = |path: &Path| Some(path.file_stem()?.to_str()?.to_owned());
         let built_in = BUILT_IN.files().map(|file| file.path().to_owned());
@@ -119,7 +119,7 @@ impl Theme {
         names.into_iter().collect()
     }
 
-    /// A word in each role's style, for a terminal.
+    /// A sample of each role, for a terminal.
     pub fn swatch(&self) -> String {
         let on = |style: Style| self.ground.map_or(style, |ground| Style::new().bg(ground).patch(style));
         let shown = |style: Style, word: &str| on(style).into_crossterm().apply(word).to_string();
@@ -139,7 +139,7 @@ impl Theme {
         Ok(Self { name: table.name, about: table.about, ground, styles })
     }
 
-    /// Paints what has no colour of its own, so that a dark theme is one on a bright terminal too.
+    /// Gives cells without a colour the theme's colours, so that a dark theme is dark on a bright terminal too.
     pub fn paint(&self, buffer: &mut Buffer) {
         let Some(ground) = self.ground else { return };
         let text = self.style(Role::Text).fg.unwrap_or(Color::Reset);
@@ -157,7 +157,7 @@ impl Theme {
         self.ground
     }
 
-    /// A role that the theme leaves out looks like text.
+    /// The style of a role; that of text if the theme leaves the role out.
     pub fn style(&self, role: Role) -> Style {
         self.styles.get(&role).or_else(|| self.styles.get(&Role::Text)).copied().unwrap_or_default()
     }
@@ -194,7 +194,7 @@ impl Look {
 fn rgb(hex: &str) -> Result<Color, String> {
     let digits = hex.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii());
     let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    let number = number.ok_or_else(|| format!("{hex:?} is no colour; write #rrggbb"))?;
+    let number = number.ok_or_else(|| format!("invalid colour {hex:?}: use #rrggbb"))?;
     let [_, red, green, blue] = number.to_be_bytes();
     Ok(Color::Rgb(red, green, blue))
 }
@@ -203,7 +203,8 @@ fn basic(name: &str) -> Result<Color, String> {
     if name == "default" {
         return Ok(Color::Reset);
     }
-    name.parse().map_err(|_| format!("{name:?} is none of the sixteen colours, such as red or light-blue"))
+    name.parse()
+        .map_err(|_| format!("invalid basic colour {name:?}: use one of the sixteen, for example red or light-blue"))
 }
 
 #[cfg(test)]
@@ -230,17 +231,17 @@ mod tests {
                         assert!(!colours.iter().any(many), "{name} {role:?}");
                     }
                 }
-                assert_ne!(theme.style(Role::Selected), theme.style(Role::Text), "{name} hides the selection");
+                assert_ne!(theme.style(Role::Selected), theme.style(Role::Text), "{name} does not show the selection");
             }
         }
     }
 
     #[test]
-    fn what_is_wrong_with_a_theme_is_said() {
+    fn an_invalid_theme_is_explained() {
         let error = |table: &str| Theme::parse("own", table, Colours::True).unwrap_err().to_string();
-        assert!(error("name = \"own\"\n[roles]\ntext = { color = \"red\" }").contains("write #rrggbb"));
+        assert!(error("name = \"own\"\n[roles]\ntext = { color = \"red\" }").contains("use #rrggbb"));
         assert!(error("name = \"own\"\n[roles]\ntexte = {}").contains("texte"));
         let unknown = Theme::named("../dusk", Colours::True, None).unwrap_err().to_string();
-        assert!(unknown.contains("there are"), "{unknown}");
+        assert!(unknown.contains("use one of"), "{unknown}");
     }
 }

@@ -1,4 +1,4 @@
-//! Draws the state: a line of title, the screen, messages, the keys. Changes nothing.
+//! Draws the application: the title line, the screen, the message line, the key hints, and layers over them.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,19 +9,24 @@ use unicode_width::UnicodeWidthStr;
 use super::action::Action;
 use super::app::App;
 use super::pictures::Pictures;
-use super::popups;
-use super::screens::{Place, compose, lineage, queue, references, review, runs, subjects};
+use super::screen_id::ScreenId;
 use super::theme::Role;
+use super::widgets::hints::Hint;
 use super::widgets::lines::fit;
 
-/// Below so many cells there is one line of text and nothing else.
-pub const LEAST: (u16, u16) = (60, 18);
+/// The smallest terminal that is drawn on, in cells.
+pub const MIN_SIZE: (u16, u16) = (60, 18);
+/// Columns that the names of all screens need.
+const TABS: u16 = 110;
 
-pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame) {
+pub fn view(app: &App, frame: &mut Frame, pictures: &mut Pictures) {
     pictures.begin();
     let area = frame.area();
-    if area.width < LEAST.0 || area.height < LEAST.1 {
-        let text = format!("This needs {}×{} cells; here are {}×{}.", LEAST.0, LEAST.1, area.width, area.height);
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
+        let text = format!(
+            "Terminal too small: {}×{}. pentimento needs at least {}×{}.",
+            area.width, area.height, MIN_SIZE.0, MIN_SIZE.1
+        );
         frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }), area);
         return;
     }
@@ -29,71 +34,37 @@ pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame) {
     let [title, body, message, keys] =
         Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)])
             .areas(area);
-    frame.render_widget(title_line(app, title.width), title);
     let body = Rect { x: body.x + 1, width: body.width - 2, ..body };
-    screen(app, pictures, frame, body);
+    frame.render_widget(title_line(app, title.width), title);
+    app.front().view(&app.context, frame, body, pictures);
     frame.render_widget(message_line(app, message.width), message);
-    frame.render_widget(keys_line(app, keys.width), keys);
-    popups::view(app, frame, body);
-    app.theme.paint(frame.buffer_mut());
+    frame.render_widget(hint_line(app, keys.width), keys);
+    for layer in &app.layers {
+        layer.view(&app.context, frame, layer.area(&app.context, body));
+    }
+    app.context.theme.paint(frame.buffer_mut());
 }
 
-impl App {
-    /// The screen's place: below the title, above messages and keys, with a column free on either side. Nothing is
-    /// drawn on the last row: a picture or a character there makes some terminals scroll.
-    pub fn body(&self) -> Rect {
-        let (columns, rows) = self.size;
-        Rect::new(1, 1, columns.saturating_sub(2), rows.saturating_sub(4))
-    }
-
-    pub fn body_rows(&self) -> usize {
-        self.body().height.into()
-    }
-
-    /// How a person presses this here, for texts.
-    pub fn key_of(&self, action: Action) -> String {
-        self.keymap.key(self.place, action).unwrap_or_else(|| action.name().to_owned())
-    }
-}
-
-fn screen(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
-    match app.place {
-        Place::Subjects => subjects::view(app, pictures, frame, area),
-        Place::References => references::view(app, pictures, frame, area),
-        Place::Compose => compose::view(app, pictures, frame, area),
-        Place::Runs => runs::view(app, pictures, frame, area),
-        Place::Review => review::view(app, pictures, frame, area),
-        Place::Queue => queue::view(app, pictures, frame, area),
-        Place::Lineage => lineage::view(app, pictures, frame, area),
-    }
+/// The area of the front layer.
+pub fn layer_area(app: &App) -> Option<Rect> {
+    app.layers.last().map(|layer| layer.area(&app.context, app.context.body()))
 }
 
 fn title_line(app: &App, width: u16) -> Line<'static> {
-    let theme = &app.theme;
-    let heading = match app.place {
-        Place::Subjects => subjects::heading(app),
-        Place::References => references::heading(app),
-        Place::Compose => compose::heading(app),
-        Place::Runs => runs::heading(app),
-        Place::Review => review::heading(app),
-        Place::Queue => queue::heading(app),
-        Place::Lineage => lineage::heading(app),
-    };
-    let running = match app.queue.running() {
+    let (theme, front) = (&app.context.theme, app.context.screen);
+    let running = match app.running() {
         Some(run) => format!("▶ {} {}/{} ", run.task, run.progress.step, run.progress.steps),
         None => String::new(),
     };
-    // Where there is room, all screens are named, the one in front as it stands out.
-    let named = Place::ALL.into_iter().filter(|place| width >= TABS || *place == app.place);
-    let mut spans: Vec<Span> = named
-        .map(|place| {
-            let role = if place == app.place { Role::Title } else { Role::Faint };
-            Span::styled(format!(" {place} "), theme.style(role))
-        })
-        .collect();
+    let named = ScreenId::ALL.into_iter().filter(|screen| width >= TABS || *screen == front);
+    let tab = |screen: ScreenId| {
+        let role = if screen == front { Role::Title } else { Role::Faint };
+        Span::styled(format!(" {screen} "), theme.style(role))
+    };
+    let mut spans: Vec<Span> = named.map(tab).collect();
     let names: usize = spans.iter().map(Span::width).sum();
     let room = (width as usize).saturating_sub(names + running.width() + 2);
-    let heading = fit(&heading, room);
+    let heading = fit(&app.front().heading(&app.context), room);
     let gap = " ".repeat(room.saturating_sub(heading.width()) + 1);
     spans.push(Span::styled(format!(" {heading}"), theme.style(Role::Text)));
     spans.push(Span::raw(gap));
@@ -101,18 +72,16 @@ fn title_line(app: &App, width: u16) -> Line<'static> {
     Line::from(spans)
 }
 
-/// So many columns have room for the names of all screens.
-const TABS: u16 = 110;
-
-/// What went wrong stays until it is put away; what went right is there until the next key.
+/// The newest error, which stays until it is dismissed, or a notice, which stays until the next key.
 fn message_line(app: &App, width: u16) -> Line<'static> {
-    let theme = &app.theme;
+    let (context, theme) = (&app.context, &app.context.theme);
     if let Some(problem) = app.problems.last() {
         let more = if app.problems.len() > 1 { format!(" ({} more)", app.problems.len() - 1) } else { String::new() };
-        let keys = format!("{more}  {} whole, {} away", app.key_of(Action::Details), app.key_of(Action::Dismiss));
+        let [details, dismiss] = [Action::Details, Action::Dismiss].map(|action| context.key_of(action));
+        let keys = format!("{more}  {details} details · {dismiss} dismiss");
         let room = (width as usize).saturating_sub(keys.width() + 3);
         return Line::from(vec![
-            Span::styled(format!(" ! {}", fit(&problem.what, room)), theme.style(Role::Danger)),
+            Span::styled(format!(" ! {}", fit(&problem.message, room)), theme.style(Role::Danger)),
             Span::styled(keys, theme.style(Role::Faint)),
         ]);
     }
@@ -120,87 +89,38 @@ fn message_line(app: &App, width: u16) -> Line<'static> {
     Line::styled(text, theme.style(Role::Accent))
 }
 
-/// The keys that matter most here, as many as fit.
-fn keys_line(app: &App, width: u16) -> Line<'static> {
-    let theme = &app.theme;
+/// The screen's key hints, then those of all screens, as many as fit. Help always has its place.
+fn hint_line(app: &App, width: u16) -> Line<'static> {
+    let (context, theme) = (&app.context, &app.context.theme);
+    let takes_text = app.front().takes_text(context);
+    let key = |action: Action| match takes_text {
+        true => context.keymap.key_while_typing(context.screen, action),
+        false => context.keymap.key(context.screen, action),
+    };
+    let help = key(Action::Help).map(|key| (key, Action::Help.description().to_owned()));
+    let wide = |(key, description): &(String, String)| key.width() + description.width() + 3;
+    let mut left = (width as usize).saturating_sub(1 + help.as_ref().map_or(0, wide));
     let mut spans = vec![Span::raw(" ")];
-    if app.place == Place::Compose && compose::typing(app) {
-        for (key, about) in [("⏎", "done"), ("tab", "next field"), ("ctrl-w", "word away"), ("ctrl-u", "line away")] {
-            spans.push(Span::styled(key, theme.style(Role::Key)));
-            spans.push(Span::styled(format!(" {about}  "), theme.style(Role::Faint)));
-        }
-        return Line::from(spans);
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let global = Hint::all([Action::Palette, Action::Quit]);
+    for hint in app.front().hints(context).into_iter().chain(global) {
+        let (action, description) = match hint {
+            Hint::Mode(mode) => {
+                let mode = format!("{mode} │ ");
+                left = left.saturating_sub(mode.width());
+                spans.push(Span::styled(mode, theme.style(Role::Accent)));
+                continue;
+            }
+            Hint::Action(action) => (action, action.description().to_owned()),
+            Hint::Named(action, description) => (action, description),
+        };
+        let Some(pair) = key(action).map(|key| (key, description)).filter(|pair| wide(pair) <= left) else { continue };
+        left -= wide(&pair);
+        pairs.push(pair);
     }
-    // What leads to all the others has its place before anything else gets one.
-    let help = app.keymap.key(app.place, Action::Help).map_or(0, |key| key.width() + Action::Help.about().width() + 3);
-    let mut used = 1 + help;
-    for action in footer(app.place).iter().chain(&[Action::Palette, Action::Quit, Action::Help]) {
-        if *action == Action::Help {
-            used -= help;
-        }
-        if *action == Action::TakeDraft && !app.review.has_draft() {
-            continue;
-        }
-        let Some(key) = app.keymap.key(app.place, *action) else { continue };
-        let about = action.about();
-        let wide = key.width() + about.width() + 3;
-        if used + wide > width as usize {
-            continue;
-        }
-        used += wide;
+    for (key, description) in pairs.into_iter().chain(help) {
         spans.push(Span::styled(key, theme.style(Role::Key)));
-        spans.push(Span::styled(format!(" {about}  "), theme.style(Role::Faint)));
+        spans.push(Span::styled(format!(" {description}  "), theme.style(Role::Faint)));
     }
     Line::from(spans)
-}
-
-fn footer(place: Place) -> &'static [Action] {
-    match place {
-        Place::Subjects => &[
-            Action::Open,
-            Action::Again,
-            Action::Compose,
-            Action::GoReferences,
-            Action::AddSubject,
-            Action::Grant,
-            Action::Filter,
-            Action::GoQueue,
-        ],
-        Place::References => &[
-            Action::Approve,
-            Action::Reject,
-            Action::Retire,
-            Action::Withdraw,
-            Action::Import,
-            Action::Open,
-            Action::Back,
-        ],
-        Place::Compose => {
-            &[Action::Submit, Action::Edit, Action::NextField, Action::More, Action::Less, Action::Debug, Action::Back]
-        }
-        Place::Runs => &[
-            Action::Open,
-            Action::Again,
-            Action::Branch,
-            Action::Filter,
-            Action::Sort,
-            Action::Grid,
-            Action::Everyone,
-            Action::Back,
-        ],
-        Place::Review => &[
-            Action::TakeDraft,
-            Action::Accept,
-            Action::Refuse,
-            Action::Again,
-            Action::Scores,
-            Action::Next,
-            Action::Compare,
-            Action::Flicker,
-            Action::Difference,
-            Action::Baseline,
-        ],
-        Place::Queue => &[Action::Pause, Action::Cancel, Action::Retry, Action::Sooner, Action::Later, Action::Back],
-        Place::Lineage => &[Action::Branch, Action::Again, Action::GoReview, Action::Compare, Action::Back],
-    }
 }

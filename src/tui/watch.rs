@@ -1,26 +1,25 @@
-//! Threads that look for what others have changed: the project, the theme.
+//! Threads that watch for changes: of the project by other processes, of the theme's file.
 
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use super::event::Event;
-use super::mail::Mail;
+use super::event::{Event, EventSender};
 use super::theme::Theme;
 use crate::store::Reader;
 use crate::terminal::colours::Colours;
 
-/// Progress is shown at most so often.
-const GLANCE: Duration = Duration::from_millis(250);
+/// How often the project is checked, and so how often progress is shown.
+const INTERVAL: Duration = Duration::from_millis(250);
 
-/// Tells when somebody else, a worker or another process, has written to the project.
-pub fn project(reader: Reader, mail: Mail) {
+/// Sends [`Event::Changed`] when a worker or another process has written to the project.
+pub fn project(reader: Reader, events: EventSender) {
     thread::spawn(move || {
         let mut before = reader.version().ok();
         loop {
-            thread::sleep(GLANCE);
+            thread::sleep(INTERVAL);
             let now = reader.version().ok();
-            if now != before && !mail.send(Event::Changed) {
+            if now != before && !events.send(Event::Changed) {
                 return;
             }
             before = now;
@@ -28,14 +27,14 @@ pub fn project(reader: Reader, mail: Mail) {
     });
 }
 
-/// Tells when the file of a theme was edited.
-pub fn theme(name: String, own: PathBuf, colours: Colours, mail: Mail) {
+/// Sends [`Event::Theme`] when the theme's file was edited.
+pub fn theme(name: String, own: PathBuf, colours: Colours, events: EventSender) {
     thread::spawn(move || {
         let file = own.join(format!("{name}.toml"));
-        let mut before = edited(&file);
+        let mut before = modified(&file);
         loop {
             thread::sleep(Duration::from_secs(1));
-            let now = edited(&file);
+            let now = modified(&file);
             if now == before {
                 continue;
             }
@@ -44,13 +43,13 @@ pub fn theme(name: String, own: PathBuf, colours: Colours, mail: Mail) {
                 Ok(theme) => Event::Theme(Box::new(theme)),
                 Err(error) => Event::Notice(error.to_string()),
             };
-            if !mail.send(event) {
+            if !events.send(event) {
                 return;
             }
         }
     });
 }
 
-fn edited(file: &Path) -> Option<SystemTime> {
+fn modified(file: &Path) -> Option<SystemTime> {
     file.metadata().ok()?.modified().ok()
 }

@@ -1,4 +1,7 @@
-//! The workbench: every screen as it is drawn, and a whole loop through the real program in a terminal.
+//! The workbench: snapshots of every screen, what a user can trust, and the whole loop in a real terminal.
 
-mod looped;
+mod driver;
 mod screens;
+mod terminal;
+mod trust;
+mod whole_loop;

@@ -61,7 +61,7 @@ fn show(json: bool) -> anyhow::Result<()> {
     let config = readable()?;
     let folder = config.folders.config.as_deref();
     let folder = folder.map_or("none: HOME is not set".to_owned(), |folder| folder.display().to_string());
-    let theme = config.theme.value.as_deref().unwrap_or(Theme::USUAL);
+    let theme = config.theme.value.as_deref().unwrap_or(Theme::DEFAULT);
     let project = config.project.as_ref().map(|project| project.value.display().to_string());
     let values = [
         ("theme", theme.to_owned(), &config.theme.origin),

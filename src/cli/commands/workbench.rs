@@ -23,11 +23,13 @@ use crate::terminal::pictures::Codecs;
 use crate::terminal::protocol::Protocol;
 use crate::terminal::session::Session;
 use crate::terminal::{self};
-use crate::tui::app::{App, Usual};
-use crate::tui::effect::{Problem, Runner};
+use crate::tui::app::App;
+use crate::tui::context::Defaults;
+use crate::tui::effects::Runner;
+use crate::tui::event::EventSender;
 use crate::tui::keymap::Keymap;
-use crate::tui::mail::Mail;
 use crate::tui::pictures::Pictures;
+use crate::tui::problem::Problem;
 use crate::tui::theme::Theme;
 use crate::tui::{self, End, watch};
 use crate::worker::{Options, Stop, Worker};
@@ -47,7 +49,7 @@ pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
     // This fails if another process uses the project, which then checkpoints the log itself.
     let _ = store.checkpoint();
     match ended? {
-        End::Left => Ok(left.map_or(Ok(()), |left| print::lines([left]))?),
+        End::Quit => Ok(left.map_or(Ok(()), |left| print::lines([left]))?),
         End::HungUp => Ok(()),
         End::Signal(signal) => {
             let status = u8::try_from(128 + signal).unwrap_or(1);
@@ -96,34 +98,34 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
     let capabilities = terminal::detect(chosen_protocol(), Config::current().colour.value);
     let (keymap, theme, problems) = looks(&capabilities);
     let mut session = Session::open()?;
-    let (events, received) = mpsc::channel();
+    let (sender, received) = mpsc::channel();
     let waker = session.waker();
-    let mail = {
+    let events = {
         let waker = waker.clone();
-        Mail::new(events, move || waker.wake())
+        EventSender::new(sender, move || waker.wake())
     };
     let codecs = Codecs { png: compact::png, jpeg: compact::jpeg, sixel: compact::sixel };
     let shown = terminal::pictures::Pictures::new(&capabilities, codecs, move || waker.wake());
     let reader = store.reader()?;
-    let mut pictures = Pictures::new(shown, reader, mail.clone());
+    let mut pictures = Pictures::new(shown, reader, events.clone());
     let service = Service::new(store.clone()).with_worker(worker.waker());
-    let runner = Runner::start(service, mail.clone())?;
-    watch::project(store.reader()?, mail.clone());
+    let runner = Runner::start(&service, &events)?;
+    watch::project(store.reader()?, events.clone());
     if let Some(own) = Config::current().folders.themes() {
-        watch::theme(theme.name.clone(), own, capabilities.colours, mail);
+        watch::theme(theme.name.clone(), own, capabilities.colours, events);
     }
     let size = (capabilities.columns, capabilities.rows);
-    let mut app = App::new(keymap, theme, usual(), size, Timestamp::now());
+    let mut app = App::new(keymap, theme, defaults(), size, Timestamp::now());
     app.problems = problems;
-    app.keeps_pictures = !matches!(capabilities.protocol, Protocol::Sixel | Protocol::Iterm2);
+    app.context.keeps_pictures = !matches!(capabilities.protocol, Protocol::Sixel | Protocol::Iterm2);
     if fresh {
         app.notice = Some("This is a sample project with two runs. Press ? for help.".to_owned());
     }
     Ok(tui::run(&mut session, &mut app, &mut pictures, &runner, &received)?)
 }
 
-fn usual() -> Usual {
-    Usual { checkpoint: MINI.to_owned(), settings: models::default_settings(MINI), reviewer: lookup::reviewer(None) }
+fn defaults() -> Defaults {
+    Defaults { checkpoint: MINI.to_owned(), settings: models::default_settings(MINI), reviewer: lookup::reviewer(None) }
 }
 
 /// The user's keymap and theme on top of the built-in ones, and the problems in them.
@@ -135,7 +137,7 @@ fn looks(capabilities: &Capabilities) -> (Keymap, Theme, Vec<Problem>) {
     let (keymap, problems) = Keymap::built_in().over(table.as_deref().unwrap_or_default());
     wrong.extend(problems.iter().map(|problem| Problem::new(problem)));
     let colours = capabilities.colours;
-    let usual = if colours == Colours::None { "plain" } else { Theme::USUAL };
+    let usual = if colours == Colours::None { "plain" } else { Theme::DEFAULT };
     let name = config.theme.value.as_deref().unwrap_or(usual);
     let theme = Theme::named(name, colours, config.folders.themes().as_deref()).unwrap_or_else(|error| {
         wrong.push(Problem::new(&error));

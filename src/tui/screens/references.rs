@@ -1,161 +1,235 @@
-//! References of a subject: a grid of pictures with their states, and what is known of the one under the cursor.
+//! References: a subject's reference pictures in a grid, with the facts about the one under the cursor.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::{LOADING, Screen, placeholder};
 use crate::store::references::Opinion;
 use crate::studio::consent::{Consent, ConsentStatus};
+use crate::studio::ids::{ReferenceId, SubjectId};
 use crate::studio::reference::{Decision, Reference, ReferenceState};
 use crate::tui::action::Action;
-use crate::tui::app::{App, Popup, Purpose};
-use crate::tui::complete::{self, PathLine};
-use crate::tui::effect::Effect;
-use crate::tui::pictures::{Pictures, Shown};
+use crate::tui::command::Command;
+use crate::tui::context::Context;
+use crate::tui::effects::Effect;
+use crate::tui::effects::jobs::{Finished, Job};
+use crate::tui::effects::reads::{Loaded, Read};
+use crate::tui::layers::confirm::Confirm;
+use crate::tui::layers::consent::Consent as ConsentLayer;
+use crate::tui::layers::import::Import;
+use crate::tui::layers::prompt::Prompt;
+use crate::tui::pictures::Pictures;
+use crate::tui::screen_id::ScreenId;
+use crate::tui::shown::Shown;
 use crate::tui::theme::Role;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::grid::Grid;
-use crate::tui::widgets::input::Input;
+use crate::tui::widgets::hints::Hint;
 use crate::tui::widgets::lines::{counted, fit};
 
 #[derive(Debug, Default)]
 pub struct References {
+    list: Option<List>,
+    cursor: Cursor,
+    /// Whether the picture fills the screen.
+    large: bool,
+    /// A new reference, which the cursor goes to once the list shows it.
+    added: Option<ReferenceId>,
+}
+
+/// The references of one subject.
+#[derive(Debug)]
+struct List {
+    subject: SubjectId,
     references: Vec<Reference>,
     consents: Vec<Consent>,
-    loaded: bool,
-    cursor: Cursor,
-    /// The picture fills the screen.
-    large: bool,
-    /// A picture was added, and the cursor goes to it once it is there.
-    added: bool,
 }
 
 impl References {
-    pub fn set(&mut self, references: Vec<Reference>, consents: Vec<Consent>) {
-        let grown = references.len() > self.references.len();
-        (self.references, self.consents, self.loaded) = (references, consents, true);
-        let last = self.references.len().saturating_sub(1);
-        let new = grown && std::mem::take(&mut self.added);
-        self.cursor.at = if new { last } else { self.cursor.at.min(last) };
+    /// The list, if it is the selected subject's.
+    fn list(&self, context: &Context) -> Option<&List> {
+        self.list.as_ref().filter(|list| Some(list.subject) == context.selection.subject_id())
     }
 
-    fn chosen(&self) -> Option<&Reference> {
-        self.references.get(self.cursor.at)
+    fn references(&self, context: &Context) -> &[Reference] {
+        self.list(context).map_or(&[], |list| &list.references)
+    }
+
+    fn chosen(&self, context: &Context) -> Option<&Reference> {
+        self.references(context).get(self.cursor.at)
     }
 }
 
-pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let Grid { columns, rows, .. } = Grid::new(places(app.body())[0]);
-    let references = &mut app.references;
-    if !references.large && references.cursor.act(action, references.references.len(), columns, rows) {
-        return Vec::new();
-    }
-    let chosen =
-        references.chosen().map(|reference| (reference.id, reference.name.to_string(), reference.note.clone()));
-    match (action, chosen) {
-        (Action::Open, Some(_)) => references.large = !references.large,
-        (Action::Import, _) => {
-            app.popups.push(Popup::Path(PathLine::default()));
-            return vec![Effect::Complete(String::new())];
+impl Screen for References {
+    fn handle(&mut self, context: &Context, action: Action) -> Option<Vec<Command>> {
+        let Grid { columns, rows, .. } = Grid::new(columns(context.body())[0]);
+        let count = self.references(context).len();
+        if !self.large && self.cursor.act(action, count, columns, rows) {
+            return Some(Vec::new());
         }
-        (Action::Grant, _) => app.popups.push(Popup::Ground(0)),
-        (Action::Approve, Some((reference, ..))) => return decide(app, reference, Decision::Approve, ""),
-        (Action::Reject, Some((reference, ..))) => return decide(app, reference, Decision::Reject, ""),
-        (Action::Retire, Some((reference, ..))) => return decide(app, reference, Decision::Retire, ""),
-        (Action::Withdraw, Some((_, name, _))) => {
-            let question = format!("Withdraw {name}? The picture is deleted, and its waiting runs are cancelled.");
-            app.popups.push(Popup::Confirm { question, purpose: Purpose::Withdraw });
+        let subject = context.selection.subject_id()?;
+        match action {
+            Action::Import => return Some(Import::open(subject)),
+            Action::RecordConsent => {
+                let layer = ConsentLayer::new(subject, &context.subject_name());
+                return Some(vec![Command::Open(Box::new(layer))]);
+            }
+            // Esc closes the large picture before it leaves the screen.
+            Action::Back if self.large => {
+                self.large = false;
+                return Some(Vec::new());
+            }
+            _ => {}
         }
-        (Action::Note, Some((_, name, note))) => {
-            let question = format!("Approve {name} with a note");
-            app.popups.push(Popup::Ask { question, input: Input::with(&note), purpose: Purpose::ReferenceNote });
+        let chosen = self.chosen(context)?;
+        let (id, name) = (chosen.id, chosen.name.clone());
+        let decide = |decision| Some(vec![Command::Effect(decision_on(context, id, decision, ""))]);
+        match action {
+            Action::Open => {
+                self.large = !self.large;
+                Some(Vec::new())
+            }
+            Action::Approve => decide(Decision::Approve),
+            Action::Reject => decide(Decision::Reject),
+            Action::Retire if chosen.state == ReferenceState::Candidate => {
+                let key = context.key_of(Action::Reject);
+                Some(vec![Command::Notice(format!("{name} is only a candidate. Reject it ({key}) instead."))])
+            }
+            Action::Retire => decide(Decision::Retire),
+            Action::Withdraw => {
+                let consequence = "This deletes the picture and cancels its queued runs.";
+                let layer = Confirm::new(format!("Withdraw {name}?"), consequence, move || {
+                    vec![Command::Effect(Job::Withdraw(id).into())]
+                });
+                Some(vec![Command::Open(Box::new(layer))])
+            }
+            Action::Note => {
+                let reviewer = context.defaults.reviewer.clone();
+                let prompt = Prompt::new(&format!("Approve {name} with a note"), &chosen.note, move |note| {
+                    let opinion = Opinion { reviewer: reviewer.clone(), note: note.to_owned(), overrule: None };
+                    let job = Job::Decide { reference: id, decision: Decision::Approve, opinion };
+                    Ok(vec![Command::Effect(job.into())])
+                });
+                Some(vec![Command::Open(Box::new(prompt))])
+            }
+            _ => None,
         }
-        _ => {}
     }
-    Vec::new()
-}
 
-/// Adds the picture at a path.
-pub fn import(app: &mut App, path: &str) -> Vec<Effect> {
-    match app.subject_id() {
-        Some(subject) if !path.is_empty() => {
-            app.references.added = true;
-            vec![Effect::Import { subject, path: complete::whole(path).into() }]
+    fn enter(&mut self, context: &Context, _: ScreenId) -> Vec<Command> {
+        if self.list(context).is_none() {
+            (self.cursor, self.large) = (Cursor::default(), false);
         }
-        _ => Vec::new(),
+        Vec::new()
+    }
+
+    fn reload(&self, context: &Context) -> Vec<Effect> {
+        context.selection.subject_id().map(|subject| Read::References(subject).into()).into_iter().collect()
+    }
+
+    fn loaded(&mut self, context: &Context, loaded: Loaded) -> Vec<Command> {
+        let Loaded::References { subject, references, consents } = loaded else { return Vec::new() };
+        if Some(subject) != context.selection.subject_id() {
+            return Vec::new();
+        }
+        let added = references.iter().position(|reference| Some(reference.id) == self.added);
+        if let Some(at) = added {
+            (self.cursor.at, self.added) = (at, None);
+        }
+        self.cursor.at = self.cursor.at.min(references.len().saturating_sub(1));
+        self.list = Some(List { subject, references, consents });
+        Vec::new()
+    }
+
+    fn finished(&mut self, _: &Context, finished: &Finished) -> Vec<Command> {
+        if let Finished::ReferenceAdded { reference, .. } = finished {
+            self.added = Some(*reference);
+        }
+        Vec::new()
+    }
+
+    fn heading(&self, context: &Context) -> String {
+        let references = self.references(context);
+        let approved = references.iter().filter(|reference| reference.state == ReferenceState::Approved).count();
+        let count = counted(references.len(), "reference");
+        format!("{} · {count} · {approved} approved", context.selection.handle())
+    }
+
+    fn hints(&self, _: &Context) -> Vec<Hint> {
+        Hint::all([
+            Action::Approve,
+            Action::Reject,
+            Action::Retire,
+            Action::Withdraw,
+            Action::Import,
+            Action::RecordConsent,
+            Action::Open,
+            Action::Back,
+        ])
+    }
+
+    fn view(&self, context: &Context, frame: &mut Frame, area: Rect, pictures: &mut Pictures) {
+        let theme = &context.theme;
+        let Some(list) = self.list(context).filter(|list| !list.references.is_empty()) else {
+            let text = match self.list(context) {
+                None => LOADING.to_owned(),
+                Some(_) => format!("No references yet. Press {} to add one.", context.key_of(Action::Import)),
+            };
+            return placeholder(context, frame, area, &text);
+        };
+        let [left, side] = columns(area);
+        if let Some(reference) = self.chosen(context) {
+            if self.large {
+                match &reference.picture {
+                    Some(picture) => pictures.draw(frame, left, &Shown::whole(picture), theme),
+                    None => placeholder(context, frame, left, "Withdrawn: the picture is deleted."),
+                }
+            }
+            let height = if self.large { 0 } else { (side.width / 2).min(side.height.saturating_sub(FACTS)) };
+            let [picture, facts] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(side);
+            if let Some(shown) = &reference.picture {
+                pictures.draw(frame, picture, &Shown::whole(shown), theme);
+            }
+            frame.render_widget(facts_of(context, reference, &list.consents), facts);
+        }
+        if self.large {
+            return;
+        }
+        for tile in Grid::new(left).tiles(self.cursor, list.references.len()) {
+            let reference = &list.references[tile.at];
+            match &reference.picture {
+                Some(picture) => pictures.draw(frame, tile.picture, &Shown::thumbnail(picture), theme),
+                None => placeholder(context, frame, tile.picture, "picture deleted"),
+            }
+            let name = format!("{}r{} ", if tile.is_chosen { "▸" } else { " " }, reference.name.number);
+            let caption = badge::caption(name, badge::reference(reference.state, theme), tile.caption.width);
+            frame.render_widget(caption.style(theme.style(Role::Text)), tile.caption);
+            if tile.is_chosen {
+                frame.buffer_mut().set_style(tile.caption, theme.style(Role::Selected));
+            }
+        }
     }
 }
 
-pub fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
-    match (purpose, app.references.chosen().map(|reference| reference.id)) {
-        (Purpose::Withdraw, Some(reference)) => vec![Effect::Withdraw(reference)],
-        (Purpose::ReferenceNote, Some(reference)) => decide(app, reference, Decision::Approve, answer),
-        _ => Vec::new(),
-    }
+fn decision_on(context: &Context, reference: ReferenceId, decision: Decision, note: &str) -> Effect {
+    let opinion = Opinion { reviewer: context.defaults.reviewer.clone(), note: note.to_owned(), overrule: None };
+    Job::Decide { reference, decision, opinion }.into()
 }
 
-fn decide(app: &App, reference: crate::studio::ids::ReferenceId, decision: Decision, note: &str) -> Vec<Effect> {
-    let opinion = Opinion { reviewer: app.usual.reviewer.clone(), note: note.to_owned(), overrule: None };
-    vec![Effect::Decide { reference, decision, opinion }]
-}
-
-/// The pictures' place, and that of the one under the cursor.
-fn places(body: Rect) -> [Rect; 2] {
+/// The grid, and the column for the reference under the cursor.
+fn columns(body: Rect) -> [Rect; 2] {
     let side = (body.width * 2 / 5).clamp(32, 80);
     Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).spacing(1).areas(body)
 }
 
-/// Rows that are kept for what is known of a reference.
-const WORDS: u16 = 11;
+/// Rows kept for the facts about a reference.
+const FACTS: u16 = 11;
 
-pub fn view(app: &App, pictures: &mut Pictures, frame: &mut Frame, area: Rect) {
-    let (references, theme) = (&app.references, &app.theme);
-    if references.references.is_empty() {
-        let text = match references.loaded {
-            false => "Looking …".to_owned(),
-            true => format!("No reference yet. {} adds a picture.", app.key_of(Action::Import)),
-        };
-        frame.render_widget(Line::styled(text, theme.style(Role::Faint)), area);
-        return;
-    }
-    let [left, side] = places(area);
-    if let Some(reference) = references.chosen() {
-        if references.large {
-            match &reference.picture {
-                Some(picture) => pictures.draw(frame, left, &Shown::whole(picture), theme),
-                None => frame.render_widget(Line::raw("withdrawn: the picture is gone"), left),
-            }
-        }
-        let height = if references.large { 0 } else { (side.width / 2).min(side.height.saturating_sub(WORDS)) };
-        let [large, words] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(side);
-        if let Some(picture) = &reference.picture {
-            pictures.draw(frame, large, &Shown::whole(picture), theme);
-        }
-        frame.render_widget(facts(app, reference), words);
-    }
-    if references.large {
-        return;
-    }
-    for tile in Grid::new(left).tiles(references.cursor, references.references.len()) {
-        let reference = &references.references[tile.at];
-        match &reference.picture {
-            Some(picture) => pictures.draw(frame, tile.picture, &Shown::stored(picture), theme),
-            None => frame.render_widget(Line::styled("the picture is gone", theme.style(Role::Faint)), tile.picture),
-        }
-        let name = format!("{}r{} ", if tile.is_chosen { "▸" } else { " " }, reference.name.number);
-        let caption = badge::caption(name, badge::reference(reference.state, theme), tile.caption.width);
-        frame.render_widget(caption.style(theme.style(Role::Text)), tile.caption);
-        if tile.is_chosen {
-            frame.buffer_mut().set_style(tile.caption, theme.style(Role::Selected));
-        }
-    }
-}
-
-/// What is known of a reference. The quality report has its place here.
-fn facts<'a>(app: &App, reference: &'a Reference) -> Paragraph<'a> {
-    let theme = &app.theme;
+fn facts_of<'a>(context: &Context, reference: &'a Reference, consents: &[Consent]) -> Paragraph<'a> {
+    let theme = &context.theme;
     let mut text = vec![
         Line::styled(reference.name.to_string(), theme.style(Role::Title)),
         Line::from(badge::reference(reference.state, theme)),
@@ -164,10 +238,10 @@ fn facts<'a>(app: &App, reference: &'a Reference) -> Paragraph<'a> {
     if let Some(picture) = &reference.picture {
         text.push(Line::styled(format!("{}×{} pixels", picture.width, picture.height), theme.style(Role::Faint)));
     }
-    if let Some(consent) = app.references.consents.iter().find(|consent| consent.id == reference.consent) {
-        let (word, role) = match consent.status(app.now) {
-            ConsentStatus::Valid => ("in force", Role::Approved),
-            ConsentStatus::NotYetValid(_) => ("not yet in force", Role::Warning),
+    if let Some(consent) = consents.iter().find(|consent| consent.id == reference.consent) {
+        let (word, role) = match consent.status(context.now) {
+            ConsentStatus::Valid => ("valid", Role::Approved),
+            ConsentStatus::NotYetValid(_) => ("not valid yet", Role::Warning),
             ConsentStatus::Expired(_) => ("expired", Role::Danger),
             ConsentStatus::Withdrawn(_) => ("withdrawn", Role::Danger),
         };
@@ -183,11 +257,4 @@ fn facts<'a>(app: &App, reference: &'a Reference) -> Paragraph<'a> {
         text.push(Line::styled(format!("— {}", fit(reviewer, 60)), theme.style(Role::Faint)));
     }
     Paragraph::new(text).wrap(Wrap { trim: true })
-}
-
-pub fn heading(app: &App) -> String {
-    let references = &app.references.references;
-    let approved = references.iter().filter(|reference| reference.state == ReferenceState::Approved).count();
-    let whose = app.subject.as_ref().map_or(String::new(), |chosen| chosen.handle.to_string());
-    format!("{whose}, {}, {approved} approved", counted(references.len(), "picture"))
 }

@@ -1,4 +1,4 @@
-//! States as a mark and a word: never by colour alone.
+//! States as a mark and a word, so that no state is shown by colour alone.
 
 use ratatui::text::{Line, Span};
 use unicode_width::UnicodeWidthStr;
@@ -8,7 +8,7 @@ use crate::studio::reference::ReferenceState;
 use crate::studio::review::Verdict;
 use crate::studio::state::RunState;
 
-/// As much of a caption as there is room for: a mark alone says the state too.
+/// A caption with its state; the mark alone where there is no room for the word.
 pub fn caption(name: String, state: Span<'static>, width: u16) -> Line<'static> {
     let room = usize::from(width).saturating_sub(name.width());
     let whole = state.content.width() <= room;
@@ -41,10 +41,10 @@ pub fn run(state: RunState, theme: &Theme) -> Span<'static> {
 }
 
 pub fn verdict(verdict: Verdict, theme: &Theme) -> Span<'static> {
-    let (mark, role) = match verdict {
-        Verdict::Open => ("·", Role::Faint),
-        Verdict::Accepted => ("✓", Role::Approved),
-        Verdict::Rejected => ("✗", Role::Rejected),
+    let (text, role) = match verdict {
+        Verdict::Open => ("· unreviewed", Role::Faint),
+        Verdict::Accepted => ("✓ accepted", Role::Approved),
+        Verdict::Rejected => ("✗ rejected", Role::Rejected),
     };
-    Span::styled(format!("{mark} {}", verdict.name()), theme.style(role))
+    Span::styled(text, theme.style(role))
 }

@@ -1,4 +1,4 @@
-//! What a run changes against its parent, a line for each variable, prompt blocks word by word.
+//! The changes of a run, one line per variable; prompt blocks word by word.
 
 use ratatui::text::{Line, Span};
 
@@ -7,7 +7,7 @@ use super::lines::fit;
 use crate::studio::delta::Delta;
 use crate::studio::words::Word;
 
-/// Words that stay are cut to so many cells: they say only where the others stand.
+/// Unchanged words are context, and cut to so many cells.
 const CONTEXT: usize = 60;
 
 pub fn lines(delta: &Delta, theme: &Theme) -> Vec<Line<'static>> {

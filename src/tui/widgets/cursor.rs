@@ -1,16 +1,16 @@
-//! Which of so many things is chosen, and which of them are in sight.
+//! The cursor of a list or grid: which item it is at, and how far the list is scrolled.
 
 use super::super::action::Action;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
     pub at: usize,
-    /// The first row in sight.
+    /// The first visible row.
     pub top: usize,
 }
 
 impl Cursor {
-    /// Moves among `count` things in rows of `columns`, of which `rows` are in sight. False if the action is no movement.
+    /// Moves among `count` items in rows of `columns`, `rows` of them visible. False if the action is not a movement.
     pub fn act(&mut self, action: Action, count: usize, columns: usize, rows: usize) -> bool {
         let columns = columns.max(1);
         let page = rows.max(1) * columns;
@@ -18,7 +18,7 @@ impl Cursor {
             Action::Up => self.at.checked_sub(columns).unwrap_or(self.at),
             Action::Down => {
                 let below = self.at + columns;
-                // From the last but one row, also where the last is shorter.
+                // From the last but one row, even if the last row is shorter.
                 if below < count || self.at / columns == count.saturating_sub(1) / columns { below } else { count }
             }
             Action::Left if columns > 1 => self.at.saturating_sub(1),
@@ -31,7 +31,7 @@ impl Cursor {
         };
         let stays = action == Action::Down && self.at / columns == count.saturating_sub(1) / columns;
         self.at = if stays { self.at } else { to.min(count.saturating_sub(1)) };
-        // A page turns: what is chosen stays where it is on the screen.
+        // A page scrolls, so that the cursor keeps its place on the screen.
         match action {
             Action::PageUp => self.top = self.top.saturating_sub(rows),
             Action::PageDown => self.top += rows,
@@ -41,7 +41,7 @@ impl Cursor {
         true
     }
 
-    /// After the things or the room have changed.
+    /// Scrolls and limits the cursor after the number of items or the room has changed.
     pub fn keep_in_sight(&mut self, count: usize, columns: usize, rows: usize) {
         let (columns, rows) = (columns.max(1), rows.max(1));
         self.at = self.at.min(count.saturating_sub(1));
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_chosen_thing_is_always_one_of_them_and_in_sight() {
+    fn the_cursor_stays_on_a_visible_item() {
         let moves = [
             Action::Down,
             Action::Right,
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_turns_whole() {
+    fn a_page_scrolls_whole() {
         let mut cursor = Cursor { at: 4, top: 0 };
         cursor.act(Action::PageDown, 100, 3, 4);
         assert_eq!(cursor, Cursor { at: 16, top: 4 });

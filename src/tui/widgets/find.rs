@@ -1,9 +1,9 @@
-//! Finding by typing: what fits comes first that fits best.
+//! Fuzzy search.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-/// The numbers of the texts that a pattern finds, the best first; all of them where nothing is typed.
+/// The indices of the texts that match, the best match first; all of them for an empty pattern.
 pub fn find(pattern: &str, texts: impl Iterator<Item = String>) -> Vec<usize> {
     let mut matcher = Matcher::new(Config::DEFAULT);
     let parsed = Pattern::parse(pattern, CaseMatching::Ignore, Normalization::Smart);
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_comes_first_and_nothing_typed_finds_all() {
+    fn the_best_match_comes_first_and_an_empty_pattern_finds_all() {
         let names = ["grandmother", "ada", "adam and anna"];
         let found = |pattern: &str| find(pattern, names.iter().map(|name| (*name).to_owned()));
         assert_eq!(found(""), [0, 1, 2]);

@@ -4,16 +4,16 @@ use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::cursor::Cursor;
 
-/// Columns that a tile should have, and must have, the gap beside it included.
+/// The preferred and the smallest width of a tile, with the gap beside it.
 const WIDTH: (u16, u16) = (19, 16);
-/// Several columns are better than wide tiles.
-const SEVERAL: u16 = 3;
+/// Narrower tiles are used to have so many columns.
+const PREFERRED_COLUMNS: u16 = 3;
 
 /// How many tiles an area holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
     area: Rect,
-    /// Cells of a tile: its picture, which is a square, its caption below it, and the gap beside it.
+    /// Cells of a tile: its square picture, the caption below it, and the gap beside it.
     tile: (u16, u16),
     /// Rows of a picture.
     picture: u16,
@@ -21,10 +21,10 @@ pub struct Grid {
     pub rows: usize,
 }
 
-/// The place of one thing.
+/// The place of one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tile {
-    /// The thing's number.
+    /// The item's index.
     pub at: usize,
     pub is_chosen: bool,
     pub picture: Rect,
@@ -34,16 +34,16 @@ pub struct Tile {
 impl Grid {
     pub fn new(area: Rect) -> Self {
         let (should, must) = WIDTH;
-        let columns = (area.width / should).max((area.width / must).min(SEVERAL)).max(1);
+        let columns = (area.width / should).max((area.width / must).min(PREFERRED_COLUMNS)).max(1);
         let width = area.width / columns;
-        // Rows that a square of these columns has, where cells are 8 by 17 pixels; and the caption.
+        // The rows of a square with these columns, for cells of 8 by 17 pixels.
         let picture = ((width.saturating_sub(1)) * 8 + 8) / 17;
         let rows = (area.height / (picture + 1)).max(1);
         let height = (area.height / rows).min(picture + 2);
         Self { area, tile: (width, height), picture, columns: columns.into(), rows: rows.into() }
     }
 
-    /// The places of those in sight among `count` things.
+    /// The tiles of the visible items among `count`.
     pub fn tiles(self, mut cursor: Cursor, count: usize) -> impl Iterator<Item = Tile> {
         cursor.keep_in_sight(count, self.columns, self.rows);
         let first = cursor.top * self.columns;
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiles_lie_in_the_area_and_one_of_them_is_chosen() {
+    fn tiles_lie_in_the_area_and_one_is_chosen() {
         for (width, height) in [(10, 5), (48, 20), (140, 40)] {
             let area = Rect::new(1, 1, width, height);
             let grid = Grid::new(area);

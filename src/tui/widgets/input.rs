@@ -1,4 +1,4 @@
-//! Text that is being typed, in one line or wrapped over several. Keys that are no text are left to others.
+//! A text field, on one line or wrapped over several.
 
 use crokey::KeyCombination;
 use crokey::crossterm::event::{KeyCode, KeyModifiers};
@@ -20,7 +20,7 @@ impl Default for Input {
 }
 
 impl Input {
-    /// In one line, which moves along with the cursor.
+    /// A field on one line, which scrolls with the cursor.
     pub fn with(value: &str) -> Self {
         let mut area = TextArea::new(vec![text::clean(value)]);
         area.set_cursor_line_style(Style::new());
@@ -28,19 +28,19 @@ impl Input {
         Self(area)
     }
 
-    /// Over as many lines as it needs.
+    /// A field wrapped over as many lines as it needs.
     pub fn wrapped(value: &str) -> Self {
         let mut input = Self::with(value);
         input.0.set_wrap_mode(WrapMode::WordOrGlyph);
         input
     }
 
-    /// What was typed; it is one line, however it is drawn.
+    /// The text; always one line, even if it is drawn wrapped.
     pub fn value(&self) -> &str {
         self.0.lines().first().map_or("", String::as_str)
     }
 
-    /// True if the key was text or moved within it.
+    /// Takes a key. False if it neither types, deletes nor moves.
     pub fn key(&mut self, key: KeyCombination) -> bool {
         let crokey::OneToThree::One(code) = key.codes else { return false };
         let plain = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
@@ -71,7 +71,7 @@ impl Input {
         true
     }
 
-    /// To the line above or below, as it was drawn last. False if there is none.
+    /// Moves the cursor to the line above or below, as drawn last. False if there is none.
     pub fn to_line(&mut self, below: bool) -> bool {
         let before = self.0.screen_cursor().row;
         self.0.move_cursor(if below { CursorMove::Down } else { CursorMove::Up });
@@ -82,7 +82,7 @@ impl Input {
         self.0.insert_str(text::clean(pasted));
     }
 
-    /// Draws the part that the cursor is in, and the cursor.
+    /// Draws the part of the text around the cursor, and the cursor.
     pub fn draw(&self, frame: &mut Frame, area: Rect, theme: &Theme) {
         frame.render_widget(&self.0, area);
         frame.buffer_mut().set_style(area, theme.style(Role::Text));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_write_and_edit() {
+    fn keys_type_and_edit() {
         let mut input = Input::with("soft\u{1b}[31m light");
         assert_eq!(input.value(), text::clean("soft\u{1b}[31m light"));
         assert_eq!(typed(&mut input, &["ctrl-u", "a", "shift-b", "space", "c"]), "aB c");
@@ -113,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_text_has_lines_and_an_end_above_and_below() {
+    fn the_cursor_moves_between_wrapped_lines() {
         use ratatui::Terminal;
         use ratatui::backend::TestBackend;
         let mut input = Input::wrapped("portrait of a calm person in a studio");
         let mut terminal = Terminal::new(TestBackend::new(12, 4)).unwrap();
-        let theme = Theme::named(Theme::USUAL, crate::terminal::colours::Colours::True, None).unwrap();
+        let theme = Theme::named(Theme::DEFAULT, crate::terminal::colours::Colours::True, None).unwrap();
         terminal.draw(|frame| input.draw(frame, frame.area(), &theme)).unwrap();
         assert!(!input.to_line(true));
         assert!(input.to_line(false) && input.to_line(false) && input.to_line(false));

@@ -1,4 +1,4 @@
-//! Rows of wrapped text, and ages in words.
+//! Rows of wrapped text, and ages.
 
 use jiff::{SignedDuration, Timestamp};
 use unicode_width::UnicodeWidthStr;
@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::studio::text::clean;
 pub use crate::studio::text::{counted, fit};
 
-/// How many rows a text takes when it is wrapped between words; at least one.
+/// The rows of a text wrapped between words; at least one.
 pub fn rows_of(text: &str, width: usize) -> usize {
     let (mut rows, mut used) = (1, 0);
     for word in clean(text).split_whitespace().map(UnicodeWidthStr::width) {
@@ -15,14 +15,14 @@ pub fn rows_of(text: &str, width: usize) -> usize {
             used += gap + word;
             continue;
         }
-        // A word that is wider than a row is cut.
+        // A word wider than a row is broken.
         rows += usize::from(used > 0) + word.saturating_sub(1) / width.max(1);
         used = word - word.saturating_sub(1) / width.max(1) * width;
     }
     rows
 }
 
-/// How long ago, in a word: `now`, `5 min`, `3 h`, `2 d`.
+/// The time since `then`: `now`, `5 min`, `3 h`, `2 d`.
 pub fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = SignedDuration::as_secs(&now.duration_since(then));
     match seconds {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_counted_as_they_are_wrapped() {
+    fn rows_are_counted_as_wrapped() {
         for (text, width, rows) in
             [("", 5, 1), ("one two", 7, 1), ("one two", 6, 2), ("肖像 画", 4, 2), ("abcdefgh", 3, 3)]
         {

@@ -1,4 +1,4 @@
-//! Pieces that several screens are drawn from.
+//! Parts that several screens are drawn from.
 
 pub mod badge;
 pub mod change;
@@ -6,5 +6,6 @@ pub mod cursor;
 pub mod facts;
 pub mod find;
 pub mod grid;
+pub mod hints;
 pub mod input;
 pub mod lines;

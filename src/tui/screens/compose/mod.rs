@@ -1,272 +1,377 @@
-//! Compose: the five prompt blocks in their order, the settings beside them, and what the one-variable rule says while
-//! the change against the parent grows.
+//! Compose: the form for a new run, with the changes against its parent and what the one-variable rule says to them.
+//!
+//! Letters are typed into the selected field. Enter and Esc leave the field; then letters are commands, until a field is
+//! selected again. Each subject has its own draft, which stays until it is queued or discarded.
 
+mod draft;
 mod fields;
+mod values;
 mod view;
 
-pub use view::{heading, view};
-
-use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crokey::KeyCombination;
+use crokey::crossterm::event::{KeyCode, KeyModifiers};
+use ratatui::Frame;
+use ratatui::layout::Rect;
 
-use crate::service::models::TokenCount;
-use crate::store::presets::Preset;
-use crate::store::runs::NewRun;
-use crate::studio::delta::Delta;
-use crate::studio::ids::RunId;
-use crate::studio::prompt::Prompt;
-use crate::studio::recipe::{Model, Recipe};
-use crate::studio::reference::{Reference, ReferenceState};
-use crate::studio::run::Run;
-use crate::studio::seeds::Seeds;
-use crate::studio::subject::Subject;
+use self::draft::{Draft, Mode};
+use self::fields::FIELDS;
+use super::{LOADING, Screen, placeholder};
+use crate::studio::ids::{RunId, SubjectId};
 use crate::tui::action::Action;
-use crate::tui::app::{App, Popup, Purpose, Usual};
-use crate::tui::effect::Effect;
-use crate::tui::widgets::input::Input;
+use crate::tui::command::{Answer, Command};
+use crate::tui::context::Context;
+use crate::tui::effects::Effect;
+use crate::tui::effects::jobs::{Finished, Job};
+use crate::tui::effects::reads::{Loaded, Read};
+use crate::tui::keymap::is_text;
+use crate::tui::layers::confirm::Confirm;
+use crate::tui::layers::presets::Presets;
+use crate::tui::layers::prompt::Prompt;
+use crate::tui::pictures::Pictures;
+use crate::tui::screen_id::ScreenId;
+use crate::tui::selection::{Select, SelectedSubject};
+use crate::tui::widgets::hints::Hint;
 
-use fields::{FIELDS, Field};
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Compose {
-    recipe: Recipe,
-    seeds: String,
-    parent: Option<Run>,
-    references: Vec<Reference>,
-    field: usize,
-    /// The text of the field that is being typed in.
-    typing: Option<Input>,
-    debug: Option<String>,
-    /// The preset that the settings come from, be it the parent's.
-    profile: Option<String>,
-    /// The prompt that was counted last, and what came of it.
-    tokens: Option<(String, TokenCount)>,
+    drafts: BTreeMap<SubjectId, Draft>,
+    /// The run to start from when the screen comes to the front.
+    branch: Option<RunId>,
+    /// The subject whose draft is being queued.
+    submitted: Option<SubjectId>,
 }
 
 impl Compose {
-    pub fn new(usual: &Usual) -> Self {
-        Self {
-            recipe: empty(usual),
-            seeds: SEEDS.to_owned(),
-            parent: None,
-            references: Vec::new(),
-            field: 0,
-            typing: None,
-            debug: None,
-            profile: None,
-            tokens: None,
-        }
+    /// Makes the next draft start from a run instead of the newest one.
+    pub fn branch_from(&mut self, run: RunId) {
+        self.branch = Some(run);
     }
 
-    /// The text encoder's room that a prompt takes.
-    pub fn count(&mut self, prompt: &str, count: TokenCount) {
-        self.tokens = Some((prompt.to_owned(), count));
+    /// The names of the subjects whose drafts would be lost.
+    pub fn unsaved(&self) -> Vec<&str> {
+        let changed = self.drafts.values().filter(|draft| draft.is_changed());
+        changed.map(|draft| draft.subject.name.as_str()).collect()
     }
 
-    /// Of a preset: several variables may change at once, and the rule says so.
-    pub fn take_preset(&mut self, preset: Preset) {
-        self.recipe.settings = preset.settings;
-        self.profile = Some(preset.name);
+    fn draft(&self, context: &Context) -> Option<&Draft> {
+        self.drafts.get(&context.selection.subject_id()?)
     }
 
-    /// Asks for it, if the prompt is another one.
-    fn counting(&self) -> Vec<Effect> {
-        let prompt = self.as_typed().prompt.assembled();
-        match &self.tokens {
-            Some((counted, _)) if *counted == prompt => Vec::new(),
-            _ => vec![Effect::CountTokens { model: self.recipe.model.clone(), prompt }],
-        }
+    fn draft_mut(&mut self, context: &Context) -> Option<&mut Draft> {
+        self.drafts.get_mut(&context.selection.subject_id()?)
     }
+}
 
-    fn field(&self) -> Field {
-        FIELDS[self.field]
+/// Loads what a draft starts from.
+fn start(subject: SubjectId, parent: Option<RunId>) -> Command {
+    Command::Effect(Read::Start { subject, parent }.into())
+}
+
+/// The key for a command in the draft's mode.
+fn key_of(draft: &Draft, context: &Context, action: Action) -> String {
+    match draft.mode {
+        Mode::Commands => context.key_of(action),
+        _ => context.keymap.key_while_typing(context.screen, action).unwrap_or_else(|| context.key_of(action)),
     }
+}
 
-    /// To the next field or the one before, in a ring.
-    fn step(&mut self, forward: bool) {
-        let by = if forward { 1 } else { FIELDS.len() - 1 };
-        self.field = (self.field + by) % FIELDS.len();
-    }
+fn count(draft: &Draft) -> Vec<Command> {
+    draft.count_tokens().map(Command::Effect).into_iter().collect()
+}
 
-    /// Opens the field for typing, where it is typed.
-    fn edit(&mut self) {
-        let field = self.field();
-        let text = self.text(field);
-        self.typing = match field {
-            Field::Reference | Field::Scheduler => None,
-            Field::Block(_) | Field::Negative => Some(Input::wrapped(&text)),
-            _ => Some(Input::with(text.trim())),
+/// Whether a key starts typing in a selected field.
+fn starts_typing(key: KeyCombination) -> bool {
+    let crokey::OneToThree::One(code) = key.codes else { return false };
+    is_text(key)
+        || matches!(code, KeyCode::Backspace | KeyCode::Delete)
+        || (key.modifiers == KeyModifiers::CONTROL && matches!(code, KeyCode::Char('w' | 'u')))
+}
+
+impl Screen for Compose {
+    fn key(&mut self, context: &Context, key: KeyCombination) -> Option<Vec<Command>> {
+        let Some(draft) = self.draft_mut(context) else {
+            // Letters typed before the draft is there are not commands.
+            return is_text(key).then(Vec::new);
         };
-    }
-
-    fn delta(&self) -> Option<Delta> {
-        let parent = self.parent.as_ref()?;
-        Some(Delta::between(&parent.recipe, &self.as_typed(), |recipe| self.reference_name(recipe)))
-    }
-
-    /// The run as it would be with what is being typed.
-    fn as_typed(&self) -> Cow<'_, Recipe> {
-        let Some(input) = self.typing.as_ref().filter(|_| self.field().is_text()) else {
-            return Cow::Borrowed(&self.recipe);
-        };
-        let mut recipe = self.recipe.clone();
-        match self.field() {
-            Field::Block(block) => recipe.prompt.set(block, input.value()),
-            _ => recipe.prompt.set_negative(input.value()),
-        }
-        Cow::Owned(recipe)
-    }
-
-    fn reference_name(&self, recipe: &Recipe) -> String {
-        let found = self.references.iter().find(|reference| Some(reference.id) == recipe.reference);
-        found.map_or("none".to_owned(), |reference| reference.name.to_string())
-    }
-
-    /// What the rule says to the run as it stands; None if it may be queued.
-    fn objection(&self) -> Option<String> {
-        let seeds: Seeds = match self.seeds.parse() {
-            Ok(seeds) => seeds,
-            Err(error) => return Some(crate::studio::seeds::BadSeeds::to_string(&error)),
-        };
-        if self.as_typed().prompt.assembled().is_empty() {
-            return Some("the prompt is empty; say at least who is in the picture".to_owned());
-        }
-        let parent = self.parent.as_ref()?;
-        let refused = self.delta()?.check(&parent.seeds, &seeds, self.debug.as_deref());
-        refused.err().map(|refusal| refusal.to_string())
-    }
-}
-
-/// Fewer pictures say little about a setting.
-const SEEDS: &str = "0x3";
-
-fn empty(usual: &Usual) -> Recipe {
-    Recipe {
-        prompt: Prompt::new(),
-        reference: None,
-        settings: usual.settings.clone(),
-        model: Model::named(&usual.checkpoint),
-    }
-}
-
-/// From a run, or from the subject's newest.
-pub fn start(app: &App, parent: Option<RunId>) -> Vec<Effect> {
-    app.subject_id().map_or(Vec::new(), |subject| vec![Effect::LoadStart { subject, parent }])
-}
-
-pub fn started(app: &mut App, subject: &Subject, references: Vec<Reference>, parent: Option<Run>) -> Vec<Effect> {
-    if app.subject_id() != Some(subject.id) {
-        return Vec::new();
-    }
-    let mut compose = Compose::new(&app.usual);
-    let usable = references.iter().filter(|reference| reference.state == ReferenceState::Approved);
-    compose.recipe.reference = usable.max_by_key(|reference| reference.name.number).map(|reference| reference.id);
-    if let Some(parent) = &parent {
-        compose.recipe = parent.recipe.clone();
-        compose.profile.clone_from(&parent.profile);
-        let seeds = parent.seeds.as_slice().iter().map(u64::to_string);
-        compose.seeds = seeds.collect::<Vec<_>>().join(",");
-    }
-    (compose.parent, compose.references) = (parent, references);
-    app.compose = compose;
-    app.compose.counting()
-}
-
-/// Whether keys are text.
-pub fn typing(app: &App) -> bool {
-    app.compose.typing.is_some()
-}
-
-pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
-    let Some(input) = &mut app.compose.typing else { return Vec::new() };
-    input.paste(text);
-    app.compose.counting()
-}
-
-/// A key while a field is typed in.
-pub fn key(app: &mut App, key: KeyCombination) -> Vec<Effect> {
-    let compose = &mut app.compose;
-    let Some(input) = &mut compose.typing else { return Vec::new() };
-    let name = key.to_string().to_lowercase();
-    match name.as_str() {
-        // Within words of several lines these two move among the lines first.
-        "up" | "down" if input.to_line(name == "down") => {}
-        // Leaving keeps what was typed, whichever way.
-        "esc" | "enter" | "tab" | "shift-tab" | "backtab" | "up" | "down" => {
-            let value = input.value().trim().to_owned();
-            compose.typing = None;
-            app.notice = compose.take(compose.field(), &value).err();
-            if !matches!(name.as_str(), "enter" | "esc") {
-                compose.step(matches!(name.as_str(), "tab" | "down"));
-                compose.edit();
+        if matches!(draft.mode, Mode::Field) && starts_typing(key) {
+            if draft.field().is_chosen() {
+                let [less, more] = [Action::Less, Action::More].map(|action| context.key_of(action));
+                return Some(vec![Command::Notice(format!("{less} {more} choose the {}.", draft.field().name()))]);
             }
-            return compose.counting();
+            draft.start_typing(is_text(key));
         }
-        _ => {
-            input.key(key);
-            return compose.counting();
+        let Mode::Typing(input) = &mut draft.mode else { return None };
+        input.key(key).then(|| count(draft))
+    }
+
+    fn paste(&mut self, context: &Context, text: &str) -> Vec<Command> {
+        let Some(draft) = self.draft_mut(context) else { return Vec::new() };
+        if matches!(draft.mode, Mode::Field) {
+            draft.start_typing(true);
+        }
+        let Mode::Typing(input) = &mut draft.mode else { return Vec::new() };
+        input.paste(text);
+        count(draft)
+    }
+
+    fn handle(&mut self, context: &Context, action: Action) -> Option<Vec<Command>> {
+        let draft = self.draft_mut(context)?;
+        match action {
+            Action::Up | Action::Down => {
+                let below = action == Action::Down;
+                if let Mode::Typing(input) = &mut draft.mode
+                    && input.to_line(below)
+                {
+                    return Some(Vec::new());
+                }
+                Some(leave_field(draft, |draft| draft.next_field(below)))
+            }
+            Action::NextField => Some(leave_field(draft, |draft| draft.next_field(true))),
+            Action::PreviousField => Some(leave_field(draft, |draft| draft.next_field(false))),
+            Action::First => Some(leave_field(draft, |draft| draft.select_field(0))),
+            Action::Last => Some(leave_field(draft, |draft| draft.select_field(FIELDS.len() - 1))),
+            Action::Edit | Action::Open => Some(enter_key(draft)),
+            Action::More | Action::Less if !draft.is_typing() => {
+                draft.mode = Mode::Field;
+                draft.step_value(draft.field(), action == Action::More);
+                Some(Vec::new())
+            }
+            Action::Back if !matches!(draft.mode, Mode::Commands) => {
+                let invalid = draft.finish_typing().err();
+                draft.mode = Mode::Commands;
+                Some(invalid.map(Command::Notice).into_iter().chain(count(draft)).collect())
+            }
+            Action::Submit | Action::Presets | Action::SavePreset | Action::Debug | Action::Discard => {
+                Some(match draft.finish_typing() {
+                    Ok(()) => self.command(context, action),
+                    Err(invalid) => vec![Command::Notice(invalid)],
+                })
+            }
+            _ => None,
         }
     }
-    Vec::new()
+
+    fn answer(&mut self, context: &Context, answer: Answer) -> Vec<Command> {
+        let Some(subject) = context.selection.subject_id() else { return Vec::new() };
+        let Some(draft) = self.drafts.get_mut(&subject) else { return Vec::new() };
+        match answer {
+            Answer::DebugReason(reason) => draft.debug_reason = Some(reason).filter(|reason| !reason.is_empty()),
+            Answer::Preset(preset) => draft.use_preset(*preset),
+            Answer::DiscardDraft => {
+                self.drafts.remove(&subject);
+                return vec![start(subject, None)];
+            }
+            Answer::Filter(_) | Answer::Adding(_) => {}
+        }
+        Vec::new()
+    }
+
+    fn enter(&mut self, context: &Context, _: ScreenId) -> Vec<Command> {
+        let Some(subject) = context.selection.subject_id() else { return Vec::new() };
+        let branch = self.branch.take();
+        let Some(draft) = self.drafts.get_mut(&subject) else { return vec![start(subject, branch)] };
+        draft.mode = Mode::Field;
+        match branch {
+            Some(run) if draft.is_changed() => {
+                let question = format!("Replace the draft for {}?", draft.subject.name);
+                let consequence = "The draft is lost. The new one starts from the selected run.";
+                let layer = Confirm::new(question, consequence, move || vec![start(subject, Some(run))]);
+                vec![Command::Open(Box::new(layer)), start(subject, None)]
+            }
+            branch => vec![start(subject, branch)],
+        }
+    }
+
+    fn leave(&mut self, context: &Context) -> Vec<Command> {
+        let invalid = self.draft_mut(context).and_then(|draft| draft.finish_typing().err());
+        invalid.map(Command::Notice).into_iter().collect()
+    }
+
+    /// Nothing: a draft changes only by keys.
+    fn reload(&self, _: &Context) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    fn loaded(&mut self, context: &Context, loaded: Loaded) -> Vec<Command> {
+        match loaded {
+            Loaded::Start { start, is_branch } => {
+                let subject = start.subject.id;
+                let newest = start.parent.as_ref().map(|run| run.id);
+                match self.drafts.get_mut(&subject) {
+                    Some(draft) if !is_branch && draft.stays(newest) => draft.references = start.references,
+                    _ => drop(self.drafts.insert(subject, Draft::new(*start, is_branch, &context.defaults))),
+                }
+                self.drafts.get(&subject).map_or(Vec::new(), count)
+            }
+            Loaded::Tokens { prompt, count } => {
+                if let Some(draft) = self.draft_mut(context) {
+                    draft.tokens = Some((prompt, count));
+                }
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn finished(&mut self, context: &Context, finished: &Finished) -> Vec<Command> {
+        match finished {
+            Finished::Queued(run) if self.submitted == Some(run.subject) => {
+                self.submitted = None;
+                self.drafts.remove(&run.subject);
+                let subject = SelectedSubject { id: run.subject, handle: run.task.subject.clone() };
+                match context.screen {
+                    ScreenId::Compose => {
+                        vec![Command::Select(Select::Run(subject, run.id)), Command::Go(ScreenId::Queue)]
+                    }
+                    _ => Vec::new(),
+                }
+            }
+            Finished::AlreadyQueued(run) if self.submitted == Some(run.subject) => {
+                self.submitted = None;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn job_failed(&mut self) {
+        self.submitted = None;
+    }
+
+    fn heading(&self, context: &Context) -> String {
+        let handle = context.selection.handle();
+        let Some(draft) = self.draft(context) else { return handle.to_owned() };
+        let from = match &draft.parent {
+            Some(parent) => format!("from {}", parent.task),
+            None => "first run".to_owned(),
+        };
+        let changed = if draft.is_changed() { " · draft" } else { "" };
+        format!("{handle} · {from}{changed}")
+    }
+
+    fn hints(&self, context: &Context) -> Vec<Hint> {
+        let Some(draft) = self.draft(context) else { return Vec::new() };
+        let named = |action: Action, description: &str| Hint::Named(action, description.to_owned());
+        match draft.mode {
+            Mode::Commands => {
+                let discard = draft.can_discard().then_some(Hint::Action(Action::Discard));
+                let others = Hint::all([Action::Submit, Action::Edit, Action::Debug, Action::Presets]);
+                [Hint::Mode("commands".to_owned())]
+                    .into_iter()
+                    .chain(others)
+                    .chain(discard)
+                    .chain([Hint::Action(Action::Back)])
+                    .collect()
+            }
+            Mode::Field if draft.field().is_chosen() => vec![
+                Hint::Mode(format!("choose {}", draft.field().name())),
+                named(Action::More, "next"),
+                named(Action::NextField, "next field"),
+                named(Action::Submit, "queue run"),
+                named(Action::Back, "leave field"),
+            ],
+            Mode::Field | Mode::Typing(_) => vec![
+                Hint::Mode(format!("type {}", draft.field().name())),
+                named(Action::Edit, if draft.is_typing() { "done" } else { "edit" }),
+                named(Action::NextField, "next field"),
+                named(Action::Submit, "queue run"),
+                named(Action::Back, "leave field"),
+            ],
+        }
+    }
+
+    fn takes_text(&self, context: &Context) -> bool {
+        self.draft(context).is_none_or(|draft| !matches!(draft.mode, Mode::Commands))
+    }
+
+    fn view(&self, context: &Context, frame: &mut Frame, area: Rect, pictures: &mut Pictures) {
+        match self.draft(context) {
+            Some(draft) => view::draw(draft, context, frame, area, pictures),
+            None => placeholder(context, frame, area, LOADING),
+        }
+    }
 }
 
-pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    let compose = &mut app.compose;
-    match action {
-        Action::Down | Action::NextField => compose.step(true),
-        Action::Up | Action::PreviousField => compose.step(false),
-        Action::First => compose.field = 0,
-        Action::Last => compose.field = FIELDS.len() - 1,
-        Action::Edit | Action::Open if compose.field().is_chosen() => compose.turn(compose.field(), true),
-        Action::Edit | Action::Open => compose.edit(),
-        Action::More => compose.turn(compose.field(), true),
-        Action::Less => compose.turn(compose.field(), false),
-        Action::Submit => return submit(app),
-        Action::Presets => {
-            app.popups.push(Popup::Presets { presets: Vec::new(), selected: 0 });
-            return vec![Effect::LoadPresets];
+/// Leaves the field with what was typed and goes to another one; stays if the text is invalid.
+fn leave_field(draft: &mut Draft, go: impl FnOnce(&mut Draft)) -> Vec<Command> {
+    match draft.finish_typing() {
+        Ok(()) => {
+            go(draft);
+            count(draft)
         }
-        Action::KeepPreset => match &compose.parent {
-            Some(parent) => {
-                let question = format!("A name for the settings of {}", parent.task);
-                app.popups.push(Popup::Ask { question, input: Input::default(), purpose: Purpose::PresetName });
+        Err(invalid) => vec![Command::Notice(invalid)],
+    }
+}
+
+/// Enter: opens the field, or ends typing and leaves it.
+fn enter_key(draft: &mut Draft) -> Vec<Command> {
+    match draft.mode {
+        Mode::Commands => draft.mode = Mode::Field,
+        Mode::Field if draft.field().is_chosen() => draft.step_value(draft.field(), true),
+        Mode::Field => draft.start_typing(false),
+        Mode::Typing(_) => match draft.finish_typing() {
+            Ok(()) => {
+                draft.mode = Mode::Commands;
+                return count(draft);
             }
-            None => app.notice = Some("A preset is made of a run's settings; there is no parent yet.".to_owned()),
+            Err(invalid) => return vec![Command::Notice(invalid)],
         },
-        Action::Debug => {
-            let question = "Why several variables change at once (kept with the run)".to_owned();
-            let input = Input::with(compose.debug.as_deref().unwrap_or_default());
-            app.popups.push(Popup::Ask { question, input, purpose: Purpose::DebugReason });
-        }
-        _ => {}
     }
     Vec::new()
 }
 
-pub fn keep_preset(app: &App, name: &str) -> Vec<Effect> {
-    match &app.compose.parent {
-        Some(parent) if !name.is_empty() => vec![Effect::AddPreset { name: name.to_owned(), run: parent.id }],
-        _ => Vec::new(),
+impl Compose {
+    /// Does a command of the form.
+    fn command(&mut self, context: &Context, action: Action) -> Vec<Command> {
+        let Some(draft) = self.draft(context) else { return Vec::new() };
+        let notice = |text: String| vec![Command::Notice(text)];
+        let open = |prompt: Prompt| vec![Command::Open(Box::new(prompt))];
+        match action {
+            Action::Submit => self.submit(context),
+            Action::Presets => {
+                vec![Command::Open(Box::new(Presets::default())), Command::Effect(Read::Presets.into())]
+            }
+            Action::SavePreset => match &draft.parent {
+                Some(parent) => {
+                    let run = parent.id;
+                    open(Prompt::new(&format!("Save the settings of {} as preset", parent.task), "", move |name| {
+                        match name.is_empty() {
+                            true => Err("Type a name for the preset.".to_owned()),
+                            false => Ok(vec![Command::Effect(Job::AddPreset { name: name.to_owned(), run }.into())]),
+                        }
+                    }))
+                }
+                None => notice("A preset takes a run's settings. Queue a first run.".to_owned()),
+            },
+            Action::Debug => {
+                let reason = draft.debug_reason.as_deref().unwrap_or_default();
+                open(Prompt::new("Why change several things at once? (kept with the run)", reason, |reason| {
+                    Ok(vec![Command::Answer(Answer::DebugReason(reason.to_owned()))])
+                }))
+            }
+            _ if !draft.can_discard() => notice("Nothing to discard.".to_owned()),
+            _ => {
+                let question = format!("Discard the draft for {}?", draft.subject.name);
+                let consequence = "The form starts again from the newest run.";
+                let layer = Confirm::new(question, consequence, || vec![Command::Answer(Answer::DiscardDraft)]);
+                vec![Command::Open(Box::new(layer))]
+            }
+        }
     }
-}
 
-pub fn debug(app: &mut App, reason: &str) {
-    app.compose.debug = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
-}
-
-fn submit(app: &mut App) -> Vec<Effect> {
-    if let Some(objection) = app.compose.objection() {
-        app.notice = Some(format!("Not yet: {objection}"));
-        return Vec::new();
+    fn submit(&mut self, context: &Context) -> Vec<Command> {
+        let Some(draft) = self.draft(context) else { return Vec::new() };
+        let subject = draft.subject.id;
+        if self.submitted == Some(subject) {
+            return vec![Command::Notice("Queueing this run …".to_owned())];
+        }
+        if let Some(objection) = draft.objection(&key_of(draft, context, Action::Debug)) {
+            return vec![Command::Notice(format!("Can't queue: {objection}"))];
+        }
+        let Some(new) = draft.new_run() else { return Vec::new() };
+        self.submitted = Some(subject);
+        vec![Command::Effect(Job::AddRun(Box::new(new)).into())]
     }
-    let (Some(subject), Ok(seeds)) = (app.subject_id(), app.compose.seeds.parse()) else { return Vec::new() };
-    let compose = &app.compose;
-    let new = NewRun {
-        parent: compose.parent.as_ref().map(|parent| parent.id),
-        debug_reason: compose.debug.clone(),
-        profile: compose.profile.clone(),
-        ..NewRun::new(subject, compose.recipe.clone(), seeds)
-    };
-    vec![Effect::AddRun(Box::new(new))]
 }

@@ -1,63 +1,85 @@
-//! Review: one output beside its reference, its parent or the baseline; a key for each failure mode says at once what it
-//! means, and drafts the next run.
+//! Review: one output beside its reference, its parent or the baseline. A key per failure mode marks the failure, says
+//! what to do, and drafts the next run.
 
+mod judging;
 mod view;
-
-pub use view::{heading, view};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::{Place, runs};
-use crate::store::runs::NewRun;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use super::Screen;
+use crate::service::reviews::Details;
+use crate::store::lines::Scope;
 use crate::studio::draft::{self, Draft};
 use crate::studio::failures::{Failure, Failures};
 use crate::studio::ids::OutputId;
-use crate::studio::review::{Judgement, Key, Rubric, Score, Verdict};
+use crate::studio::review::{Key, Rubric, Score, Verdict};
 use crate::tui::action::Action;
-use crate::tui::app::{App, Popup, Purpose};
-use crate::tui::effect::Effect;
-use crate::tui::event::Reviewed;
-use crate::tui::widgets::input::Input;
+use crate::tui::command::Command;
+use crate::tui::context::Context;
+use crate::tui::effects::Effect;
+use crate::tui::effects::reads::{Loaded, MAX_OUTPUTS};
+use crate::tui::outputs::Outputs;
+use crate::tui::pictures::Pictures;
+use crate::tui::query::Query;
+use crate::tui::screen_id::ScreenId;
+use crate::tui::selection::Selection;
+use crate::tui::widgets::hints::Hint;
 
 #[derive(Debug, Default)]
 pub struct Review {
-    /// The output that was asked for last; what is there may still be the one before.
-    wanted: Option<OutputId>,
-    reviewed: Option<Reviewed>,
-    against: Against,
-    /// The failure named last, whose row of the table is shown, and the run it drafts.
-    named: Option<(Failure, Option<Draft>)>,
-    /// The criterion that the next digit scores; None: digits name failures.
-    scoring: Option<usize>,
-    scores: BTreeMap<Key, Score>,
+    /// The list that the screen walks through.
+    list: Outputs,
+    /// Whether the list was chosen for the next visit.
+    is_chosen: bool,
+    compared: Compared,
     sight: Sight,
-    /// How far the two are apart, instead of the other one.
+    /// When the other picture is shown, while the two flicker.
+    flicker: Option<Instant>,
+    /// Whether the difference is shown instead of the other picture.
     difference: bool,
+    /// What belongs to one output, and is dropped when another one is selected.
+    open: Option<Open>,
 }
 
-/// What the output is held against.
+/// What the screen holds about one output.
+#[derive(Debug)]
+struct Open {
+    output: OutputId,
+    /// The failure modes that the reviewer has marked; ahead of the project until a job is done.
+    marks: BTreeSet<Key>,
+    /// The index of the failure mode whose cause, action and draft are shown.
+    failure: Option<usize>,
+    /// The index of the criterion that the next digit scores.
+    criterion: Option<usize>,
+    scores: BTreeMap<Key, Score>,
+}
+
+/// What the output is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Against {
+enum Compared {
     #[default]
     Reference,
     Parent,
     Baseline,
 }
 
-/// How the two pictures are seen.
+/// How the two pictures are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Sight {
     #[default]
-    Beside,
-    /// One after the other in the same place: what differs jumps to the eye.
+    SideBySide,
+    /// In turn, in the same place: differences show as movement.
     Flicker { other: bool },
 }
 
-/// How long one of two pictures is seen before the other.
+/// How long each picture is shown while the two flicker.
 const FLICKER: Duration = Duration::from_millis(500);
 
-impl Against {
+impl Compared {
     fn next(self) -> Self {
         match self {
             Self::Reference => Self::Parent,
@@ -68,259 +90,229 @@ impl Against {
 
     fn name(self) -> &'static str {
         match self {
-            Self::Reference => "the reference",
-            Self::Parent => "its parent",
-            Self::Baseline => "the baseline",
+            Self::Reference => "reference",
+            Self::Parent => "parent",
+            Self::Baseline => "baseline",
         }
+    }
+}
+
+impl Open {
+    fn new(details: &Details, reviewer: &str) -> Self {
+        Self {
+            output: details.output.id,
+            marks: marks_of(details, reviewer),
+            failure: None,
+            criterion: None,
+            scores: details.scores.clone(),
+        }
+    }
+}
+
+/// The failure modes that a reviewer has marked.
+fn marks_of(details: &Details, reviewer: &str) -> BTreeSet<Key> {
+    let own = details.reviews.iter().map(|review| &review.judgement).filter(|judgement| judgement.reviewer == reviewer);
+    own.flat_map(|judgement| judgement.failures.iter().cloned()).collect()
+}
+
+impl Review {
+    /// Chooses the list to walk through.
+    pub fn set_query(&mut self, query: Query) {
+        self.list.set_query(query);
+        self.is_chosen = true;
+    }
+
+    /// Takes the marks and scores of the selected output, whose details were loaded.
+    pub fn details_loaded(&mut self, context: &Context) {
+        let Some(details) = context.details() else { return };
+        let reviewer = &context.defaults.reviewer;
+        match self.open.as_mut().filter(|open| open.output == details.output.id) {
+            Some(open) => {
+                open.marks = marks_of(details, reviewer);
+                // Scores that are being given are not in the project yet.
+                if open.criterion.is_none() {
+                    open.scores = details.scores.clone();
+                }
+            }
+            None => self.open = Some(Open::new(details, reviewer)),
+        }
+    }
+
+    /// What is held about the selected output.
+    fn open(&self, selection: &Selection) -> Option<&Open> {
+        self.open.as_ref().filter(|open| Some(open.output) == selection.output())
+    }
+
+    /// The failure mode that is shown, and the run it drafts.
+    fn drafted(&self, details: &Details, selection: &Selection) -> Option<(&'static Failure, Option<Draft>)> {
+        let failure = Failures::embedded().all().get(self.open(selection)?.failure?)?;
+        Some((failure, draft::draft(failure, &details.run.recipe, &details.references)))
+    }
+
+    fn unreviewed(&self) -> usize {
+        self.list.lines.iter().filter(|line| line.output.verdict == Verdict::Open).count()
+    }
+}
+
+impl Screen for Review {
+    fn handle(&mut self, context: &Context, action: Action) -> Option<Vec<Command>> {
+        match action {
+            Action::Next | Action::Previous => return Some(self.next(context, action == Action::Next)),
+            Action::Back => return self.close_innermost(context),
+            Action::Compare => self.compared = self.compared.next(),
+            Action::Flicker => self.flicker(context),
+            Action::Difference => self.difference = !self.difference,
+            _ => return self.judge(context, action),
+        }
+        Some(Vec::new())
+    }
+
+    fn enter(&mut self, context: &Context, _: ScreenId) -> Vec<Command> {
+        let selection = &context.selection;
+        if std::mem::take(&mut self.is_chosen) {
+            return Vec::new();
+        }
+        // An earlier list is kept as long as the selection is in it.
+        let query = self.list.query();
+        let fits = match (selection.output(), query.scope) {
+            (Some(_), _) => query.fits(selection) && self.list.position(selection).is_some(),
+            (None, Scope::All) => false,
+            (None, _) => query.fits(selection),
+        };
+        if let Some(subject) = selection.subject_id().filter(|_| !fits) {
+            self.list.set_query(Query::new(Scope::Subject(subject)));
+        }
+        Vec::new()
+    }
+
+    fn leave(&mut self, context: &Context) -> Vec<Command> {
+        (self.sight, self.flicker) = (Sight::SideBySide, None);
+        let scoring = self.open.as_mut().is_some_and(|open| open.criterion.take().is_some());
+        if scoring { self.save_scores(context) } else { Vec::new() }
+    }
+
+    fn reload(&self, _: &Context) -> Vec<Effect> {
+        vec![self.list.load(ScreenId::Review).into()]
+    }
+
+    fn loaded(&mut self, context: &Context, loaded: Loaded) -> Vec<Command> {
+        let Loaded::Outputs { query, lines, .. } = loaded else { return Vec::new() };
+        let is_in_front = context.screen == ScreenId::Review;
+        if !self.list.set(&query, lines) || !is_in_front {
+            return Vec::new();
+        }
+        let selection = &context.selection;
+        let is_beyond = selection.output().is_some() && self.list.position(selection).is_none();
+        // The list ends before the selected output: its run's list has it.
+        if let Some(run) = selection.run().filter(|_| is_beyond && self.list.lines.len() >= MAX_OUTPUTS as usize) {
+            self.list.set_query(Query::of_run(run));
+            return vec![Command::Effect(self.list.load(ScreenId::Review).into())];
+        }
+        self.list.follow(&context.selection).map(Command::Select).into_iter().collect()
+    }
+
+    fn alarm(&self) -> Option<Instant> {
+        self.flicker
+    }
+
+    fn tick(&mut self) {
+        if let Sight::Flicker { other } = self.sight {
+            self.sight = Sight::Flicker { other: !other };
+            self.flicker = Some(Instant::now() + FLICKER);
+        }
+    }
+
+    fn heading(&self, context: &Context) -> String {
+        let selection = &context.selection;
+        let count = self.list.lines.len();
+        let whose = match self.list.query().scope {
+            Scope::All => "all subjects".to_owned(),
+            Scope::Subject(_) => selection.handle().to_owned(),
+            Scope::Run(_) => match self.list.lines.first() {
+                Some(line) => line.task.to_string(),
+                None => selection.handle().to_owned(),
+            },
+        };
+        match self.list.position(selection) {
+            Some(at) => format!("{whose} · {} of {count} · {} left to review", at + 1, self.unreviewed()),
+            None => whose,
+        }
+    }
+
+    fn hints(&self, context: &Context) -> Vec<Hint> {
+        let drafted = context.details().and_then(|details| self.drafted(details, &context.selection));
+        let draft = drafted.and_then(|(_, draft)| draft).map(|_| Hint::Action(Action::QueueDraft));
+        let accepted = context.details().is_some_and(|details| details.output.verdict != Verdict::Open);
+        let clear = accepted.then_some(Hint::Action(Action::ClearVerdict));
+        let others = Hint::all([
+            Action::Scores,
+            Action::Next,
+            Action::Compare,
+            Action::Flicker,
+            Action::Difference,
+            Action::Baseline,
+            Action::Again,
+        ]);
+        let verdicts = Hint::all([Action::Accept, Action::RejectOutput]);
+        draft.into_iter().chain(verdicts).chain(clear).chain(others).collect()
+    }
+
+    fn view(&self, context: &Context, frame: &mut Frame, area: Rect, pictures: &mut Pictures) {
+        view::draw(self, context, frame, area, pictures);
     }
 }
 
 impl Review {
-    /// Whether a run is drafted that a key would queue.
-    pub fn has_draft(&self) -> bool {
-        matches!(self.named, Some((_, Some(_))))
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.reviewed.is_none()
-    }
-
-    pub fn set(&mut self, reviewed: Reviewed) {
-        if self.wanted.is_some_and(|wanted| wanted != reviewed.output.id) {
-            return;
-        }
-        if self.shown() != Some(reviewed.output.id) {
-            (self.named, self.scoring) = (None, None);
-        }
-        // Scores that are being given are nowhere else yet.
-        if self.scoring.is_none() {
-            self.scores = reviewed.scores.clone();
-        }
-        self.reviewed = Some(reviewed);
-    }
-
-    /// Whatever is loaded next is shown.
-    pub fn want(&mut self, output: Option<OutputId>) {
-        self.wanted = output;
-    }
-
-    fn shown(&self) -> Option<OutputId> {
-        self.reviewed.as_ref().map(|reviewed| reviewed.output.id)
-    }
-
-    /// The output that keys are about; none while another one is on its way.
-    fn output(&self) -> Option<OutputId> {
-        self.shown().filter(|shown| self.wanted.is_none_or(|wanted| wanted == *shown))
-    }
-}
-
-/// Opens the output that the runs screen has under its cursor.
-pub fn start(app: &mut App) -> Vec<Effect> {
-    match app.runs.chosen().map(|line| line.output.id) {
-        Some(output) => {
-            app.review.want(Some(output));
-            vec![Effect::LoadReview(output)]
-        }
-        None if !app.runs.loaded => runs::load(app),
-        None => {
-            app.notice = Some("There is no picture to review yet.".to_owned());
-            Vec::new()
-        }
-    }
-}
-
-pub fn reload(app: &App) -> Vec<Effect> {
-    app.review.wanted.or(app.review.shown()).map_or(Vec::new(), |output| vec![Effect::LoadReview(output)])
-}
-
-pub fn act(app: &mut App, action: Action) -> Vec<Effect> {
-    if let Action::Next | Action::Previous = action {
-        let forward = action == Action::Next;
-        if let Some(at) = app.review.scoring {
-            let last = Rubric::embedded().criteria.len().saturating_sub(1);
-            app.review.scoring = Some(if forward { (at + 1).min(last) } else { at.saturating_sub(1) });
+    /// Goes to the next or the previous output, or criterion while scores are given.
+    fn next(&mut self, context: &Context, forward: bool) -> Vec<Command> {
+        let step = |at: usize, count: usize| {
+            if forward { (at + 1).min(count.saturating_sub(1)) } else { at.saturating_sub(1) }
+        };
+        if let Some(open) = self.open.as_mut().filter(|open| Some(open.output) == context.selection.output())
+            && let Some(criterion) = &mut open.criterion
+        {
+            *criterion = step(*criterion, Rubric::embedded().criteria.len());
             return Vec::new();
         }
-        return step(app, forward);
+        let mut cursor = self.list.cursor(&context.selection);
+        let to = step(cursor.at, self.list.lines.len());
+        if to == cursor.at {
+            let text = match (forward, self.unreviewed()) {
+                (false, _) => "First picture.".to_owned(),
+                (true, 0) => "Last picture.".to_owned(),
+                (true, left) => format!("Last picture. {left} left to review."),
+            };
+            return vec![Command::Notice(text)];
+        }
+        cursor.at = to;
+        self.list.move_to(cursor).map(Command::Select).into_iter().collect()
     }
-    // Nothing is said of a picture that nobody has seen yet.
-    let Some(output) = app.review.output() else { return Vec::new() };
-    if let Some(number) = action.failure() {
-        return match app.review.scoring {
-            Some(criterion) => score(app, criterion, number as u8 + 1),
-            None => name_failure(app, output, number),
+
+    /// Closes scoring, flicker, the difference or the failure. None if nothing is open.
+    fn close_innermost(&mut self, context: &Context) -> Option<Vec<Command>> {
+        let selection = &context.selection;
+        let mut open = self.open.as_mut().filter(|open| Some(open.output) == selection.output());
+        if open.as_mut().is_some_and(|open| open.criterion.take().is_some()) {
+            return Some(self.save_scores(context));
+        }
+        if self.sight != Sight::SideBySide {
+            (self.sight, self.flicker) = (Sight::SideBySide, None);
+            return Some(Vec::new());
+        }
+        let closed = std::mem::take(&mut self.difference) || open.is_some_and(|open| open.failure.take().is_some());
+        closed.then(Vec::new)
+    }
+
+    /// Starts and ends flickering. On terminals where every change sends both pictures again, each press changes once
+    /// and the third one ends it.
+    fn flicker(&mut self, context: &Context) {
+        let is_automatic = context.keeps_pictures;
+        self.sight = match self.sight {
+            Sight::SideBySide => Sight::Flicker { other: true },
+            Sight::Flicker { other: true } if !is_automatic => Sight::Flicker { other: false },
+            Sight::Flicker { .. } => Sight::SideBySide,
         };
+        let flickers = is_automatic && self.sight != Sight::SideBySide;
+        self.flicker = flickers.then(|| Instant::now() + FLICKER);
     }
-    match action {
-        Action::Compare => app.review.against = app.review.against.next(),
-        Action::Flicker => flicker(app),
-        Action::Difference => app.review.difference = !app.review.difference,
-        Action::TakeDraft => return take(app),
-        Action::Again => {
-            let run = app.review.reviewed.as_ref().map(|reviewed| (reviewed.run.subject, reviewed.run.id));
-            return run.map_or(Vec::new(), |(subject, run)| vec![Effect::Again { subject, run: Some(run) }]);
-        }
-        Action::Accept => return decide(app, output, Verdict::Accepted),
-        Action::Refuse => return decide(app, output, Verdict::Rejected),
-        Action::Scores => {
-            if app.review.scoring.take().is_some() {
-                return keep_scores(app);
-            }
-            app.review.scoring = Some(0);
-        }
-        Action::Baseline => return baseline(app, output),
-        Action::Note => {
-            let question = "A note on this picture".to_owned();
-            app.popups.push(Popup::Ask { question, input: Input::default(), purpose: Purpose::ReviewNote });
-        }
-        Action::Diagnosis => {
-            let known = app.review.reviewed.as_ref().map_or("", |reviewed| &reviewed.run.diagnosis);
-            let (question, input) = ("The diagnosis of this run, in a line".to_owned(), Input::with(known));
-            app.popups.push(Popup::Ask { question, input, purpose: Purpose::Diagnosis });
-        }
-        _ => {}
-    }
-    Vec::new()
-}
-
-/// Starts and ends it. Where every change sends both pictures again, each press changes once, and the third ends it.
-fn flicker(app: &mut App) {
-    let by_itself = app.keeps_pictures;
-    app.review.sight = match app.review.sight {
-        Sight::Beside => Sight::Flicker { other: true },
-        Sight::Flicker { other: true } if !by_itself => Sight::Flicker { other: false },
-        Sight::Flicker { .. } => Sight::Beside,
-    };
-    let flickers = by_itself && app.review.sight != Sight::Beside;
-    app.alarm = flickers.then(|| Instant::now() + FLICKER);
-}
-
-/// Ends what was begun last: scoring, flicker, the difference, a draft. None if there is nothing of it.
-pub fn undo_mode(app: &mut App) -> Option<Vec<Effect>> {
-    let review = &mut app.review;
-    if review.scoring.take().is_some() {
-        return Some(keep_scores(app));
-    }
-    if review.sight != Sight::Beside {
-        (review.sight, app.alarm) = (Sight::Beside, None);
-        return Some(Vec::new());
-    }
-    (std::mem::take(&mut review.difference) || review.named.take().is_some()).then(Vec::new)
-}
-
-/// The time of one picture is over.
-pub fn alarmed(app: &mut App) {
-    app.alarm = None;
-    let Sight::Flicker { other } = app.review.sight else { return };
-    match app.place {
-        Place::Review => {
-            app.review.sight = Sight::Flicker { other: !other };
-            app.alarm = Some(Instant::now() + FLICKER);
-        }
-        _ => app.review.sight = Sight::Beside,
-    }
-}
-
-pub fn answered(app: &mut App, purpose: &Purpose, answer: &str) -> Vec<Effect> {
-    let Some(reviewed) = &app.review.reviewed else { return Vec::new() };
-    match purpose {
-        Purpose::Diagnosis => vec![Effect::SetDiagnosis(reviewed.run.id, answer.to_owned())],
-        _ if answer.is_empty() => Vec::new(),
-        _ => {
-            let judgement =
-                Judgement { reviewer: app.usual.reviewer.clone(), note: answer.to_owned(), ..Judgement::default() };
-            vec![Effect::Judge { output: reviewed.output.id, judgement: Box::new(judgement) }]
-        }
-    }
-}
-
-/// A review was kept: what is shown is read again, and the list that it comes from.
-pub fn judged(app: &mut App, output: OutputId) -> Vec<Effect> {
-    let again = (app.review.output() == Some(output)).then_some(Effect::LoadReview(output));
-    again.into_iter().chain(runs::load(app)).collect()
-}
-
-/// To the next or the previous output of the list.
-fn step(app: &mut App, forward: bool) -> Vec<Effect> {
-    let count = app.runs.lines.len();
-    let at = app.runs.cursor.at;
-    let to = if forward { (at + 1).min(count.saturating_sub(1)) } else { at.saturating_sub(1) };
-    if to == at {
-        app.notice = Some(if forward { "That was the last." } else { "That was the first." }.to_owned());
-        return Vec::new();
-    }
-    app.runs.cursor.at = to;
-    start(app)
-}
-
-fn name_failure(app: &mut App, output: OutputId, number: usize) -> Vec<Effect> {
-    let Some(failure) = Failures::embedded().all().get(number) else { return Vec::new() };
-    let reviewed = app.review.reviewed.as_ref();
-    let draft = reviewed.and_then(|reviewed| draft::draft(failure, &reviewed.run.recipe, &reviewed.references));
-    app.review.named = Some((failure.clone(), draft));
-    judge(app, output, Verdict::Open, Some(failure.key.clone()))
-}
-
-fn score(app: &mut App, criterion: usize, score: u8) -> Vec<Effect> {
-    let criteria = &Rubric::embedded().criteria;
-    // The keys are 1 to 5 for 0 to 4, so that one hand reaches them.
-    let (Some(row), Ok(score)) = (criteria.get(criterion), Score::new(score.saturating_sub(1))) else {
-        return Vec::new();
-    };
-    app.review.scores.insert(row.key.clone(), score);
-    app.review.scoring = (criterion + 1 < criteria.len()).then_some(criterion + 1);
-    if app.review.scoring.is_some() {
-        return Vec::new();
-    }
-    keep_scores(app)
-}
-
-/// Writes down the scores that were given, all or some.
-fn keep_scores(app: &App) -> Vec<Effect> {
-    let Some(reviewed) = app.review.reviewed.as_ref().filter(|reviewed| reviewed.scores != app.review.scores) else {
-        return Vec::new();
-    };
-    let judgement =
-        Judgement { reviewer: app.usual.reviewer.clone(), scores: app.review.scores.clone(), ..Judgement::default() };
-    vec![Effect::Judge { output: reviewed.output.id, judgement: Box::new(judgement) }]
-}
-
-/// Keeps the verdict and goes on to the next picture: one key for each of hundreds.
-fn decide(app: &mut App, output: OutputId, verdict: Verdict) -> Vec<Effect> {
-    let mut effects = judge(app, output, verdict, None);
-    effects.extend(step(app, true));
-    effects
-}
-
-/// Makes the output the baseline, which accepts it where its scores allow that.
-fn baseline(app: &App, output: OutputId) -> Vec<Effect> {
-    let (rubric, scores) = (Rubric::embedded(), &app.review.scores);
-    let is_fit = rubric.missing(scores).is_empty() && rubric.too_low(scores).is_empty();
-    let is_accepted = app.review.reviewed.as_ref().is_some_and(|shown| shown.output.verdict == Verdict::Accepted);
-    // What is not fit is refused by the store, in its words.
-    let accept = if is_accepted || !is_fit { Vec::new() } else { judge(app, output, Verdict::Accepted, None) };
-    let set = Effect::SetBaseline { output, reviewer: app.usual.reviewer.clone() };
-    accept.into_iter().chain([set]).collect()
-}
-
-fn judge(app: &App, output: OutputId, verdict: Verdict, failure: Option<Key>) -> Vec<Effect> {
-    let failures: BTreeSet<Key> = failure.into_iter().collect();
-    let judgement = Judgement { reviewer: app.usual.reviewer.clone(), failures, verdict, ..Judgement::default() };
-    vec![Effect::Judge { output, judgement: Box::new(judgement) }]
-}
-
-/// Queues the drafted run.
-fn take(app: &mut App) -> Vec<Effect> {
-    let Some(reviewed) = &app.review.reviewed else { return Vec::new() };
-    let Some((_, Some(draft))) = app.review.named.take() else {
-        app.notice = Some("Name what failed first; that drafts the next run.".to_owned());
-        return Vec::new();
-    };
-    let run = &reviewed.run;
-    let new = NewRun {
-        parent: Some(run.id),
-        profile: run.profile.clone(),
-        ..NewRun::new(run.subject, draft.recipe, run.seeds.clone())
-    };
-    vec![Effect::AddRun(Box::new(new))]
 }
