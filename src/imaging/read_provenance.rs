@@ -2,7 +2,6 @@
 //!
 //! Files are untrusted: texts are limited before they are decompressed, and every value is validated.
 
-use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
@@ -14,15 +13,13 @@ use super::{Error, Provenance, Result, decode_picture, encode_png, parameters};
 use crate::studio::account::{Account, UNKNOWN_MODEL, Writer};
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::recipe::{Model, ModelHashes};
-use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
+use crate::studio::settings::Settings;
 use crate::studio::subject::TaskId;
 
 /// The limit for a decompressed text, in bytes. Prompts have a few hundred.
 const MAX_TEXT_BYTES: usize = 256 << 10;
 /// The limit for all chunks apart from the pixels, colour profiles and EXIF included, in bytes.
 const MAX_METADATA_BYTES: usize = 16 << 20;
-/// The limit for adapter scales per block.
-const MAX_BLOCKS: usize = 64;
 
 /// What the texts of a PNG say.
 #[derive(Clone, Debug, Default)]
@@ -146,31 +143,8 @@ impl<'a> Fields<'a> {
 
     fn settings(&mut self) -> Settings {
         let Some(record) = self.record.get("settings").and_then(Value::as_object) else { return Settings::default() };
-        let mut fields = Fields { record, not_understood: Vec::new() };
-        let default = Settings::default();
-        let share = |value: &Value| value.as_f64().filter(|share| (0.0..=1.0).contains(share));
-        let pixels = |value: &Value| value.as_u64().and_then(parameters::pixels);
-        let settings = Settings {
-            steps: fields.value("steps", |value| value.as_u64().and_then(parameters::steps)).unwrap_or(default.steps),
-            guidance_scale: fields
-                .value("guidance", |value| value.as_f64().filter(|scale| parameters::is_scale(*scale)))
-                .unwrap_or(default.guidance_scale),
-            adapter_scale: fields.value("adapter_scale", adapter_scale).unwrap_or(default.adapter_scale),
-            adapter_start: fields.value("adapter_start", share).unwrap_or(default.adapter_start),
-            adapter_end: fields.value("adapter_end", share).unwrap_or(default.adapter_end),
-            sampler: fields.value("scheduler", |value| value.as_str()?.parse().ok()),
-            karras_sigmas: fields.value("karras", Value::as_bool),
-            width: fields.value("width", pixels),
-            height: fields.value("height", pixels),
-            long_prompt: fields
-                .value("long_prompt", |value| match value.as_str()? {
-                    "truncate" => Some(LongPrompt::Truncate),
-                    "chunk" => Some(LongPrompt::Chunk),
-                    _ => None,
-                })
-                .unwrap_or_default(),
-        };
-        self.not_understood.append(&mut fields.not_understood);
+        let (settings, mut invalid) = Settings::from_record_lenient(record);
+        self.not_understood.append(&mut invalid);
         settings
     }
 
@@ -185,16 +159,6 @@ impl<'a> Fields<'a> {
         }
         (name_in_record, hash)
     }
-}
-
-fn adapter_scale(value: &Value) -> Option<AdapterScale> {
-    let scale = |value: &Value| value.as_f64().filter(|scale| parameters::is_scale(*scale));
-    if let Some(blocks) = value.as_object() {
-        let blocks: Option<BTreeMap<_, _>> =
-            blocks.iter().map(|(name, value)| Some((parameters::model_name(name)?, scale(value)?))).collect();
-        return blocks.filter(|blocks| blocks.len() <= MAX_BLOCKS).map(AdapterScale::PerBlock);
-    }
-    scale(value).map(AdapterScale::Uniform)
 }
 
 fn task(value: &Value) -> Option<TaskId> {

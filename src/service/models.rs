@@ -7,26 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::diffusion::tokenizer::Tokenizer;
 use crate::diffusion::{self};
 use crate::studio::recipe::Model;
-use crate::studio::settings::Settings;
 use crate::worker::model::NamedModel;
 
-pub use crate::worker::model::MINI;
-
-/// The built-in model follows the prompt at this guidance scale without overcooking; its model card has the figures.
-pub const MINI_GUIDANCE: f64 = 3.0;
-/// More steps change little in the built-in model's pictures.
-pub const MINI_STEPS: usize = 8;
+pub use crate::studio::settings::MINI;
 
 /// Finds a run's checkpoint, adapter and image encoder.
 pub fn find(model: &Model) -> diffusion::Result<NamedModel> {
     let (adapter, encoder) = (model.adapter.as_deref(), model.image_encoder.as_deref());
     crate::worker::model::find(&model.checkpoint, adapter.map(str::as_ref), encoder.map(str::as_ref))
-}
-
-/// The settings of a run that names none.
-pub fn default_settings(checkpoint: &str) -> Settings {
-    let (steps, guidance_scale) = if checkpoint == MINI { (MINI_STEPS, MINI_GUIDANCE) } else { (25, 5.5) };
-    Settings { steps, guidance_scale, ..Settings::default() }
 }
 
 /// How much of a text encoder's context a prompt fills, start and end tokens included.

@@ -15,6 +15,7 @@ use crate::studio::recipe::{Model, Recipe};
 use crate::studio::reference::Reference;
 use crate::studio::run::Run;
 use crate::studio::seeds::Seeds;
+use crate::studio::settings::Settings;
 use crate::studio::state::RunState;
 use crate::studio::subject::Subject;
 
@@ -29,7 +30,7 @@ pub fn default_recipe(checkpoint: Option<&str>) -> Recipe {
     Recipe {
         prompt: Prompt::new(),
         reference: None,
-        settings: models::default_settings(checkpoint),
+        settings: Settings::for_checkpoint(checkpoint),
         model: Model::named(checkpoint),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::models::MINI;
-use super::{Result, models, references, subjects};
+use super::{Result, references, subjects};
 use crate::diffusion::model::Model;
 use crate::imaging;
 use crate::store::Store;
@@ -16,6 +16,7 @@ use crate::studio::prompt::{Block, Prompt};
 use crate::studio::recipe::{Model as RunModel, Recipe};
 use crate::studio::reference::Decision;
 use crate::studio::seeds::Seeds;
+use crate::studio::settings::Settings;
 use crate::studio::subject::Handle;
 
 /// Fills an empty project with the sample subject.
@@ -46,7 +47,7 @@ pub fn fill(store: &Store) -> Result<()> {
     let recipe = Recipe {
         prompt,
         reference: Some(reference),
-        settings: models::default_settings(MINI),
+        settings: Settings::for_checkpoint(MINI),
         model: RunModel::named(MINI),
     };
     let seeds = Seeds::new(vec![1, 2, 3]).unwrap_or_else(|_| unreachable!("three different seeds are valid"));

@@ -1,13 +1,11 @@
-//! How the domain's values lie in columns.
-
-use std::collections::BTreeMap;
+//! How values of the domain are stored in columns.
 
 use jiff::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, Value, ValueRef};
 use uuid::Uuid;
 
-use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
+use crate::studio::settings::Settings;
 
 use super::{Error, Result};
 
@@ -66,13 +64,13 @@ impl FromSql for Id {
     }
 }
 
-/// A column whose text is a name that the domain knows.
+/// Reads a column with the name of a variant.
 pub(super) fn named<T>(row: &Row<'_>, column: &str, from_name: impl Fn(&str) -> Option<T>) -> Result<T> {
     let name: String = row.get(column)?;
     from_name(&name).ok_or_else(|| Error::BadValue(format!("{column} is {name:?}")))
 }
 
-/// A column whose text is JSON, or nothing.
+/// Reads a column with JSON or NULL.
 pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
     let text: Option<String> = row.get(column)?;
     let read = |text: String| serde_json::from_str(&text).map_err(|error| bad(column, error));
@@ -87,69 +85,13 @@ pub(super) fn bad(column: &str, error: impl std::fmt::Display) -> Error {
     Error::BadValue(format!("{column}: {error}"))
 }
 
-/// The columns of [`Settings`], in the order of [`settings_values`].
-pub(super) const SETTINGS: [&str; 10] = [
-    "steps",
-    "guidance",
-    "adapter_scale",
-    "adapter_start",
-    "adapter_end",
-    "sampler",
-    "karras_sigmas",
-    "width",
-    "height",
-    "long_prompt",
-];
-
-pub(super) fn settings_values(settings: &Settings) -> Result<[Value; 10]> {
-    let number = |number: Option<usize>| number.map(|number| number as i64);
-    let scale = match &settings.adapter_scale {
-        AdapterScale::Uniform(weight) => to_json(weight)?,
-        AdapterScale::PerBlock(weights) => to_json(weights)?,
-    };
-    Ok([
-        Value::Integer(settings.steps as i64),
-        Value::Real(settings.guidance_scale),
-        Value::Text(scale),
-        Value::Real(settings.adapter_start),
-        Value::Real(settings.adapter_end),
-        settings.sampler.map(|sampler| sampler.name().to_owned()).into(),
-        settings.karras_sigmas.map(i64::from).into(),
-        number(settings.width).into(),
-        number(settings.height).into(),
-        Value::Text(if settings.long_prompt == LongPrompt::Chunk { "chunk" } else { "truncate" }.to_owned()),
-    ])
-}
-
+/// The column `settings`, as written by `settings.record()`.
 pub(super) fn settings(row: &Row<'_>) -> Result<Settings> {
-    let sampler: Option<String> = row.get("sampler")?;
-    let adapter_scale: serde_json::Value =
-        json(row, "adapter_scale")?.ok_or_else(|| Error::BadValue("adapter_scale is empty".to_owned()))?;
-    Ok(Settings {
-        steps: row.get::<_, u32>("steps")? as usize,
-        guidance_scale: row.get("guidance")?,
-        adapter_scale: match adapter_scale.as_f64() {
-            Some(weight) => AdapterScale::Uniform(weight),
-            None => AdapterScale::PerBlock(
-                serde_json::from_value::<BTreeMap<String, f64>>(adapter_scale)
-                    .map_err(|error| bad("adapter_scale", error))?,
-            ),
-        },
-        adapter_start: row.get("adapter_start")?,
-        adapter_end: row.get("adapter_end")?,
-        sampler: sampler.map(|name| name.parse()).transpose().map_err(|error| bad("sampler", error))?,
-        karras_sigmas: row.get("karras_sigmas")?,
-        width: row.get::<_, Option<u32>>("width")?.map(|pixels| pixels as usize),
-        height: row.get::<_, Option<u32>>("height")?.map(|pixels| pixels as usize),
-        long_prompt: if row.get::<_, String>("long_prompt")? == "chunk" {
-            LongPrompt::Chunk
-        } else {
-            LongPrompt::Truncate
-        },
-    })
+    let missing = || Error::BadValue("settings are empty".to_owned());
+    json(row, "settings")?.ok_or_else(missing)
 }
 
-/// Inserts a row: named columns and their values, in one order.
+/// Inserts a row, given the columns and their values. Returns its key.
 pub(super) fn insert(
     connection: &rusqlite::Connection,
     table: &str,

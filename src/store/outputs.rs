@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::studio::ids::{OutputId, RunId};
 use crate::studio::output::{Measures, Output};
+use crate::studio::output_key;
 use crate::studio::reference::Picture;
 use crate::studio::review::Verdict;
 
@@ -50,11 +51,12 @@ impl Store {
             let blob = |content: &Option<Content>| {
                 content.as_ref().map(|content| self.record_blob(transaction, content, at)).transpose()
             };
-            let columns: [(&str, &dyn rusqlite::ToSql); 11] = [
+            let columns: [(&str, &dyn rusqlite::ToSql); 12] = [
                 ("uuid", &Id::new()),
                 ("run_id", &claim.run.0),
                 ("seed", &seed),
                 ("key", &Hash(new.key)),
+                ("key_version", &output_key::VERSION),
                 ("picture", &self.record_blob(transaction, &new.picture, at)?),
                 ("thumbnail", &blob(&new.thumbnail)?),
                 ("latents", &blob(&new.latents)?),
@@ -122,9 +124,9 @@ impl Reader {
     /// An output of any run that was made from exactly the same: its picture is the one that would be made.
     pub fn output_with_key(&self, key: &blake3::Hash) -> Result<Option<Output>> {
         self.read(|connection| {
-            let mut statement =
-                connection.prepare_cached("SELECT * FROM outputs WHERE key = ?1 ORDER BY id LIMIT 1")?;
-            statement.query_and_then([Hash(*key)], output)?.next().transpose()
+            let mut statement = connection
+                .prepare_cached("SELECT * FROM outputs WHERE key = ?1 AND key_version = ?2 ORDER BY id LIMIT 1")?;
+            statement.query_and_then((Hash(*key), output_key::VERSION), output)?.next().transpose()
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Presets: settings that held up, under a name. On trial first; for the team once accepted outputs speak for them.
+//! Presets: named settings. A preset is on trial until enough outputs with its settings are accepted.
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -10,10 +10,10 @@ use crate::studio::rules::Refusal;
 use crate::studio::settings::Settings;
 use crate::studio::text;
 
-use super::columns::{Id, SETTINGS, Time, insert, settings, settings_values};
+use super::columns::{Id, Time, insert, settings, to_json};
 use super::{Durability, Error, Reader, Result, Store, runs};
 
-/// A preset is for the team once its settings gave this many accepted outputs in this many runs.
+/// A preset can be promoted once this many outputs with its settings are accepted, in this many runs.
 const ACCEPTED: u32 = 3;
 const RUNS: u32 = 2;
 
@@ -26,12 +26,12 @@ pub struct Preset {
     pub run: Option<RunId>,
     pub settings: Settings,
     pub created: Timestamp,
-    /// Since when it is the team's; None: on trial.
+    /// When it was promoted to a team preset; `None`: on trial.
     pub promoted: Option<Timestamp>,
 }
 
 impl Store {
-    /// Keeps a run's settings under a name, on trial.
+    /// Saves a run's settings under a name, on trial.
     pub fn add_preset(&self, name: &str, run: RunId, note: &str, at: Timestamp) -> Result<PresetId> {
         let name = text::clean(name).trim().to_owned();
         if name.is_empty() {
@@ -41,21 +41,21 @@ impl Store {
             if find(transaction, &name)?.is_some() {
                 return Err(Error::Taken { what: "preset", name: name.clone() });
             }
-            let mut columns: Vec<(&str, Value)> = vec![
+            let settings = runs::by_id(transaction, run)?.recipe.settings;
+            let columns: [(&str, Value); 6] = [
                 ("uuid", Value::Blob(Id::new().0.as_bytes().to_vec())),
                 ("name", name.clone().into()),
                 ("note", text::clean(note).into()),
                 ("run_id", run.0.into()),
                 ("created", at.as_millisecond().into()),
+                ("settings", to_json(&settings)?.into()),
             ];
-            let values = settings_values(&runs::by_id(transaction, run)?.recipe.settings)?;
-            columns.extend(SETTINGS.into_iter().zip(values));
             let columns: Vec<_> = columns.iter().map(|(name, value)| (*name, value as &dyn rusqlite::ToSql)).collect();
             Ok(PresetId(insert(transaction, "presets", &columns)?))
         })
     }
 
-    /// Makes a preset the team's. Refused until its settings have held up across runs.
+    /// Promotes a preset to a team preset; refused while too few outputs with its settings are accepted.
     pub fn promote_preset(&self, name: &str, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             let preset = find(transaction, name)?.ok_or_else(|| missing(name))?;
@@ -81,7 +81,7 @@ impl Store {
 }
 
 impl Reader {
-    /// All presets, by name.
+    /// All presets, sorted by name.
     pub fn presets(&self) -> Result<Vec<Preset>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT * FROM presets ORDER BY name")?;
@@ -94,7 +94,7 @@ impl Reader {
     }
 }
 
-/// How often settings have held up: the accepted outputs they gave, and in how many runs.
+/// How many accepted outputs settings have, and in how many runs.
 pub(super) struct Trial {
     runs: u32,
     outputs: u32,
@@ -106,15 +106,21 @@ impl Trial {
     }
 }
 
-pub(super) fn held_up(connection: &Connection, settings: &Settings) -> Result<Trial> {
-    let same: Vec<_> = SETTINGS.iter().zip(1..).map(|(column, n)| format!("runs.{column} IS ?{n}")).collect();
-    let sql = format!(
-        "SELECT count(DISTINCT runs.id), count(*) FROM runs JOIN outputs ON outputs.run_id = runs.id
-         WHERE outputs.verdict = 'accepted' AND {}",
-        same.join(" AND ")
-    );
-    let values = rusqlite::params_from_iter(settings_values(settings)?);
-    Ok(connection.query_row(&sql, values, |row| Ok(Trial { runs: row.get(0)?, outputs: row.get(1)? }))?)
+/// Counts the accepted outputs of runs with exactly these settings.
+pub(super) fn held_up(connection: &Connection, wanted: &Settings) -> Result<Trial> {
+    let mut statement = connection.prepare_cached(
+        "SELECT runs.settings, count(*) AS outputs FROM runs JOIN outputs ON outputs.run_id = runs.id
+         WHERE outputs.verdict = 'accepted' AND runs.steps = ?1 GROUP BY runs.id",
+    )?;
+    let mut trial = Trial { runs: 0, outputs: 0 };
+    let mut rows = statement.query([wanted.steps as i64])?;
+    while let Some(row) = rows.next()? {
+        if settings(row)? == *wanted {
+            trial.runs += 1;
+            trial.outputs += row.get::<_, u32>("outputs")?;
+        }
+    }
+    Ok(trial)
 }
 
 pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<Preset>> {

@@ -15,7 +15,7 @@ use crate::studio::state::{Priority, RunState};
 use crate::studio::subject::TaskId;
 use crate::studio::text;
 
-use super::columns::{Hash, Id, SETTINGS, Time, bad, insert, json, named, settings, settings_values, to_json};
+use super::columns::{Hash, Id, Time, bad, insert, json, named, settings, to_json};
 use super::{Durability, Error, Reader, Result, Store, references, subjects};
 
 /// A run that does not make progress is begun so often before it counts as failed. Workers die of what is not the run's
@@ -62,7 +62,6 @@ impl Store {
         let recipe = &new.recipe;
         let reason = new.debug_reason.as_deref().map(|reason| text::clean(reason).trim().to_owned());
         let reason = reason.filter(|reason| !reason.is_empty());
-        let settings = settings_values(&recipe.settings)?;
         let attempts = new.attempts.unwrap_or(ATTEMPTS).max(1);
         self.write(Durability::Full, |transaction| {
             let delta = allowed(transaction, new, reason.as_deref(), at)?;
@@ -75,6 +74,7 @@ impl Store {
                 ("parent_id", new.parent.map(|parent| parent.0).into()),
                 ("negative", recipe.prompt.negative().to_owned().into()),
                 ("seeds", to_json(&new.seeds.as_slice())?.into()),
+                ("settings", to_json(&recipe.settings)?.into()),
                 ("checkpoint", recipe.model.checkpoint.clone().into()),
                 ("adapter", recipe.model.adapter.clone().into()),
                 ("image_encoder", recipe.model.image_encoder.clone().into()),
@@ -89,7 +89,6 @@ impl Store {
                 ("created", at.as_millisecond().into()),
             ];
             columns.extend(Block::ALL.map(|block| (block_column(block), recipe.prompt.block(block).to_owned().into())));
-            columns.extend(SETTINGS.into_iter().zip(settings));
             let columns: Vec<_> = columns.iter().map(|(name, value)| (*name, value as &dyn rusqlite::ToSql)).collect();
             Ok(RunId(insert(transaction, "runs", &columns)?))
         })

@@ -6,7 +6,7 @@ use super::prompt::Block;
 use super::recipe::Recipe;
 use super::rules::Refusal;
 use super::seeds::Seeds;
-use super::settings::{AdapterScale, LongPrompt, Settings};
+use super::settings::SETTINGS;
 use super::variable::Variable;
 use super::words::{self, Word};
 
@@ -20,7 +20,7 @@ pub struct Change {
     pub words: Vec<Word>,
 }
 
-/// What changed compared with the parent, in the order of [`Variable`].
+/// What changed compared with the parent, in the order of [`Variable::all`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Delta {
@@ -38,22 +38,15 @@ impl Delta {
         if parent.reference != child.reference {
             delta.changed(Variable::Reference, reference(parent), reference(child));
         }
-        let (old, new) = (&parent.settings, &child.settings);
-        delta.value(Variable::Guidance, old, new, |settings| settings.guidance_scale.to_string());
-        delta.value(Variable::AdapterWeight, old, new, adapter_weight);
-        delta.value(Variable::Steps, old, new, |settings| settings.steps.to_string());
-        delta.value(Variable::Scheduler, old, new, scheduler);
+        for setting in &SETTINGS {
+            let (before, after) = (setting.show(&parent.settings), setting.show(&child.settings));
+            if before != after {
+                delta.changed(Variable::Setting(setting), before, after);
+            }
+        }
         if parent.model != child.model {
             delta.changed(Variable::Model, model(parent), model(child));
         }
-        delta.value(Variable::Size, old, new, size);
-        delta.value(Variable::LongPrompt, old, new, |settings| {
-            match settings.long_prompt {
-                LongPrompt::Truncate => "truncate",
-                LongPrompt::Chunk => "chunk",
-            }
-            .to_owned()
-        });
         delta
     }
 
@@ -83,47 +76,8 @@ impl Delta {
         }
     }
 
-    fn value(&mut self, variable: Variable, old: &Settings, new: &Settings, text: impl Fn(&Settings) -> String) {
-        let (before, after) = (text(old), text(new));
-        if before != after {
-            self.changed(variable, before, after);
-        }
-    }
-
     fn changed(&mut self, variable: Variable, before: String, after: String) {
         self.changes.push(Change { variable, before, after, words: Vec::new() });
-    }
-}
-
-fn adapter_weight(settings: &Settings) -> String {
-    let weight = match &settings.adapter_scale {
-        AdapterScale::Uniform(weight) => weight.to_string(),
-        AdapterScale::PerBlock(weights) => {
-            let weights: Vec<_> = weights.iter().map(|(block, weight)| format!("{block}={weight}")).collect();
-            weights.join(" ")
-        }
-    };
-    if settings.adapter_start == 0.0 && settings.adapter_end == 1.0 {
-        weight
-    } else {
-        format!("{weight} from {} to {}", settings.adapter_start, settings.adapter_end)
-    }
-}
-
-fn scheduler(settings: &Settings) -> String {
-    let name = settings.sampler.map_or("the model's own", |sampler| sampler.name());
-    match settings.karras_sigmas {
-        None => name.to_owned(),
-        Some(true) => format!("{name}, Karras sigmas"),
-        Some(false) => format!("{name}, no Karras sigmas"),
-    }
-}
-
-fn size(settings: &Settings) -> String {
-    let side = |pixels: Option<usize>| pixels.map_or("own".to_owned(), |pixels| pixels.to_string());
-    match (settings.width, settings.height) {
-        (None, None) => "the model's own".to_owned(),
-        (width, height) => format!("{}×{}", side(width), side(height)),
     }
 }
 
@@ -144,7 +98,7 @@ mod tests {
     use crate::studio::ids::ReferenceId;
     use crate::studio::prompt::Prompt;
     use crate::studio::recipe::Model;
-    use crate::studio::settings::Sampler;
+    use crate::studio::settings::{AdapterScale, LongPrompt, Sampler, Setting, Settings};
 
     fn recipe() -> Recipe {
         Recipe {
@@ -159,6 +113,10 @@ mod tests {
         Delta::between(&recipe(), child, |recipe| format!("{:?}", recipe.reference))
     }
 
+    fn setting(key: &str) -> Variable {
+        Variable::Setting(Setting::by_key(key).unwrap())
+    }
+
     fn seeds(list: &str) -> Seeds {
         list.parse().unwrap()
     }
@@ -166,26 +124,26 @@ mod tests {
     #[test]
     fn each_variable_is_one_change() {
         type Edit = fn(&mut Recipe);
-        for variable in Variable::ALL {
+        for variable in Variable::all() {
             assert_eq!(variable.name().parse(), Ok(variable));
         }
         let edits: [(Variable, Edit); 16] = [
-            (Variable::Subject, |r| r.prompt.set(Block::Subject, "a woman")),
-            (Variable::Camera, |r| r.prompt.set(Block::Camera, "85 mm")),
-            (Variable::Lighting, |r| r.prompt.set(Block::Lighting, "soft")),
-            (Variable::Style, |r| r.prompt.set(Block::Style, "")),
-            (Variable::Constraints, |r| r.prompt.set(Block::Constraints, "no hat")),
+            (Variable::Block(Block::Subject), |r| r.prompt.set(Block::Subject, "a woman")),
+            (Variable::Block(Block::Camera), |r| r.prompt.set(Block::Camera, "85 mm")),
+            (Variable::Block(Block::Lighting), |r| r.prompt.set(Block::Lighting, "soft")),
+            (Variable::Block(Block::Style), |r| r.prompt.set(Block::Style, "")),
+            (Variable::Block(Block::Constraints), |r| r.prompt.set(Block::Constraints, "no hat")),
             (Variable::Negative, |r| r.prompt.set_negative("blurry")),
             (Variable::Reference, |r| r.reference = None),
-            (Variable::Guidance, |r| r.settings.guidance_scale = 5.5),
-            (Variable::AdapterWeight, |r| r.settings.adapter_scale = AdapterScale::Uniform(0.5)),
-            (Variable::AdapterWeight, |r| (r.settings.adapter_start, r.settings.adapter_end) = (0.1, 0.9)),
-            (Variable::Steps, |r| r.settings.steps = 30),
-            (Variable::Scheduler, |r| r.settings.sampler = Some(Sampler::Ddim)),
-            (Variable::Scheduler, |r| r.settings.karras_sigmas = Some(false)),
+            (setting("guidance"), |r| r.settings.guidance_scale = 4.5),
+            (setting("adapter-weight"), |r| r.settings.adapter_scale = AdapterScale::Uniform(0.5)),
+            (setting("adapter-weight"), |r| (r.settings.adapter_start, r.settings.adapter_end) = (0.1, 0.9)),
+            (setting("steps"), |r| r.settings.steps = 30),
+            (setting("scheduler"), |r| r.settings.sampler = Some(Sampler::Ddim)),
+            (setting("scheduler"), |r| r.settings.karras_sigmas = Some(false)),
             (Variable::Model, |r| r.model.adapter = Some("plus".into())),
-            (Variable::Size, |r| (r.settings.width, r.settings.height) = (Some(512), Some(768))),
-            (Variable::LongPrompt, |r| r.settings.long_prompt = LongPrompt::Chunk),
+            (setting("size"), |r| (r.settings.width, r.settings.height) = (Some(512), Some(768))),
+            (setting("long-prompt"), |r| r.settings.long_prompt = LongPrompt::Chunk),
         ];
         for (variable, edit) in edits {
             let mut child = recipe();
@@ -203,7 +161,7 @@ mod tests {
         child.settings.steps = 30;
         child.prompt.set(Block::Style, "plain");
         let delta = between(&child);
-        let changed = vec![Variable::Style, Variable::Steps];
+        let changed = vec![Variable::Block(Block::Style), setting("steps")];
         for reason in [None, Some(" ")] {
             let refusal = delta.check(&seeds("1"), &seeds("2"), reason).unwrap_err();
             assert_eq!(refusal, Refusal::TwoVariables { changed: changed.clone() });

@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_is_wrong_and_what_to_do() {
-        let refusal = Refusal::TwoVariables { changed: vec![Variable::Style, Variable::AdapterWeight] };
+        let refusal =
+            Refusal::TwoVariables { changed: ["style", "adapter-weight"].map(|name| name.parse().unwrap()).into() };
         assert_eq!((refusal.rule(), refusal.options()), ("two-variables", Some("--debug REASON")));
         assert_eq!(
             refusal.to_string(),

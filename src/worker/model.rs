@@ -11,7 +11,7 @@ use crate::imaging::provenance::Ingredient;
 use crate::studio::settings::{Sampler, Settings};
 
 /// The name of the built-in model.
-pub const MINI: &str = "mini";
+pub use crate::studio::settings::MINI;
 
 /// A model, and the names of its parts for records.
 pub struct NamedModel {

@@ -87,7 +87,7 @@ fn an_invalid_child_is_refused() {
     let wrong = [
         ("mood=calm", "adapter-weight"),
         ("guidance", "NAME=VALUE"),
-        ("guidance=much", "not a number"),
+        ("guidance=much", "a number from 0 to 50"),
         ("steps=0", "from 1 to 1000"),
         ("scheduler=fast", "euler"),
         ("size=100x100", "multiples of 8"),

@@ -11,4 +11,5 @@ mod project;
 mod queue;
 mod random;
 mod rules;
+mod schema;
 mod upkeep;

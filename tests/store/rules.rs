@@ -139,7 +139,7 @@ fn a_child_differs_in_one_variable() {
     let id = project.child(parent, child.clone(), "1,2").unwrap();
     let stored = project.reader().run_by_id(id).unwrap();
     let delta = stored.delta.unwrap();
-    assert_eq!(delta.variables(), [Variable::Style]);
+    assert_eq!(delta.variables(), [Variable::Block(Block::Style)]);
     assert_eq!(
         delta.changes[0].words,
         [Word::Removed("warm".into()), Word::Added("cold".into()), Word::Same("cinematic".into())]
@@ -159,7 +159,7 @@ fn a_child_differs_in_one_variable() {
     };
     refused(reason("\u{200b} "), "two-variables");
     let debug = project.reader().run_by_id(reason("is it both?").unwrap()).unwrap();
-    assert_eq!(debug.delta.unwrap().variables(), [Variable::Style, Variable::Steps]);
+    assert_eq!(debug.delta.unwrap().variables(), ["style", "steps"].map(|name| name.parse::<Variable>().unwrap()));
     assert_eq!(debug.debug_reason.as_deref(), Some("is it both?"));
 }
 

@@ -18,7 +18,8 @@ use crate::diffusion::compute::{Compute, DeviceChoice, DtypeChoice};
 use crate::diffusion::pipeline::{Generated, Pipeline, Request};
 use crate::diffusion::{self, memory};
 use crate::imaging;
-use crate::service::models::{self, MINI};
+use crate::service::models::MINI;
+use crate::studio::settings::Settings;
 use crate::studio::text::clean;
 use crate::worker::model;
 
@@ -83,7 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     interrupt::listen();
     // Inputs are validated before the model loads.
     let checkpoint = arguments.model.model.as_deref().unwrap_or(MINI);
-    let settings = arguments.settings.apply(models::default_settings(checkpoint));
+    let settings = arguments.settings.apply(Settings::for_checkpoint(checkpoint));
     let seeds = arguments.seeds()?;
     arguments.settings.check_size()?;
     arguments.check_output(&seeds)?;

@@ -83,15 +83,15 @@ fn print_text(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Result<
     let recipe = &run.recipe;
     let reference = recipe.reference.map(|reference| reader.reference_by_id(reference)).transpose()?;
     let parent = run.parent.map(|parent| reader.run_by_id(parent)).transpose()?;
-    let settings = &recipe.settings;
     print::line(&format!("{}: {}", run.task, run.state))?;
     let mut pairs: Vec<(&str, String)> =
         Block::ALL.into_iter().map(|block| (block.name(), recipe.prompt.block(block).to_owned())).collect();
     pairs.extend([
         ("negative", recipe.prompt.negative().to_owned()),
         ("reference", reference.map_or("none".to_owned(), |reference| reference.name.to_string())),
-        ("steps", settings.steps.to_string()),
-        ("guidance", settings.guidance_scale.to_string()),
+    ]);
+    pairs.extend(recipe.settings.summary().map(|(setting, value)| (setting.key, value)));
+    pairs.extend([
         ("model", recipe.model.checkpoint.clone()),
         ("parent", parent.map(|parent| parent.task.to_string()).unwrap_or_default()),
         ("changed", run.delta.as_ref().map(describe::delta).unwrap_or_default()),

@@ -14,8 +14,9 @@ use crate::cli::project::{self, NoProject, ProjectArguments};
 use crate::config::Config;
 use crate::imaging::compact;
 use crate::service::models::MINI;
-use crate::service::{Service, models, sample};
+use crate::service::{Service, sample};
 use crate::store::Store;
+use crate::studio::settings::Settings;
 use crate::studio::state::RunState;
 use crate::terminal::capabilities::Capabilities;
 use crate::terminal::colours::Colours;
@@ -125,7 +126,7 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
 }
 
 fn defaults() -> Defaults {
-    Defaults { checkpoint: MINI.to_owned(), settings: models::default_settings(MINI), reviewer: lookup::reviewer(None) }
+    Defaults { checkpoint: MINI.to_owned(), settings: Settings::for_checkpoint(MINI), reviewer: lookup::reviewer(None) }
 }
 
 /// The user's keymap and theme on top of the built-in ones, and the problems in them.

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::imaging::provenance::settings_record;
 use crate::service::Deletion;
 use crate::store::Reader;
 use crate::studio::consent::{Consent, ConsentStatus};
@@ -113,7 +112,7 @@ fn recipe(reader: &Reader, recipe: &Recipe) -> anyhow::Result<Map<String, Value>
         ("prompt".to_owned(), prompt(&recipe.prompt)),
         ("negative".to_owned(), json!(recipe.prompt.negative())),
         ("reference".to_owned(), json!(reference.map(|reference| reference.name.to_string()))),
-        ("settings".to_owned(), settings_record(&recipe.settings)),
+        ("settings".to_owned(), json!(recipe.settings)),
         (
             "model".to_owned(),
             json!({

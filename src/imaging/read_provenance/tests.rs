@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::imaging::provenance::{Generation, Ingredient, Origin};
-use crate::studio::settings::Sampler;
+use crate::studio::settings::{AdapterScale, LongPrompt, Sampler};
 
 const NAME: &str = "a.png";
 
@@ -177,7 +177,7 @@ fn invalid_values_are_reported_and_ignored() {
     assert_eq!((account.settings, account.task, account.seed), (Settings::default(), None, None));
     assert_eq!(
         account.not_understood,
-        ["steps", "guidance", "adapter_scale", "adapter_end", "width", "model's hash", "seed", "task", "parent"]
+        ["guidance", "adapter_scale", "adapter_end", "steps", "width", "model's hash", "seed", "task", "parent"]
     );
 }
 

@@ -10,19 +10,16 @@ use crate::studio::delta::Delta;
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::review::{Judgement, Key, Score, Verdict};
 use crate::studio::seeds::Seeds;
-use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
+use crate::studio::settings::Settings;
 use crate::studio::text::clean;
 use crate::studio::words::Word;
 
-use super::rows::{ConsentRow, PromptRow, ReviewRow, RunRow, ScaleRow, SettingsRow};
+use super::rows::{ConsentRow, PromptRow, ReviewRow, RunRow, SettingsRow};
 use crate::store::columns::to_json;
 use crate::store::{Error, Result};
 
-/// Limit of denoising steps.
-const MAX_STEPS: u32 = 1000;
-/// Limits of width and height in pixels: of an image, and of the size in a run's settings.
+/// Limit of the width and height of an image in pixels.
 const MAX_SIDE: u32 = 12_000;
-const MAX_REQUESTED_SIDE: u32 = 1_000_000;
 
 /// Limits of a text and of a report in bytes.
 const MAX_TEXT: usize = 256 << 10;
@@ -83,46 +80,8 @@ pub(super) fn seeds(row: &RunRow) -> Result<Seeds> {
 }
 
 pub(super) fn settings(row: &SettingsRow) -> Result<Settings> {
-    let invalid = |name: &str, value: &dyn std::fmt::Display| wrong(format!("invalid {name} {value}"));
-    if !(1..=MAX_STEPS).contains(&row.steps) {
-        return Err(invalid("number of steps", &row.steps));
-    }
-    let scales = match &row.adapter_scale {
-        ScaleRow::Uniform(scale) => vec![*scale],
-        ScaleRow::PerBlock(scales) => scales.values().copied().collect(),
-    };
-    if let ScaleRow::PerBlock(scales) = &row.adapter_scale {
-        scales.keys().try_for_each(|block| text("a block name", block).map(drop))?;
-    }
-    if let Some(scale) = [row.guidance].iter().chain(&scales).find(|scale| !scale.is_finite()) {
-        return Err(invalid("scale", scale));
-    }
-    if let Some(share) = [row.adapter_start, row.adapter_end].iter().find(|share| !(0.0..=1.0).contains(*share)) {
-        return Err(invalid("fraction of the steps", share));
-    }
-    let sides = [row.width, row.height];
-    if let Some(side) = sides.iter().flatten().find(|side| !(1..=MAX_REQUESTED_SIDE).contains(*side)) {
-        return Err(invalid("size", side));
-    }
-    Ok(Settings {
-        steps: row.steps as usize,
-        guidance_scale: row.guidance,
-        adapter_scale: match &row.adapter_scale {
-            ScaleRow::Uniform(scale) => AdapterScale::Uniform(*scale),
-            ScaleRow::PerBlock(scales) => AdapterScale::PerBlock(scales.clone()),
-        },
-        adapter_start: row.adapter_start,
-        adapter_end: row.adapter_end,
-        sampler: row.sampler.as_deref().map(parsed).transpose()?,
-        karras_sigmas: row.karras_sigmas,
-        width: row.width.map(|side| side as usize),
-        height: row.height.map(|side| side as usize),
-        long_prompt: named("long prompt mode", &row.long_prompt, |name| match name {
-            "truncate" => Some(LongPrompt::Truncate),
-            "chunk" => Some(LongPrompt::Chunk),
-            _ => None,
-        })?,
-    })
+    row.0.check().map_err(wrong)?;
+    Ok(row.0.clone())
 }
 
 pub(super) fn judgement(row: &ReviewRow) -> Result<Judgement> {

@@ -10,11 +10,10 @@ use crate::studio::output::Output;
 use crate::studio::prompt::{Block, Prompt};
 use crate::studio::reference::Picture;
 use crate::studio::run::Run;
-use crate::studio::settings::{AdapterScale, LongPrompt, Settings};
 
 use super::rows::{
     BaselineRow, BlobRow, Bundle, ConsentRow, Digest, OutputRow, PictureRow, PresetRow, PromptRow, ReferenceRow,
-    ReviewRow, RunRow, ScaleRow, SettingsRow, SubjectRow,
+    ReviewRow, RunRow, SettingsRow, SubjectRow,
 };
 use crate::store::columns::Hash;
 use crate::store::{Error, Reader, Result};
@@ -84,7 +83,7 @@ impl Reader {
             name: preset.name,
             note: preset.note,
             run: preset.run.and_then(|run| runs.get(&run).copied()),
-            settings: settings(&preset.settings),
+            settings: SettingsRow(preset.settings),
             created: preset.created.as_millisecond(),
             promoted: preset.promoted.map(|time| time.as_millisecond()),
         };
@@ -196,7 +195,7 @@ impl Reader {
             parent: run.parent.map(|parent| known(runs, parent)).transpose()?,
             prompt: prompt(&recipe.prompt),
             seeds: run.seeds.as_slice().to_vec(),
-            settings: settings(&recipe.settings),
+            settings: SettingsRow(recipe.settings),
             checkpoint: recipe.model.checkpoint,
             adapter: recipe.model.adapter,
             image_encoder: recipe.model.image_encoder,
@@ -277,23 +276,5 @@ pub(super) fn prompt(prompt: &Prompt) -> PromptRow {
         style: block(Block::Style),
         constraints: block(Block::Constraints),
         negative: prompt.negative().to_owned(),
-    }
-}
-
-pub(super) fn settings(settings: &Settings) -> SettingsRow {
-    SettingsRow {
-        steps: settings.steps as u32,
-        guidance: settings.guidance_scale,
-        adapter_scale: match &settings.adapter_scale {
-            AdapterScale::Uniform(scale) => ScaleRow::Uniform(*scale),
-            AdapterScale::PerBlock(scales) => ScaleRow::PerBlock(scales.clone()),
-        },
-        adapter_start: settings.adapter_start,
-        adapter_end: settings.adapter_end,
-        sampler: settings.sampler.map(|sampler| sampler.name().to_owned()),
-        karras_sigmas: settings.karras_sigmas,
-        width: settings.width.map(|side| side as u32),
-        height: settings.height.map(|side| side as u32),
-        long_prompt: if settings.long_prompt == LongPrompt::Chunk { "chunk" } else { "truncate" }.to_owned(),
     }
 }

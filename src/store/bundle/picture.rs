@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::check::wrong;
-use super::export::{prompt, settings};
+use super::export::prompt;
 use super::parcel::Parcel;
-use super::rows::{BlobRow, Bundle, Digest, OutputRow, PictureRow, RunRow, SubjectRow};
+use super::rows::{BlobRow, Bundle, Digest, OutputRow, PictureRow, RunRow, SettingsRow, SubjectRow};
 use crate::store::blobs::Content;
 use crate::store::{Error, Result};
 use crate::studio::account::{Account, Writer};
@@ -77,7 +77,7 @@ impl Parcel {
             parent: None,
             prompt: prompt(&account.prompt),
             seeds: vec![seed],
-            settings: settings(&account.settings),
+            settings: SettingsRow(account.settings.clone()),
             checkpoint: account.model.checkpoint.clone(),
             adapter: account.model.adapter.clone(),
             image_encoder: account.model.image_encoder.clone(),

@@ -1,17 +1,19 @@
-//! The form in which a project's rows travel. Names and numbers that people use travel too, and may change on arrival.
+//! The rows of a bundle. Handles and numbers may change on import.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::studio::delta::Delta;
 use crate::studio::output::Measures;
 use crate::studio::reference::GateReport;
 use crate::studio::run::Timings;
+use crate::studio::settings::Settings;
 use crate::studio::variable::Variable;
 
-/// A blob's BLAKE3 hash, written in hexadecimal.
+/// A blob's BLAKE3 hash, in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(pub blake3::Hash);
@@ -30,13 +32,13 @@ impl From<Digest> for String {
     }
 }
 
-/// Everything that a bundle holds but the blobs' bytes.
+/// Everything in a bundle except the bytes of the blobs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
     pub subjects: Vec<SubjectRow>,
     pub presets: Vec<PresetRow>,
-    /// By their hashes.
+    /// Sorted by hash.
     pub blobs: Vec<BlobRow>,
 }
 
@@ -146,26 +148,40 @@ pub struct PromptRow {
     pub negative: String,
 }
 
+/// The settings of a run or preset. Two of their fields have names of their own in bundles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SettingsRow {
-    pub steps: u32,
-    pub guidance: f64,
-    pub adapter_scale: ScaleRow,
-    pub adapter_start: f64,
-    pub adapter_end: f64,
-    pub sampler: Option<String>,
-    pub karras_sigmas: Option<bool>,
-    pub width: Option<u32>,
-    pub height: Option<u32>,
-    pub long_prompt: String,
+#[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
+pub struct SettingsRow(pub Settings);
+
+/// Names in records, and what bundles call them.
+const RENAMED: [(&str, &str); 2] = [("scheduler", "sampler"), ("karras", "karras_sigmas")];
+
+impl From<SettingsRow> for Map<String, Value> {
+    fn from(row: SettingsRow) -> Self {
+        let mut record = row.0.record();
+        for (name, renamed) in RENAMED {
+            if let Some(value) = record.remove(name) {
+                record.insert(renamed.to_owned(), value);
+            }
+        }
+        record
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ScaleRow {
-    Uniform(f64),
-    PerBlock(BTreeMap<String, f64>),
+impl TryFrom<Map<String, Value>> for SettingsRow {
+    type Error = String;
+
+    /// Reads the types of all fields; ranges are checked on import.
+    fn try_from(mut record: Map<String, Value>) -> Result<Self, String> {
+        for (name, renamed) in RENAMED {
+            if record.contains_key(name) {
+                return Err(format!("unknown field `{name}`"));
+            }
+            let value = record.remove(renamed).unwrap_or_default();
+            record.insert(name.to_owned(), value);
+        }
+        serde_json::from_value(Value::Object(record)).map(Self).map_err(|error| error.to_string())
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -217,9 +233,8 @@ pub struct PresetRow {
 }
 
 impl Bundle {
-    /// Takes out what people wrote and what was made of it: prompts, notes, diagnoses, reasons, labels, messages and
-    /// measures. Latents go too, because nobody looks into them. Rights stay, and so do names, scores and settings. Words
-    /// in the pictures' own files are another's to take out.
+    /// Removes what people wrote and what was derived from it: prompts, notes, diagnoses, reasons, labels, error messages,
+    /// measures and latents. Consents, names, scores and settings stay. Text inside picture files is not touched.
     pub fn strip(&mut self) {
         for subject in &mut self.subjects {
             subject.note.clear();
@@ -237,23 +252,24 @@ impl Bundle {
         self.blobs.retain(|blob| needed.contains(&blob.hash));
     }
 
-    /// The blobs that the rows point to.
+    /// The blobs that the rows refer to.
     pub fn needed(&self) -> HashSet<Digest> {
         self.references().chain(self.outputs()).collect()
     }
 
-    /// The blobs of references, and those of outputs (their latents among them).
+    /// The blobs of references.
     pub fn references(&self) -> impl Iterator<Item = Digest> {
         let pictures = self.subjects.iter().flat_map(|subject| &subject.references).filter_map(|r| r.picture.as_ref());
         pictures.flat_map(|picture| [Some(picture.blob), picture.thumbnail]).flatten()
     }
 
+    /// The blobs of outputs, including latents.
     pub fn outputs(&self) -> impl Iterator<Item = Digest> {
         let outputs = self.subjects.iter().flat_map(|subject| &subject.runs).flat_map(|run| &run.outputs);
         outputs.flat_map(|output| [Some(output.picture.blob), output.picture.thumbnail, output.latents]).flatten()
     }
 
-    /// Points the pictures of outputs to other blobs, which are PNG.
+    /// Replaces the blobs of outputs by others, which are PNG files.
     pub fn replace_outputs(&mut self, other: &HashMap<Digest, Digest>) {
         let replace = |blob: &mut Digest| *blob = other.get(blob).copied().unwrap_or(*blob);
         for output in self.subjects.iter_mut().flat_map(|subject| &mut subject.runs).flat_map(|run| &mut run.outputs) {
@@ -285,7 +301,7 @@ impl RunRow {
         self.error = None;
         let models = [Some(&mut self.checkpoint), self.adapter.as_mut(), self.image_encoder.as_mut()];
         for name in models.into_iter().flatten() {
-            // Where the files lie is nobody's business.
+            // Paths may reveal who made the run; the file's name stays.
             *name = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
         }
         for output in &mut self.outputs {
@@ -296,15 +312,14 @@ impl RunRow {
     }
 }
 
-/// A reason that must be there keeps its place.
+/// Replaces a reason by a placeholder, because the rules require one.
 fn left_out(reason: &mut Option<String>) {
     if let Some(reason) = reason {
         *reason = "(left out)".to_owned();
     }
 }
 
-/// Whether a variable's values are words of a prompt, or the names of files.
+/// Whether a variable's values contain prompt text or file names.
 fn is_private(variable: Variable) -> bool {
-    use Variable as V;
-    matches!(variable, V::Subject | V::Camera | V::Lighting | V::Style | V::Constraints | V::Negative | V::Model)
+    matches!(variable, Variable::Block(_) | Variable::Negative | Variable::Model)
 }

@@ -21,8 +21,9 @@ use crate::cli::output::screen::Screen;
 use crate::diffusion::checkpoint::Files;
 use crate::diffusion::{self, memory};
 use crate::imaging;
-use crate::service::models::{self, MINI, MINI_GUIDANCE};
+use crate::service::models::{self, MINI};
 use crate::studio::recipe::Model;
+use crate::studio::settings::Settings;
 use crate::studio::text::clean;
 
 use pictures::{DemoPicture, Painter, SCALES};
@@ -153,7 +154,7 @@ fn facts(painter: &Painter, picture: &DemoPicture) -> Value {
         "caption": picture.caption,
         "prompt": picture.prompt.prompt,
         "adapter_scale": picture.scale,
-        "guidance_scale": picture.prompt.guidance_scale.unwrap_or(MINI_GUIDANCE),
+        "guidance_scale": picture.prompt.guidance_scale.unwrap_or(Settings::for_checkpoint(MINI).guidance_scale),
         "command": script::command(picture, &reference, &picture.saved.path),
     })
 }

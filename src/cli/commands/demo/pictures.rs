@@ -12,7 +12,7 @@ use crate::diffusion::compute::Compute;
 use crate::diffusion::pipeline::{Pipeline, Request};
 use crate::imaging::sheet::{self, Captioned, Row};
 use crate::imaging::{self, OpenedPicture, Provenance};
-use crate::service::models::{MINI_GUIDANCE, MINI_STEPS};
+use crate::service::models::MINI;
 use crate::studio::settings::{AdapterScale, Settings};
 use crate::worker::model::NamedModel;
 
@@ -79,6 +79,7 @@ impl<'a> Painter<'a> {
     }
 
     fn generate(&mut self, prompt: &Prompt, scale: f64, caption: String, path: PathBuf) -> anyhow::Result<DemoPicture> {
+        let default = Settings::for_checkpoint(MINI);
         let request = Request {
             prompt: prompt.prompt.clone(),
             negative: prompt.negative.clone(),
@@ -86,10 +87,9 @@ impl<'a> Painter<'a> {
             seeds: vec![self.seed],
             batch: 1,
             settings: Settings {
-                steps: MINI_STEPS,
-                guidance_scale: prompt.guidance_scale.unwrap_or(MINI_GUIDANCE),
+                guidance_scale: prompt.guidance_scale.unwrap_or(default.guidance_scale),
                 adapter_scale: AdapterScale::Uniform(scale),
-                ..Settings::default()
+                ..default
             },
         };
         self.progress.label(&caption);

@@ -6,7 +6,7 @@ use super::super::check::{self, times};
 use super::super::report::{PresetReport, Remark};
 use super::super::rows::{BaselineRow, PresetRow};
 use super::pass::{Import, ImportedSubject, Owner};
-use crate::store::columns::{Id, SETTINGS, Time, insert, settings_values};
+use crate::store::columns::{Id, Time, insert, to_json};
 use crate::store::{Result, presets};
 
 impl Import<'_> {
@@ -57,15 +57,15 @@ impl Import<'_> {
             promoted = None;
             report.on_trial.push(name.clone());
         }
-        let mut columns: Vec<(&str, Value)> = vec![
+        let columns: [(&str, Value); 7] = [
             ("uuid", Value::Blob(row.uuid.as_bytes().to_vec())),
             ("name", name.clone().into()),
             ("note", check::text("a note", &row.note)?.into()),
             ("run_id", run.into()),
             ("created", check::time(row.created)?.as_millisecond().into()),
             ("promoted", promoted.map(|at| at.as_millisecond()).into()),
+            ("settings", to_json(&settings)?.into()),
         ];
-        columns.extend(SETTINGS.into_iter().zip(settings_values(&settings)?));
         let columns: Vec<_> = columns.iter().map(|(name, value)| (*name, value as &dyn rusqlite::ToSql)).collect();
         insert(self.connection, "presets", &columns)?;
         if name != bundle_name {

@@ -8,10 +8,11 @@ use super::super::check::{self, optional_text, wrong};
 use super::super::report::Remark;
 use super::super::rows::{Digest, OutputRow, ReviewRow, RunRow};
 use super::pass::{Import, ImportedSubject, Owner, millis};
-use crate::store::columns::{Hash, Id, SETTINGS, Time, insert, settings_values, to_json};
+use crate::store::columns::{Hash, Id, Time, insert, to_json};
 use crate::store::runs::{self, ATTEMPTS, block_column};
 use crate::store::{Result, references, reviews};
 use crate::studio::ids::{ReferenceId, RunId};
+use crate::studio::output_key;
 use crate::studio::prompt::Block;
 use crate::studio::reference::ReferenceState;
 use crate::studio::state::RunState;
@@ -119,6 +120,7 @@ impl Import<'_> {
             ("parent_id", parent.into()),
             ("negative", prompt.negative().to_owned().into()),
             ("seeds", to_json(&seeds.as_slice())?.into()),
+            ("settings", to_json(&check::settings(&row.settings)?)?.into()),
             ("checkpoint", name(&row.checkpoint)?.into()),
             ("adapter", row.adapter.as_deref().map(name).transpose()?.into()),
             ("image_encoder", row.image_encoder.as_deref().map(name).transpose()?.into()),
@@ -143,7 +145,6 @@ impl Import<'_> {
             ("finished", millis(row.finished)?.into()),
         ];
         columns.extend(Block::ALL.map(|block| (block_column(block), prompt.block(block).to_owned().into())));
-        columns.extend(SETTINGS.into_iter().zip(settings_values(&check::settings(&row.settings)?)?));
         let columns: Vec<_> = columns.iter().map(|(name, value)| (*name, value as &dyn rusqlite::ToSql)).collect();
         Ok(insert(self.connection, "runs", &columns)?)
     }
@@ -176,11 +177,12 @@ impl Import<'_> {
             )));
         }
         let picture = self.picture(Some(&row.picture))?;
-        let columns: [(&str, &dyn rusqlite::ToSql); 12] = [
+        let columns: [(&str, &dyn rusqlite::ToSql); 13] = [
             ("uuid", &Id(row.uuid)),
             ("run_id", &run),
             ("seed", &row.seed.cast_signed()),
             ("key", &Hash(unmatched_key(&row.uuid))),
+            ("key_version", &output_key::IMPORTED),
             ("picture", &picture.picture),
             ("thumbnail", &picture.thumbnail),
             ("latents", &row.latents.map(|latents| self.blob(latents)).transpose()?),

@@ -2,6 +2,7 @@
 
 use crate::studio::controls::{Control, Controls};
 use crate::studio::prompt::Block;
+use crate::studio::settings::Setting;
 use crate::studio::variable::Variable;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +57,25 @@ impl Field {
         matches!(self, Self::Reference | Self::Scheduler)
     }
 
+    /// The setting that it shows, if it is one.
+    pub fn setting(self) -> Option<&'static Setting> {
+        let key = match self {
+            Self::Guidance => "guidance",
+            Self::AdapterWeight => "adapter-weight",
+            Self::Steps => "steps",
+            Self::Scheduler => "scheduler",
+            _ => return None,
+        };
+        Setting::by_key(key)
+    }
+
     pub fn variable(self) -> Option<Variable> {
-        Some(match self {
-            Self::Block(block) => block.into(),
-            Self::Negative => Variable::Negative,
-            Self::Reference => Variable::Reference,
-            Self::Guidance => Variable::Guidance,
-            Self::AdapterWeight => Variable::AdapterWeight,
-            Self::Steps => Variable::Steps,
-            Self::Scheduler => Variable::Scheduler,
-            Self::Seeds => return None,
-        })
+        match self {
+            Self::Block(block) => Some(block.into()),
+            Self::Negative => Some(Variable::Negative),
+            Self::Reference => Some(Variable::Reference),
+            _ => self.setting().map(Variable::Setting),
+        }
     }
 
     /// What the field controls, from `rules/controls.toml`.
