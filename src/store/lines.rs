@@ -1,4 +1,4 @@
-//! What lists show: a line for each subject, and a line for each output that a filter finds.
+//! Rows for lists: subjects, and the outputs that match a filter.
 
 use std::cmp::Ordering;
 
@@ -17,30 +17,31 @@ use crate::studio::subject::{Subject, TaskId};
 use super::columns::bad;
 use super::{Reader, Result, outputs, references, search, subjects};
 
-/// A subject and how it stands.
+/// A subject with its counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SubjectLine {
     pub subject: Subject,
-    /// Rights in force, and rights that were withdrawn.
+    /// How many consents are valid, and how many are withdrawn.
     pub rights: u32,
     pub withdrawn: u32,
     pub approved: u32,
     pub candidates: u32,
     pub runs: u32,
     pub has_baseline: bool,
-    /// Of the newest output that has one.
+    /// The verdict of the newest reviewed output.
     pub last_verdict: Option<Verdict>,
-    /// Of the newest [`JUDGED`] outputs with a verdict: how many were accepted, of how many.
+    /// Accepted and reviewed outputs among the newest [`JUDGED`] reviewed ones.
     pub stability: (u32, u32),
-    /// The newest approved reference, and the newest output.
+    /// The newest approved reference.
     pub face: Option<Picture>,
+    /// The newest output.
     pub newest: Option<Picture>,
 }
 
-/// So many outputs say how stable a subject's runs are.
+/// How many reviewed outputs count for a subject's stability.
 pub const JUDGED: u32 = 20;
 
-/// An output and what a list says of its run.
+/// An output with facts of its run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputLine {
     pub output: Output,
@@ -96,7 +97,7 @@ impl Order {
 }
 
 impl Reader {
-    /// All subjects with how they stand at a time, by handle.
+    /// All subjects, sorted by handle. Consents count if they are valid at the time.
     pub fn subject_lines(&self, at: Timestamp) -> Result<Vec<SubjectLine>> {
         let sql = format!(
             "SELECT subjects.*,
@@ -156,7 +157,7 @@ impl Reader {
     }
 }
 
-/// The filter as conditions of SQL, and their values in order.
+/// The filter as SQL conditions, and their parameters in order.
 fn conditions(scope: Scope, filter: &Filter, at: Timestamp) -> (String, Vec<Value>) {
     let mut conditions = vec!["1".to_owned()];
     let mut values: Vec<Value> = Vec::new();

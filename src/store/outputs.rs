@@ -1,4 +1,4 @@
-//! Outputs: a seed's picture, there once its file is on the disk under its hash and its row is committed.
+//! Outputs: the image of a seed. An output exists once its file is on the disk and its row is committed.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -14,7 +14,7 @@ use super::columns::{Hash, Id, Time, insert, json, named, to_json};
 use super::queue::{self, Claim};
 use super::{Durability, Error, Reader, Result, Store, runs};
 
-/// A picture that a worker has made.
+/// An image that a worker generated.
 #[derive(Clone, Debug)]
 pub struct NewOutput {
     pub seed: u64,
@@ -22,7 +22,7 @@ pub struct NewOutput {
     pub key: blake3::Hash,
     pub picture: Content,
     pub thumbnail: Option<Content>,
-    /// The final latents, where they are kept.
+    /// The final latents, if they are kept.
     pub latents: Option<Content>,
     /// In pixels.
     pub width: u32,
@@ -31,7 +31,7 @@ pub struct NewOutput {
 }
 
 impl Store {
-    /// Stores a picture of a run under way. A seed that has its picture already keeps it: done twice is stored once.
+    /// Stores an output of a running run. If the seed has an output already, that one stays and its ID is returned.
     pub fn add_output(&self, claim: &Claim, new: &NewOutput, at: Timestamp) -> Result<OutputId> {
         let contents: Vec<&Content> =
             [Some(&new.picture), new.thumbnail.as_ref(), new.latents.as_ref()].into_iter().flatten().collect();
@@ -66,14 +66,14 @@ impl Store {
                 ("created", &Time(at)),
             ];
             let output = insert(transaction, "outputs", &columns)?;
-            // Where the seed could have gone on is of no use any more.
+            // The seed is done, so its checkpoint is not needed.
             transaction.prepare_cached("DELETE FROM resume_points WHERE run_id = ?1")?.execute([claim.run.0])?;
             queue::claims::reset_attempts(transaction, claim)?;
             Ok(OutputId(output))
         })
     }
 
-    /// Keeps what was measured of an output after it was stored.
+    /// Sets the measures of an output.
     pub fn set_measures(&self, output: OutputId, measures: &Measures) -> Result<()> {
         let measures = to_json(measures)?;
         self.write(Durability::Full, |transaction| {
@@ -84,7 +84,7 @@ impl Store {
         })
     }
 
-    /// Lets go of an output's latents; its picture stays.
+    /// Deletes an output's latents; its image stays.
     pub fn drop_latents(&self, output: OutputId) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             let latents: Option<Hash> = transaction
@@ -100,7 +100,7 @@ impl Store {
 }
 
 impl Reader {
-    /// A run's outputs, in the order they were made.
+    /// The outputs of a run, the oldest first.
     pub fn outputs(&self, run: RunId) -> Result<Vec<Output>> {
         self.read(|connection| {
             let mut statement = connection.prepare_cached("SELECT * FROM outputs WHERE run_id = ?1 ORDER BY id")?;
@@ -112,7 +112,7 @@ impl Reader {
         self.read(|connection| by_id(connection, output))
     }
 
-    /// An output of any run whose picture is this very file.
+    /// Finds the output with this image file, in any run.
     pub fn output_with_picture(&self, picture: &blake3::Hash) -> Result<Option<Output>> {
         self.read(|connection| {
             let mut statement =
@@ -121,7 +121,7 @@ impl Reader {
         })
     }
 
-    /// An output of any run that was made from exactly the same: its picture is the one that would be made.
+    /// Finds an output with the same key in any run; its image is identical.
     pub fn output_with_key(&self, key: &blake3::Hash) -> Result<Option<Output>> {
         self.read(|connection| {
             let mut statement = connection

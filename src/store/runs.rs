@@ -1,4 +1,4 @@
-//! Runs: made under the rules, read as history.
+//! Runs: added under the rules, and read as history.
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -18,12 +18,11 @@ use crate::studio::text;
 use super::columns::{Hash, Id, Time, bad, insert, json, named, settings, to_json};
 use super::{Durability, Error, Reader, Result, Store, references, subjects};
 
-/// A run that does not make progress is begun so often before it counts as failed. Workers die of what is not the run's
-/// fault too, and on a busy machine several in a row before the first state is saved: with five a run was given up that
-/// nothing ailed.
+/// How many times a run is started without progress before it fails. Workers also die for reasons outside the run; on a
+/// busy machine several may die before one saves a checkpoint, so five were too few.
 pub(super) const ATTEMPTS: u32 = 12;
 
-/// A run to be made.
+/// A run to add.
 #[derive(Clone, Debug)]
 pub struct NewRun {
     pub subject: SubjectId,
@@ -34,9 +33,9 @@ pub struct NewRun {
     pub debug_reason: Option<String>,
     pub profile: Option<String>,
     pub priority: Priority,
-    /// Kept back until [`Store::enqueue`].
+    /// Not queued until [`Store::enqueue`].
     pub draft: bool,
-    /// So often a worker may begin it without getting any further; None: five times.
+    /// How many times it may be started without progress; `None`: [`ATTEMPTS`].
     pub attempts: Option<u32>,
 }
 
@@ -57,7 +56,7 @@ impl NewRun {
 }
 
 impl Store {
-    /// Makes a run and queues it (or keeps it as a draft), if the rules allow it.
+    /// Adds a run as queued or as a draft, if the rules allow it.
     pub fn add_run(&self, new: &NewRun, at: Timestamp) -> Result<RunId> {
         let recipe = &new.recipe;
         let reason = new.debug_reason.as_deref().map(|reason| text::clean(reason).trim().to_owned());
@@ -94,7 +93,7 @@ impl Store {
         })
     }
 
-    /// Queues a draft; the rules are asked again.
+    /// Queues a draft, after checking the rules again.
     pub fn enqueue(&self, run: RunId, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             let found = by_id(transaction, run)?;
@@ -126,7 +125,7 @@ impl Store {
         })
     }
 
-    /// The short diagnosis of a run.
+    /// Sets the diagnosis of a run.
     pub fn set_diagnosis(&self, run: RunId, diagnosis: &str) -> Result<()> {
         self.write(Durability::Full, |transaction| set_diagnosis(transaction, run, diagnosis))
     }
@@ -143,11 +142,11 @@ pub(super) fn set_diagnosis(connection: &Connection, run: RunId, diagnosis: &str
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunLine {
     pub run: Run,
-    /// Pictures made, and how many of them were accepted and rejected.
+    /// How many outputs it has, and how many of them are accepted and rejected.
     pub outputs: u32,
     pub accepted: u32,
     pub rejected: u32,
-    /// The newest note of a review of one of them; empty where there is none.
+    /// The newest note of a review of its outputs, or empty.
     pub note: String,
 }
 
@@ -160,7 +159,7 @@ impl Reader {
         self.read(|connection| by_id(connection, run))
     }
 
-    /// The newest runs of a subject, newest first; `before` goes on where an earlier list ended.
+    /// A subject's runs, newest first. `before`: only runs with a lower number.
     pub fn runs(&self, subject: SubjectId, before: Option<u32>, limit: u32) -> Result<Vec<RunLine>> {
         self.read(|connection| {
             let filter = "runs.subject_id = ?1 AND runs.number < ?2 ORDER BY runs.number DESC LIMIT ?3";
@@ -168,12 +167,12 @@ impl Reader {
         })
     }
 
-    /// The newest runs of the whole project, newest first.
+    /// The runs of the project, newest first.
     pub fn newest_runs(&self, limit: u32) -> Result<Vec<RunLine>> {
         self.read(|connection| lines(connection, "TRUE ORDER BY runs.id DESC LIMIT ?1", [limit]))
     }
 
-    /// From the first ancestor down to a run.
+    /// A run and its ancestors, the oldest first.
     pub fn lineage(&self, run: RunId) -> Result<Vec<Run>> {
         self.read(|connection| {
             let sql = format!(
@@ -187,7 +186,7 @@ impl Reader {
         })
     }
 
-    /// The runs that were made from a run, in the order they were made.
+    /// The children of a run, the oldest first.
     pub fn children(&self, parent: RunId) -> Result<Vec<Run>> {
         self.read(|connection| {
             let sql = format!("{SELECT} WHERE runs.parent_id = ?1 ORDER BY runs.id");
@@ -195,7 +194,7 @@ impl Reader {
         })
     }
 
-    /// What changed from one run to another, related or not.
+    /// Compares two runs, which need not be related.
     pub fn diff(&self, before: RunId, after: RunId) -> Result<Delta> {
         self.read(|connection| {
             between(connection, &by_id(connection, before)?.recipe, &by_id(connection, after)?.recipe)
@@ -203,7 +202,7 @@ impl Reader {
     }
 }
 
-/// Asks the rules about a run to be made; gives its delta to the parent.
+/// Checks a new run against the rules. Returns what changed compared with its parent.
 fn allowed(connection: &Connection, new: &NewRun, reason: Option<&str>, at: Timestamp) -> Result<Option<Delta>> {
     if let Some(reference) = new.recipe.reference {
         references::usable(connection, reference, new.subject, at)?;
@@ -229,7 +228,7 @@ fn between(connection: &Connection, before: &Recipe, after: &Recipe) -> Result<D
     Ok(Delta::between(before, after, |recipe| if is_before(recipe) { old.clone() } else { new.clone() }))
 }
 
-/// The end of the queue: places are given once, so that a run that comes back keeps its turn.
+/// Takes the next place at the end of the queue. Places are not reused, so that a requeued run keeps its turn.
 pub(super) fn next_place(connection: &Connection) -> Result<i64> {
     let sql = "UPDATE queue SET next_place = next_place + 1 RETURNING next_place - 1";
     Ok(connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?)

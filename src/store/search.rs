@@ -7,7 +7,7 @@ use crate::studio::subject::{Handle, ReferenceName, TaskId};
 
 use super::{Reader, Result, subjects};
 
-/// What a hit lies in.
+/// Where a hit is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// The prompt or the diagnosis of a run.
@@ -18,27 +18,26 @@ pub enum Place {
     Reference(ReferenceId, ReferenceName),
 }
 
-/// A place where all the words occur.
+/// A text that contains all words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     pub place: Place,
-    /// The words around the first ones found; what was found lies between [`FOUND`] and [`END`].
+    /// The text around the first match; matches are between [`FOUND`] and [`END`].
     pub snippet: String,
 }
 
-/// Marks in snippets. Texts in the store hold no control characters, so these cannot come from them.
+/// Marks in snippets. Stored texts have no control characters, so the marks are unambiguous.
 pub const FOUND: char = '\u{1}';
 pub const END: char = '\u{2}';
 
 impl Reader {
-    /// Where in the whole project all the words of a query occur, the last as the beginning of a word (it may still be
-    /// being typed): runs first, then reviews, then references, the newest first. Every query is words: nothing in it
-    /// has a special meaning.
+    /// Finds texts that contain all words of the query; the last word may be the start of a word. Returns runs, then
+    /// reviews, then references, each newest first. No character of the query has a special meaning.
     pub fn search(&self, query: &str, limit: u32) -> Result<Vec<Hit>> {
         self.found(None, query, limit)
     }
 
-    /// The same in what belongs to one subject.
+    /// Like [`Reader::search`], within one subject.
     pub fn search_subject(&self, subject: SubjectId, query: &str, limit: u32) -> Result<Vec<Hit>> {
         self.found(Some(subject), query, limit)
     }
@@ -59,16 +58,15 @@ impl Reader {
     }
 }
 
-/// What the three queries are asked.
+/// The parameters of the three queries.
 struct Wanted {
     words: String,
     subject: Option<i64>,
     limit: u32,
 }
 
-// Rows are taken in the order of their ids, which the index gives without ranking all that matches; snippets are made
-// for those alone. What belongs to a subject is looked up once (the plus keeps SQLite from asking the index once for each
-// of its rows), so that of a word that is everywhere no more than the ids are read.
+// The index returns rows by ID, so nothing is ranked and snippets are made only for the rows returned. The subject's IDs
+// are looked up once: the plus keeps SQLite from querying the index for each of them, so a frequent word reads IDs only.
 const RUNS: &str = "SELECT runs.id, subjects.handle, runs.number, snippet(runs_text, -1, char(1), char(2), '…', 12)
     FROM runs_text JOIN runs ON runs.id = runs_text.rowid JOIN subjects ON subjects.id = runs.subject_id
     WHERE runs_text MATCH ?1
@@ -104,7 +102,7 @@ fn find(
     hits.collect()
 }
 
-/// The query in FTS5's language: each word quoted, the last as a prefix. None where it holds no word.
+/// The query in FTS5 syntax: each word quoted, the last one as a prefix. `None` if it has no word.
 pub(super) fn words(query: &str) -> Option<String> {
     let words: Vec<_> = query
         .split(|c: char| !c.is_alphanumeric())

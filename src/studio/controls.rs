@@ -72,6 +72,6 @@ mod tests {
         let guidance = table.get("guidance").unwrap();
         assert_eq!(guidance.warning(5.5), None);
         assert!(guidance.warning(12.0).unwrap().contains("waxy"));
-        assert!(guidance.warning(1.0).unwrap().contains("hardly"));
+        assert!(guidance.warning(1.0).unwrap().contains("little effect"));
     }
 }

@@ -49,9 +49,13 @@ impl fmt::Display for Variable {
 
 /// A name that is not one of [`Variable::all`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown variable {name:?}: choose one of {}", Variable::all().map(Variable::name).collect::<Vec<_>>().join(", "))]
+#[error("unknown variable {name:?}: choose one of {}", names())]
 pub struct UnknownVariable {
     pub name: String,
+}
+
+fn names() -> String {
+    Variable::all().map(Variable::name).collect::<Vec<_>>().join(", ")
 }
 
 impl FromStr for Variable {
