@@ -11,7 +11,7 @@ use super::layout::database;
 use super::snapshot::copy_database;
 use super::{Error, Result, Store};
 
-/// What a backup holds.
+/// The result of a backup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backup {
     pub database_bytes: u64,

@@ -25,7 +25,7 @@ pub struct Blobs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     pub bytes: Vec<u8>,
-    /// `image/png`, …
+    /// Such as `image/png`.
     pub media_type: &'static str,
 }
 
@@ -109,7 +109,7 @@ impl Blobs {
         }
     }
 
-    /// All files below the folder, each with the hash in its name (None if its name is not a hash).
+    /// All files below the folder, each with the hash in its name; `None` if its name is not a hash.
     pub(super) fn files(&self) -> Result<Vec<(PathBuf, Option<blake3::Hash>)>> {
         let mut files = Vec::new();
         for folder in list(&self.folder)? {

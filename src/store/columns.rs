@@ -64,13 +64,13 @@ impl FromSql for Id {
     }
 }
 
-/// Reads a column with the name of a variant.
+/// Reads a column that holds the name of a variant.
 pub(super) fn named<T>(row: &Row<'_>, column: &str, from_name: impl Fn(&str) -> Option<T>) -> Result<T> {
     let name: String = row.get(column)?;
     from_name(&name).ok_or_else(|| Error::BadValue(format!("{column} is {name:?}")))
 }
 
-/// Reads a column with JSON or NULL.
+/// Reads a column that holds JSON or NULL.
 pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> Result<Option<T>> {
     let text: Option<String> = row.get(column)?;
     let read = |text: String| serde_json::from_str(&text).map_err(|error| bad(column, error));

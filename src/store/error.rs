@@ -35,7 +35,7 @@ pub enum Error {
     )]
     Damaged { path: PathBuf, reason: String },
 
-    /// A log that was left behind beside a database that was put there later.
+    /// A leftover log whose database was replaced by another one.
     #[error(
         "{} belongs to another database: the one beside it is damaged with this log ({reason}) and intact without it. \
          Copy the project folder, then delete this file and project.db-shm",
@@ -110,7 +110,10 @@ pub enum Error {
     #[error("cannot {action} {}: {source}", path.display())]
     File { path: PathBuf, action: &'static str, source: std::io::Error },
 
-    #[error("cannot import {}: {reason}; nothing was changed. Export it again at its origin", path.display())]
+    #[error(
+        "cannot import {}: {reason}; nothing was changed. Export it again from the original project",
+        path.display()
+    )]
     BadBundle { path: PathBuf, reason: String },
 
     #[error("{} already exists: choose another name, or overwrite it with --force", path.display())]

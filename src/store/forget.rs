@@ -15,7 +15,7 @@ use super::columns::{Hash, Time};
 use super::removal::schedule_wipe;
 use super::{Durability, Error, Result, Store, references, subjects};
 
-/// What was deleted.
+/// Counts of the deleted rows, and the deleted blobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletionReport {
     pub references: u64,

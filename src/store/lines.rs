@@ -41,7 +41,7 @@ pub struct SubjectLine {
 /// How many reviewed outputs count for a subject's stability.
 pub const JUDGED: u32 = 20;
 
-/// An output with facts of its run.
+/// An output with details of its run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutputLine {
     pub output: Output,

@@ -23,7 +23,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Page cache of each connection, in KiB.
 const CACHE_KIB: i64 = 16 << 10;
 
-/// A database up to this size (bytes) is checked in full each time it is opened; that takes some tens of milliseconds.
+/// A database up to this size in bytes is checked in full each time it is opened, which takes tens of milliseconds.
 const CHECK_UP_TO: u64 = 16 << 20;
 
 impl Store {

@@ -66,7 +66,7 @@ impl Store {
                 ("created", &Time(at)),
             ];
             let output = insert(transaction, "outputs", &columns)?;
-            // The seed is done, so its checkpoint is not needed.
+            // The seed is done, so its resume point is not needed.
             transaction.prepare_cached("DELETE FROM resume_points WHERE run_id = ?1")?.execute([claim.run.0])?;
             queue::claims::reset_attempts(transaction, claim)?;
             Ok(OutputId(output))

@@ -18,7 +18,7 @@ use super::{Durability, Error, Reader, Result, Store};
 /// A reference image to add to a subject.
 #[derive(Clone, Debug)]
 pub struct NewReference {
-    /// The consent that covers it; None: the subject's newest valid consent.
+    /// The consent that covers it; `None`: the subject's newest valid consent.
     pub consent: Option<ConsentId>,
     /// The image as stored: upright, sRGB, without EXIF.
     pub picture: Content,

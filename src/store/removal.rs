@@ -1,8 +1,8 @@
 //! Finishes deletions: blob files without a row, deleted text in the database's free space, and copies from before
 //! migrations.
 //!
-//! The transaction that deletes rows schedules this work in the database. A crash before it is done is made good the
-//! next time the project is opened.
+//! The transaction that deletes rows schedules this work in the database. If a crash interrupts the work, the next
+//! opening of the project finishes it.
 
 use std::fs;
 

@@ -23,7 +23,7 @@ pub struct Baseline {
     pub set_by: String,
     pub note: String,
     pub since: Timestamp,
-    /// None: it is the current baseline.
+    /// When another output replaced it; `None`: it is the current baseline.
     pub until: Option<Timestamp>,
 }
 
@@ -33,7 +33,7 @@ impl Store {
         self.write(Durability::Full, |transaction| insert_review(transaction, output, judgement, at))
     }
 
-    /// Records a review, a diagnosis of the output's run, or both: both or neither.
+    /// Records a review, a diagnosis of the output's run, or both, in one transaction.
     pub fn add_review_and_diagnosis(
         &self,
         output: OutputId,
@@ -82,7 +82,7 @@ impl Store {
         })
     }
 
-    /// Makes an output unreviewed again: removes its verdict, and the reviewer's from their reviews.
+    /// Removes an output's verdict, and the verdict in this reviewer's reviews of it. Reviews left empty are deleted.
     pub fn clear_verdict(&self, output: OutputId, reviewer: &str) -> Result<()> {
         self.write(Durability::Full, |transaction| {
             outputs::by_id(transaction, output)?;

@@ -18,8 +18,8 @@ use crate::studio::text;
 use super::columns::{Hash, Id, Time, bad, insert, json, named, settings, to_json};
 use super::{Durability, Error, Reader, Result, Store, references, subjects};
 
-/// How many times a run is started without progress before it fails. Workers also die for reasons outside the run; on a
-/// busy machine several may die before one saves a checkpoint, so five were too few.
+/// How many times a run is started without progress before it fails. Workers also die for reasons outside the run: on a
+/// busy machine, several may die before one saves a resume point. A limit of five was too low.
 pub(super) const ATTEMPTS: u32 = 12;
 
 /// A run to add.

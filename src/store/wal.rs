@@ -1,7 +1,7 @@
-//! Write-ahead logs that were left behind, and telling a log of another database from damage.
+//! Finds leftover write-ahead logs, and tells a log of another database from damage.
 //!
 //! A crash leaves a log beside the database, and SQLite replays it on the next opening. If somebody replaced the
-//! database in between (with a backup, say), replaying the log would spoil it.
+//! database in between (with a backup, say), replaying the log would corrupt it.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -14,12 +14,12 @@ use super::disk::size;
 use super::layout::{shared_memory, wal};
 use super::{Error, Result};
 
-/// Whether a database has a log that no program uses: the last program did not close the database.
+/// Whether a database has a log that no program uses, because the last program did not close the database.
 pub(super) fn is_abandoned(database: &Path) -> bool {
     has_log(database) && !is_open(database)
 }
 
-/// Gives an error of opening a database its meaning: damage that goes away without the log comes from the log.
+/// Explains why a database did not open. If it is intact without its log, the log belongs to another database.
 pub(super) fn diagnose(error: Error, database: &Path) -> Error {
     match error.at(database) {
         Error::Damaged { reason, .. } if has_log(database) && is_whole_without_log(database) => {

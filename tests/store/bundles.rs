@@ -230,7 +230,7 @@ fn an_import_starts_no_run() {
     let states: Vec<_> = store.reader().unwrap().newest_runs(9).unwrap().iter().map(|line| line.run.state).collect();
     assert_eq!(states, [RunState::Draft, RunState::Draft]);
     assert!(claim(&store, "w", 200).is_none());
-    // A run that is not over here takes no outputs from a bundle.
+    // A run that has not ended here gets no outputs from a bundle.
     let (mut done, here) = (rows(&project.store), Project::new());
     done.subjects[0].runs[0].state = "done".to_owned();
     let mut bare = done.clone();
@@ -264,7 +264,7 @@ fn data_under_a_consent_withdrawn_in_the_bundle_is_left_out() {
     refused(store.add_run(&new, at(101)), "withdrawn-consent");
     assert_verified(&store);
 
-    // If the consent is valid here, the report says so, and new data under it is left out too.
+    // If the consent is valid here, the report says so; new data under it is still left out.
     let copy = empty(&project);
     copy.import(&[forged(&project, rows(&project.store))], at(40)).unwrap();
     project.approved("second face");

@@ -41,7 +41,7 @@ fn as_a_worker() {
                 continue;
             }
         };
-        // If this worker is too slow, another takes the run, and writing fails.
+        // If this worker is too slow, another one claims the run, and writing fails.
         let _ = (|| {
             for &seed in claimed.run.seeds.as_slice().iter().filter(|seed| !claimed.done.contains(seed)) {
                 let point = ResumePoint { step: 1, data: seed.to_le_bytes().to_vec() };

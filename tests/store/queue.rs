@@ -205,7 +205,7 @@ fn cancelling_is_immediate_or_after_the_current_step() {
     project.store.requeue(running, at(6)).unwrap();
     let again = project.claim("w", 7).unwrap();
     assert!(!again.run.progress.cancel_requested);
-    // Its worker dies before it sees the next request: the run is cancelled all the same.
+    // The worker dies before it sees the next request; the run is cancelled anyway.
     project.store.cancel(running, at(8)).unwrap();
     assert!(project.claim("w", 100).is_none());
     assert_eq!(state(&project, running), RunState::Cancelled);

@@ -1,4 +1,4 @@
-//! What each rule refuses, and what it allows.
+//! Each rule: the actions that it refuses, and those that it allows.
 
 use std::collections::BTreeMap;
 

@@ -36,7 +36,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The fixture's project, its bundle, and what its version said of it.
+/// The fixture's project, its bundle, and the output that its version printed about it.
 fn open(fixture: &Path, folder: &Path) -> (PathBuf, PathBuf, Value) {
     let project = folder.join("project");
     copy(fixture, &project);
@@ -47,7 +47,7 @@ fn open(fixture: &Path, folder: &Path) -> (PathBuf, PathBuf, Value) {
     (project, bundle, serde_json::from_slice(&expected).unwrap())
 }
 
-/// Where `actual` lacks something of `expected` or has another value; a newer version may say more.
+/// Collects where `actual` lacks a value of `expected` or differs from it. A newer version may print more.
 fn differences(expected: &Value, actual: &Value, at: &str, found: &mut Vec<String>) {
     match (expected, actual) {
         (Value::Object(expected), Value::Object(actual)) => {

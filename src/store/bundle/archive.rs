@@ -2,7 +2,7 @@
 //! images already are, and an uncompressed entry cannot be a zip bomb.
 //!
 //! Anyone may have made a file that is imported. Nothing is extracted to the disk. Entries with unexpected names are
-//! refused, and each read has a limit, whatever sizes the file states.
+//! refused. Each read has a limit that does not depend on the sizes stated in the file.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -29,7 +29,7 @@ const FORMAT: &str = "pentimento bundle";
 /// Version of the rows. It is raised for every change that older programs would misread.
 const VERSION: u32 = 1;
 
-/// Limit of entries.
+/// Limit of the number of entries.
 const MAX_ENTRIES: usize = 100_000;
 /// Limit of the zip's central directory in bytes.
 const MAX_DIRECTORY: u64 = 32 << 20;
@@ -184,12 +184,12 @@ impl Archive {
             }
             if entry.size() > limit {
                 let (size, limit) = (entry.size() >> 20, limit >> 20);
-                return Err(wrong(format!("{what} has {size} MiB; the limit is {limit} MiB")));
+                return Err(wrong(format!("{what} is {size} MiB; the limit is {limit} MiB")));
             }
             total = total.saturating_add(entry.size());
         }
         if total > MAX_BUNDLE {
-            return Err(wrong(format!("it has {} GiB; the limit is {} GiB", total >> 30, MAX_BUNDLE >> 30)));
+            return Err(wrong(format!("it is {} GiB; the limit is {} GiB", total >> 30, MAX_BUNDLE >> 30)));
         }
         let rows = rows.ok_or_else(|| wrong(format!("it has no {ROWS}, so it is not a bundle")))?;
         Ok(Self { path: path.to_owned(), zip, blobs, rows })

@@ -99,7 +99,7 @@ pub(super) fn judgement(row: &ReviewRow) -> Result<Judgement> {
 pub(super) fn text(what: &str, text: &str) -> Result<String> {
     if text.len() > MAX_TEXT {
         let length = text.len();
-        return Err(wrong(format!("{what} has {length} bytes; the limit is {MAX_TEXT}")));
+        return Err(wrong(format!("{what} is {length} bytes long; the limit is {MAX_TEXT}")));
     }
     if clean(text) != text {
         return Err(wrong(format!("{what} has control or invisible characters: {:?}", clean(text))));
@@ -130,7 +130,7 @@ pub(super) fn report(report: Option<&impl serde::Serialize>) -> Result<Option<St
 
 pub(super) fn number(number: u32) -> Result<u32> {
     let is_valid = (1..=MAX_NUMBER).contains(&number);
-    if is_valid { Ok(number) } else { Err(wrong(format!("a run or reference has the number {number}"))) }
+    if is_valid { Ok(number) } else { Err(wrong(format!("the number {number} of a run or reference is out of range"))) }
 }
 
 /// Checks the last number used; 0 means none.
@@ -143,7 +143,7 @@ pub(super) fn size(width: u32, height: u32) -> Result<(u32, u32)> {
     if is_valid(width) && is_valid(height) {
         return Ok((width, height));
     }
-    Err(wrong(format!("an image has {width}×{height} pixels")))
+    Err(wrong(format!("invalid image size {width}×{height} pixels")))
 }
 
 /// Cleans the texts of a delta, which may hold file names with any character.

@@ -133,7 +133,7 @@ impl Incoming {
     }
 }
 
-/// Notes the origin of the image, and the metadata that no column holds.
+/// The note of the imported run: the origin of the image, and metadata that no column holds.
 fn note(account: &Account) -> String {
     let mut note = match (account.writer, &account.task, &account.parent) {
         (Writer::Pentimento, Some(task), Some(parent)) => {

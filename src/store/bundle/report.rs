@@ -1,4 +1,4 @@
-//! What an import did.
+//! Reports what an import did.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ pub struct SubjectReport {
     pub remarks: Vec<Remark>,
 }
 
-/// Why something differs here from the bundle.
+/// Why this project differs from the bundle after the import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
     /// A reference was imported without its image.
@@ -65,11 +65,11 @@ pub enum Remark {
     ReferenceWithdrawnElsewhere { reference: ReferenceName },
     /// A run that was queued or running was imported as a draft, so that an import never starts work.
     Draft { task: TaskId },
-    /// A run that was not over was left out, because its reference is withdrawn.
+    /// A run that had not ended was left out, because its reference is withdrawn.
     RunLeftOut { task: TaskId },
     /// The outputs of a run were left out, because its reference is withdrawn.
     OutputsLeftOut { task: TaskId },
-    /// Outputs of a run that exists here and is not over were left out.
+    /// Outputs of a run that exists here and has not ended were left out.
     RunNotOver { task: TaskId },
     /// A current baseline was imported as an earlier one: the subject has one here, or its output is not accepted here.
     BaselineNotCurrent,
@@ -144,20 +144,20 @@ impl fmt::Display for Remark {
             ),
             Self::ConsentWithdrawnElsewhere { statement, at } => write!(
                 f,
-                "the consent {statement:?} was withdrawn on {} in the bundle and is valid here: check it, and withdraw \
+                "the consent {statement:?} was withdrawn on {} in the bundle but is valid here: check it, and withdraw \
                  its references here too",
                 at.strftime("%Y-%m-%d")
             ),
             Self::ReferenceWithdrawnElsewhere { reference } => {
-                write!(f, "{reference} is withdrawn in the bundle and not here: check it, and withdraw it here too")
+                write!(f, "{reference} is withdrawn in the bundle but not here: check it, and withdraw it here too")
             }
             Self::Draft { task } => {
-                write!(f, "imported {task} as a draft: it was not over, and an import starts nothing")
+                write!(f, "imported {task} as a draft: it had not ended, and an import never starts a run")
             }
             Self::RunLeftOut { task } => write!(f, "left out {task}: its reference is withdrawn"),
             Self::OutputsLeftOut { task } => write!(f, "left out the outputs of {task}: its reference is withdrawn"),
             Self::RunNotOver { task } => {
-                write!(f, "left out the outputs of {task}: the run exists here and is not over")
+                write!(f, "left out the outputs of {task}: the run exists here and has not ended")
             }
             Self::BaselineNotCurrent => f.write_str(
                 "imported the baseline as an earlier one: the subject has another here, or its output is not accepted",

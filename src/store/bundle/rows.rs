@@ -153,7 +153,7 @@ pub struct PromptRow {
 #[serde(try_from = "Map<String, Value>", into = "Map<String, Value>")]
 pub struct SettingsRow(pub Settings);
 
-/// Names in records, and what bundles call them.
+/// Field names in records, and the names of the same fields in bundles.
 const RENAMED: [(&str, &str); 2] = [("scheduler", "sampler"), ("karras", "karras_sigmas")];
 
 impl From<SettingsRow> for Map<String, Value> {
@@ -171,7 +171,7 @@ impl From<SettingsRow> for Map<String, Value> {
 impl TryFrom<Map<String, Value>> for SettingsRow {
     type Error = String;
 
-    /// Reads the types of all fields; ranges are checked on import.
+    /// Checks the names and types of all fields; ranges are checked on import.
     fn try_from(mut record: Map<String, Value>) -> Result<Self, String> {
         for (name, renamed) in RENAMED {
             if record.contains_key(name) {

@@ -1,4 +1,4 @@
-//! What a worker does with a run: claim it, renew its lease, save its progress, end it.
+//! A worker's operations on a run: claim it, renew its lease, save its progress, end it.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub struct ResumePoint {
     pub data: Vec<u8>,
 }
 
-/// What there is to do.
+/// The result of [`Store::claim`].
 #[derive(Clone, Debug)]
 pub enum Next {
     Run(Box<Claimed>),
@@ -70,7 +70,7 @@ pub struct HeartbeatReply {
     pub cancel_requested: bool,
 }
 
-/// What is known about a run when it is done.
+/// Measurements of a finished run.
 #[derive(Clone, Debug, Default)]
 pub struct Finish {
     pub timings: Timings,
@@ -276,7 +276,7 @@ fn take(connection: &Connection, owner: &str, lease: Duration, at: Timestamp) ->
 }
 
 fn release_expired(connection: &Connection, at: Timestamp) -> Result<(usize, usize)> {
-    // A run whose cancellation its dead worker did not see.
+    // The worker died before it saw the cancellation.
     connection
         .prepare_cached(
             "UPDATE runs SET state = 'cancelled', owner = NULL, lease = NULL, finished = ?1

@@ -1,4 +1,4 @@
-//! What people do to queued runs: cancel, retry, reorder.
+//! Cancels, retries and reorders runs in the queue.
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -10,7 +10,7 @@ use crate::studio::rules::Refusal;
 use crate::studio::state::{Priority, RunState};
 
 impl Store {
-    /// Cancels a run that is not over, and returns its state. A running run is only marked: its worker stops after the
+    /// Cancels a run that has not ended, and returns its state. A running run is only marked: its worker stops after the
     /// current step.
     pub fn cancel(&self, run: RunId, at: Timestamp) -> Result<RunState> {
         self.write(Durability::Full, |transaction| {

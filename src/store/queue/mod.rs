@@ -5,7 +5,7 @@
 //! deleted.
 //!
 //! - `claims`: claiming runs, leases, progress, and how a run ends
-//! - `control`: what people do to runs in the queue: cancel, retry, reorder
+//! - `control`: cancelling, retrying and reordering runs
 //! - `pause`: pausing and resuming the queue
 //! - `devices`: one worker per device
 //! - `list`: reading the queue

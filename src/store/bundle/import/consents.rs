@@ -12,7 +12,7 @@ use crate::studio::reference::{Gate, ReferenceState};
 use crate::studio::subject::ReferenceName;
 
 impl Import<'_> {
-    /// A new consent is imported as it is. An existing one counts as withdrawn as soon as one side says so.
+    /// Imports a consent. An existing one counts as withdrawn if the bundle or this project says so.
     pub(super) fn consent(&self, imported: &mut ImportedSubject, row: &ConsentRow) -> Result<()> {
         let (grant, withdrawn) = (check::grant(row)?, times(row.withdrawn)?);
         let found = self.find("consents", row.uuid, Owner::Row("subject_id", imported.subject.0))?;
@@ -103,7 +103,7 @@ impl Import<'_> {
     }
 }
 
-/// The state that a new reference gets here, and a remark if it differs from the state in the bundle.
+/// The state of a new reference in this project, and a remark if it differs from the state in the bundle.
 fn allowed_state(
     bundle_state: ReferenceState,
     consent: ConsentStatus,

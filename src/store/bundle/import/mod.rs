@@ -3,12 +3,11 @@
 //! Rows are matched by their UUIDs; a row that exists here is left as it is. A new row must satisfy this project's rules
 //! and changes nothing else. If its handle or number is taken, it gets another one, and the report says which.
 //!
-//! **Consent.** An import makes nothing usable that is not usable on both sides. A consent counts as withdrawn as soon as
-//! the bundle or this project says so: references under it come without their images, and outputs made with them are left
+//! **Consent.** Imported data is usable only if both the bundle and this project allow it. A consent counts as withdrawn
+//! if either of them says so: references under it are imported without their images, and outputs made with them are left
 //! out. An approved reference without a valid consent becomes a candidate. Existing references and outputs keep their
-//! state, whatever the bundle says. An import never deletes: a withdrawal that only the bundle knows is reported, for a
-//! person to act on. A forgotten subject left no trace here, so it is imported as a new one; the report names every new
-//! subject.
+//! state. An import never deletes: it reports a withdrawal that only the bundle records, so that a person can act on it.
+//! A forgotten subject left no trace here, so it is imported as a new one; the report names every new subject.
 //!
 //! - `pass`: one pass over a bundle, and matching rows by UUID
 //! - `subject`: subjects; `consents`: consents and references; `runs`: runs, outputs and reviews; `presets`: baselines

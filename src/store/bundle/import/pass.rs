@@ -24,17 +24,17 @@ pub(super) struct Import<'a> {
     pub connection: &'a Connection,
     media_types: HashMap<Digest, &'a str>,
     pub at: Timestamp,
-    /// None in the trial pass, which is rolled back.
+    /// `None` in the trial pass, which is rolled back.
     source: Option<&'a Source<'a>>,
     /// The blobs that got a row.
     pub blobs: RefCell<Vec<blake3::Hash>>,
 }
 
-/// What the rows of one subject need to know about each other. Maps go from UUIDs to this project's keys.
+/// The imported rows of one subject that later rows refer to. Maps go from UUIDs to this project's keys.
 pub(super) struct ImportedSubject {
     pub subject: SubjectId,
     pub consents: HashMap<Uuid, Consent>,
-    /// A reference counts as withdrawn as soon as one side says so.
+    /// A reference counts as withdrawn if the bundle or this project says so.
     pub references: HashMap<Uuid, (ReferenceId, ReferenceState)>,
     pub runs: HashMap<Uuid, i64>,
     pub outputs: HashMap<Uuid, i64>,

@@ -29,11 +29,11 @@ impl Import<'_> {
         let id = match found {
             Some(id) => {
                 let here = runs::by_id(self.connection, RunId(id))?;
-                // The reference recorded here counts, whatever the bundle says.
+                // The reference recorded here takes precedence over the one in the bundle.
                 if let Some(reference) = here.recipe.reference {
                     withdrawn |= references::by_id(self.connection, reference)?.state == ReferenceState::Withdrawn;
                 }
-                // Only its own worker may add outputs to a run that is not over.
+                // Only its own worker may add outputs to a run that has not ended.
                 if !here.state.is_over() && !row.outputs.is_empty() {
                     imported.report.runs.add(false);
                     imported.runs.insert(row.uuid, id);

@@ -45,7 +45,7 @@ impl Import<'_> {
         row.runs.iter().try_for_each(|run| self.run(&mut imported, run))?;
         row.baselines.iter().try_for_each(|baseline| self.baseline(&mut imported, baseline))?;
         if found.is_none() {
-            // Numbers of deleted runs and references are not used again here either.
+            // Numbers of runs and references that were deleted in the source project are not used again here either.
             let numbers = (id, check::last_number(row.last_run)?, check::last_number(row.last_reference)?);
             let sql = "UPDATE subjects SET last_run = max(last_run, ?2), last_reference = max(last_reference, ?3)
                        WHERE id = ?1";
