@@ -22,7 +22,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, tcgetattr};
 
 const VARIABLE: &str = "PENTIMENTO_TEST_SCREEN";
-/// The limit for everything that is waited for: long enough for a busy machine.
+/// The time limit of every wait; long enough for a busy machine.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const ROWS: u16 = 10;
 const COLUMNS: u16 = 160;

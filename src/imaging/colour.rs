@@ -42,7 +42,7 @@ fn convert(picture: &mut RgbImage, profile: &[u8]) {
         };
         ok.is_ok().then_some(converted)
     };
-    // Most profiles are sRGB. The pixels must not change then, not even by rounding.
+    // Most profiles are sRGB. For those, even rounding must not change the pixels.
     let samples = sample_colours();
     let Some(converted) = apply(&samples) else { return };
     if samples.iter().zip(&converted).all(|(&before, &after)| before.abs_diff(after) <= 1) {

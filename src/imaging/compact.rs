@@ -1,5 +1,5 @@
-//! Lossy encoders for terminals on slow links: as few bytes as look right. Only the screen uses them; nothing is stored
-//! in this form.
+//! Lossy encoders for terminals on slow links: few bytes without visible loss. Only the screen uses them; nothing is
+//! stored in this form.
 
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -16,9 +16,9 @@ const PNG_DITHER: f32 = 0.5;
 /// each of its colours separately, and dithering scatters colours.
 const SIXEL_FINE: (u16, f32) = (256, 0.5);
 const SIXEL_COARSE: (u16, f32) = (64, 0.25);
-/// With more bytes a pixel than this, [`SIXEL_FINE`] gives way to [`SIXEL_COARSE`].
+/// If [`SIXEL_FINE`] needs more bytes per pixel than this, [`SIXEL_COARSE`] is used.
 const SIXEL_MAX_BYTES_PER_PIXEL: f64 = 1.5;
-/// Lower qualities show blocks.
+/// Lower qualities show block artefacts.
 const JPEG_QUALITY: u8 = 85;
 
 /// Encodes a PNG with a palette of 128 colours.

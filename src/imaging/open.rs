@@ -111,7 +111,7 @@ fn known_format(bytes: &[u8]) -> Option<ImageFormat> {
     }
 }
 
-/// Names the kinds of files that people often try.
+/// Names the format of a file that is often opened by mistake.
 fn guess_kind(bytes: &[u8]) -> String {
     match bytes {
         [] => "it is empty",

@@ -143,7 +143,7 @@ fn parameters(generation: &Generation) -> String {
 /// The record for the keyword `pentimento`.
 fn record(generation: &Generation) -> Value {
     let ingredient = |item: &Ingredient| json!({"name": item.name, "blake3": item.hash});
-    // The values that were used where the settings left the choice to the checkpoint.
+    // Settings may leave these to the checkpoint; the record has the values that were used.
     let mut used = json!(generation.settings);
     used["scheduler"] = json!(generation.sampler.name());
     used["width"] = json!(generation.width);

@@ -59,7 +59,7 @@ pub fn strip_prompts(path: &Path, bytes: &[u8]) -> Result<Vec<u8>> {
     encode_png(&decode_picture(path, bytes)?, &Provenance::stripped(account.as_ref()))
 }
 
-/// Encodes an imported picture: its pixels, the mark that it was generated, and what its file said about its making.
+/// Encodes an imported picture: its pixels, the mark that it was generated, and its file's account of how it was made.
 /// Everything else in the file is dropped. A file that this program wrote stays the same.
 pub fn encode_import(picture: &RgbImage, found: &FileProvenance) -> Result<Vec<u8>> {
     encode_png(picture, &Provenance::of_import(found.parameters.as_deref(), found.record.as_ref()))

@@ -60,7 +60,7 @@ impl Environment {
         if self.in_tmux && self.tmux_passthrough != Some(false) { Layers::Two } else { Layers::One }
     }
 
-    /// Whether TERM promises no capabilities at all.
+    /// Whether TERM names a terminal without capabilities.
     pub fn is_dumb(&self) -> bool {
         self.term.is_empty() || self.term == "dumb"
     }

@@ -40,7 +40,7 @@ impl FlowControl {
         WINDOW.saturating_sub(self.in_flight.iter().map(|(bytes, _)| bytes).sum())
     }
 
-    /// A slice is sent, followed by a name query if the terminal answers it.
+    /// Records that a slice is sent, followed by a name query if the terminal answers it.
     pub fn sent(&mut self, bytes: usize, now: Instant) {
         let until = if self.acknowledges {
             self.pending_replies += 1;
@@ -52,7 +52,7 @@ impl FlowControl {
         self.in_flight.push_back((bytes, until));
     }
 
-    /// Takes back the last slice of this size: it was not sent after all.
+    /// Removes the last slice of this size, which was not sent after all.
     pub fn cancel(&mut self, bytes: usize) {
         if let Some(at) = self.in_flight.iter().rposition(|(sent, _)| *sent == bytes) {
             self.in_flight.remove(at);
@@ -60,7 +60,7 @@ impl FlowControl {
         }
     }
 
-    /// The terminal has read one more slice.
+    /// Records that the terminal has read one more slice.
     pub fn acknowledged(&mut self) {
         self.pending_replies = self.pending_replies.saturating_sub(1);
         self.in_flight.pop_front();
@@ -97,7 +97,7 @@ mod tests {
             flow.sent(SLICE, now);
             assert_eq!(flow.available(now), left * SLICE);
         }
-        // A missing reply stops nothing for ever.
+        // A missing reply blocks only until the timeout.
         assert_eq!(flow.time_until_available(now), ACKNOWLEDGEMENT_TIMEOUT);
         flow.acknowledged();
         assert_eq!((flow.available(now), flow.time_until_available(now)), (SLICE, Duration::ZERO));

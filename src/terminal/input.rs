@@ -2,7 +2,7 @@
 //!
 //! Two threads do this. The `input` thread waits for the terminal itself and lets crossterm parse: crossterm's own waiting
 //! can neither be stopped nor notices a hang-up. The `signals` thread waits for signals and hang-up, so that these are
-//! noticed whatever the other thread is doing.
+//! noticed even while the other thread is busy.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -69,10 +69,10 @@ impl Input {
     }
 }
 
-/// How long crossterm waits for a complete event. With no time at all it would not read.
+/// How long crossterm waits for a complete event. With a timeout of zero it would not read.
 const READ_TIMEOUT: Duration = Duration::from_millis(10);
-/// How often in a row that may fail before the input counts as empty. crossterm spends a timeout on input that is not an
-/// event, and a key behind that input would otherwise wait for the next key.
+/// How many waits in a row may fail before the input counts as empty. One is too few: crossterm spends a timeout on input
+/// that is not an event, and a key behind that input would wait for the next key.
 const READ_ATTEMPTS: u32 = 2;
 
 fn watch_signals(

@@ -34,7 +34,7 @@ pub(super) struct ReplyFilter {
     last_key: Option<Instant>,
 }
 
-/// Keys are released after a pause of this length: a terminal sends a reply without pauses, and nobody types that fast.
+/// Keys are released after a pause of this length. A terminal sends a reply without pauses, and nobody types that fast.
 const PAUSE: Duration = Duration::from_millis(15);
 /// The pause after the start of a certain reply is longer, because the link may stall in the middle of it.
 const REPLY_PAUSE: Duration = Duration::from_millis(500);
@@ -126,7 +126,7 @@ fn may_begin_reply(text: &str) -> bool {
         && (inside.len() < 2 || !inside[1..].contains('\x1b'))
 }
 
-/// Whether a text begins as nothing does that a person types.
+/// Whether a text begins with something that only a reply contains, because nobody types it.
 fn is_certain_reply(text: &str) -> bool {
     ["\x1b_Gi", "\x1bP>|", "\x1bP1+r", "\x1bP0+r"].iter().any(|opening| text.starts_with(opening))
 }

@@ -29,7 +29,7 @@ pub struct Replies {
     /// Device attributes and name of the terminal behind tmux.
     pub outer_attributes: Option<Vec<u16>>,
     pub outer_name: Option<String>,
-    /// Whether somebody accepted the kitty graphics query.
+    /// Whether any layer accepted the kitty graphics query.
     pub kitty_graphics: bool,
     /// Width and height of a character cell in pixels.
     pub cell_size: Option<(u16, u16)>,
@@ -56,7 +56,7 @@ pub fn ask(layers: Layers, limit: Duration) -> Replies {
     replies
 }
 
-/// The queries. The last one is the one that every terminal answers.
+/// The queries. Every terminal answers the last one.
 pub fn queries(layers: Layers) -> Vec<u8> {
     let queries = [GRAPHICS_QUERY, CELL_SIZE_QUERY, WINDOW_SIZE_QUERY, NAME_QUERY, ATTRIBUTES_QUERY];
     match layers {

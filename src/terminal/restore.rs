@@ -24,7 +24,7 @@ static DEFERRED_PANICS: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 /// How long to wait for a terminal that does not read.
 const WRITE_LIMIT: Duration = Duration::from_millis(500);
 
-/// From now on [`restore`] has something to do, and panics call it. The calling thread is the one that draws.
+/// Arms [`restore`] and makes panics call it. Call it on the thread that draws.
 pub(super) fn arm() {
     install_panic_hook();
     *lock(&DRAWING_THREAD) = Some(std::thread::current().id());

@@ -23,7 +23,7 @@ pub(super) fn open_input() -> std::io::Result<OwnedFd> {
     if stdin.is_terminal() { stdin.as_fd().try_clone_to_owned() } else { Ok(File::open("/dev/tty")?.into()) }
 }
 
-/// Standard output as a file without a buffer of its own.
+/// Standard output as an unbuffered file.
 pub(super) fn open_output() -> std::io::Result<File> {
     Ok(File::from(std::io::stdout().as_fd().try_clone_to_owned()?))
 }

@@ -6,9 +6,9 @@ use crate::terminal::environment::Environment;
 use crate::terminal::probe::Replies;
 use crate::terminal::protocol::Protocol;
 
-/// The attribute (DA1) of terminals that show sixel.
+/// The device attribute (DA1) that reports sixel support.
 const SIXEL: u16 = 4;
-/// What to do where pictures are half-blocks.
+/// Advice for terminals that show pictures as half-blocks.
 const SHARP_TERMINALS: &str = "for sharp pictures, use kitty, Ghostty, foot, WezTerm, Konsole or iTerm2";
 
 /// A protocol, why it was chosen, and how to get a better one.

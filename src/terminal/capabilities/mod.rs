@@ -47,7 +47,7 @@ pub enum Tmux {
     Blocks,
 }
 
-/// Draws the conclusions. The user's choice overrides what was detected, but does not turn a file into a terminal.
+/// Assesses the replies and the environment. The user's choice overrides detection, except for files and pipes.
 pub fn assess(replies: &Replies, environment: &Environment, chosen: Option<ChosenProtocol>) -> Capabilities {
     let tmux = tmux_state(replies, environment);
     let terminal = match tmux {
@@ -88,7 +88,7 @@ pub fn assess(replies: &Replies, environment: &Environment, chosen: Option<Chose
     }
 }
 
-/// Whether the replies are tmux's.
+/// Whether tmux sent the replies.
 pub fn is_tmux(replies: &Replies) -> bool {
     replies.name.as_deref().is_some_and(|name| is_named(name, "tmux"))
 }
@@ -100,7 +100,8 @@ fn tmux_state(replies: &Replies, environment: &Environment) -> Tmux {
     if replies.outer_attributes.is_some() || replies.outer_name.is_some() { Tmux::PassesThrough } else { Tmux::Blocks }
 }
 
-/// 16 million colours only with evidence: a variable says so, or the terminal is known and nothing is in front of it.
+/// The colour depth. It is 16 million colours only if a variable says so, or if the terminal is known and no
+/// multiplexer is in front of it.
 fn colours(terminal: Option<&str>, tmux: Tmux, environment: &Environment) -> Colours {
     const TRUE_COLOUR: [&str; 8] = ["kitty", "ghostty", "WezTerm", "Konsole", "foot", "iTerm2", "XTerm", "VTE"];
     const SIXTEEN_COLOURS: [&str; 5] = ["linux", "ansi", "vt", "cons", "sun"];

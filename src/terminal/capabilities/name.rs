@@ -1,6 +1,6 @@
 //! Names as terminals report them, such as `kitty(0.41.1)` or `Konsole 25.04.2`.
 
-/// Whether a reported name is this terminal's.
+/// Whether a reported name belongs to this terminal; the case is ignored.
 pub(super) fn is_named(reported: &str, terminal: &str) -> bool {
     let start = reported.get(..terminal.len()).filter(|start| start.eq_ignore_ascii_case(terminal));
     start.is_some() && !reported[terminal.len()..].starts_with(|c: char| c.is_alphanumeric())

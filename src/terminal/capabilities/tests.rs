@@ -1,4 +1,4 @@
-//! The replies of real terminals, and what is concluded from them.
+//! The replies of real terminals, and the capabilities that follow from them.
 
 use super::*;
 use crate::terminal::probe::Layers;
@@ -123,7 +123,7 @@ fn a_chosen_protocol_overrides_detection() {
     let kitty = environment(&[("TERM", "xterm-kitty")]);
     let found = assess(&replies(KITTY), &kitty, chosen(Protocol::Sixel));
     assert_eq!((found.protocol, found.reason.as_str()), (Protocol::Sixel, "chosen by flag --images"));
-    // A pipe shows no pictures, whatever was chosen.
+    // A pipe shows no pictures, even if a protocol was chosen.
     let pipe = Environment { is_terminal: false, ..kitty };
     assert_eq!(assess(&Replies::default(), &pipe, chosen(Protocol::Kitty)).protocol, Protocol::Off);
 }

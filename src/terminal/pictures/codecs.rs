@@ -1,4 +1,4 @@
-//! The encoders that pictures need. The caller supplies them, because `imaging` is not visible here.
+//! The encoders that pictures need. The caller supplies them, because this module must not use `imaging`.
 
 use image::RgbImage;
 

@@ -1,4 +1,4 @@
-//! Scales and encodes pictures on a thread of its own. The half-blocks of all waiting pictures come first.
+//! Scales and encodes pictures on a separate thread. The half-blocks of all waiting pictures come first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ pub(super) struct Entry {
     /// The id in kitty's protocol, while the terminal has the picture.
     pub id: Option<u32>,
     pub last_seen: LastSeen,
-    /// The position among all pictures that were drawn: smaller is longer ago.
+    /// The position among all drawn pictures; a smaller number means longer ago.
     pub order: u64,
     /// Whether a popup lies over it, so that it must stay coarse.
     pub covered: bool,
@@ -31,7 +31,7 @@ pub(super) struct Entry {
 
 /// The sharp version of a picture.
 pub(super) enum Sharp {
-    /// Not ordered, or dropped because nobody looked.
+    /// Not ordered yet, or dropped because the picture was not visible.
     Missing,
     Encoding,
     Ready {
@@ -103,7 +103,7 @@ impl Entry {
 }
 
 impl LastSeen {
-    /// Counts as drawn in the current frame.
+    /// Marks the picture as drawn in the current frame.
     pub fn now(current_frame: &Arc<AtomicU64>) -> Self {
         let now = current_frame.load(Ordering::Relaxed);
         Self { frame: Arc::new(AtomicU64::new(now)), current_frame: current_frame.clone() }

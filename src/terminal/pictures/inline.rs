@@ -31,8 +31,8 @@ impl InlinePictures {
         self.text_keeps_pictures && (self.has_leftovers || cache.values().any(is_leftover))
     }
 
-    /// Makes as many waiting pictures sharp as may be sent now, and hides those that the last frame did not draw: coming
-    /// back, they must not all be sent at once. Returns whether the screen has to be cleared.
+    /// Makes as many waiting pictures sharp as may be sent now. Hides pictures that the last frame did not draw, so that
+    /// they are not all sent at once when they reappear. Returns whether the screen has to be cleared.
     pub fn update<K: Hash + Eq + Clone>(&mut self, cache: &mut Cache<K>, flow: &mut FlowControl, now: Instant) -> bool {
         // The last frame did not draw these after all, so nothing was sent and no reply will come.
         for bytes in cache.values_mut().filter_map(|entry| entry.reserved.take()) {

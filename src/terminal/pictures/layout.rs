@@ -6,7 +6,7 @@ use ratatui::layout::{Rect, Size};
 use crate::terminal::cell_size::CellSize;
 use crate::terminal::kitty;
 
-/// The cells that a picture of so many pixels fills inside an area. Its proportions are rounded to whole cells.
+/// The cells that a picture fills inside an area, given its size in pixels. Proportions are rounded to whole cells.
 pub(super) fn fit((width, height): (u32, u32), area: Size, cell: CellSize) -> Size {
     let (width, height) = (f64::from(width.max(1)), f64::from(height.max(1)));
     let (cell_width, cell_height) = (f64::from(cell.width), f64::from(cell.height));
@@ -16,14 +16,14 @@ pub(super) fn fit((width, height): (u32, u32), area: Size, cell: CellSize) -> Si
     Size::new(cells(width, cell_width, columns), cells(height, cell_height, rows))
 }
 
-/// So many cells in the middle of an area.
+/// A rectangle of this size in the middle of an area.
 pub(super) fn centred(cells: Size, area: Rect) -> Rect {
     let x = area.x + (area.width.saturating_sub(cells.width)) / 2;
     let y = area.y + (area.height.saturating_sub(cells.height)) / 2;
     Rect::new(x, y, cells.width, cells.height)
 }
 
-/// Copies a buffer to a place in another one; what lies outside is cut off.
+/// Copies a buffer to a position in another one, and cuts off the cells outside.
 pub(super) fn copy(from: &Buffer, place: Rect, to: &mut Buffer) {
     for (number, cell) in from.content.iter().enumerate() {
         let (x, y) = from.pos_of(number);

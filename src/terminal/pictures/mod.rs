@@ -54,7 +54,7 @@ pub struct Pictures<K> {
     frame: Arc<AtomicU64>,
     /// Counts drawn pictures, so that they become sharp in the order of drawing.
     drawn: u64,
-    /// Whether a popup came or went over compressed placeholders, which depend on their left neighbours.
+    /// Whether a popup opened or closed over compressed placeholders, which depend on their left neighbours.
     placeholders_broken: bool,
     /// Whether the terminal may have lost its pictures. The screen is about to be cleared.
     invalidated: bool,
@@ -216,7 +216,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         self.flow.pending_replies()
     }
 
-    /// A popup lies here. Inline pictures under it are drawn in half-blocks, because they would cover it. kitty's
+    /// Marks the area of a popup. Inline pictures under it are drawn in half-blocks, because they would cover it. kitty's
     /// pictures stay sharp, and their placeholders are drawn again.
     pub fn cover(&mut self, popup: Rect) {
         if self.popup != Some(popup) {
@@ -225,7 +225,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         }
     }
 
-    /// The popup is closed. Pictures become sharp again a few at a time.
+    /// Removes the popup. Pictures become sharp again a few at a time.
     pub fn uncover(&mut self) {
         if self.popup.take().is_none() {
             return;
@@ -234,7 +234,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         self.cache.values_mut().for_each(|entry| entry.covered = false);
     }
 
-    /// The terminal may have lost its pictures, or be another one: visible pictures are sent again.
+    /// Sends visible pictures again, because the terminal may have lost them or may be another one.
     pub fn invalidate_all(&mut self) {
         self.uploads.invalidate();
         self.invalidated = true;
@@ -242,7 +242,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Pictures<K> {
         self.cache.hide_all();
     }
 
-    /// The size of a character cell, which changes with the font. kitty scales its pictures itself.
+    /// Sets the size of a character cell, which changes with the font. kitty scales its pictures itself.
     pub fn set_cell_size(&mut self, cell_size: CellSize) {
         if cell_size != self.cell_size && matches!(self.protocol, Protocol::Sixel | Protocol::Iterm2) {
             self.cell_size = cell_size;

@@ -160,7 +160,7 @@ fn no_more_than_the_window_is_sent() {
     screen.pictures.handle_reply(&LateReply::Name);
     let second = screen.turn();
     assert!((SLICE / 2..2 * SLICE).contains(&second.len()), "{}", second.len());
-    // A missing reply does not block for ever.
+    // A missing reply blocks only until the timeout.
     screen.now += Duration::from_secs(10);
     assert!(screen.turn().len() > SLICE);
     screen.acknowledge_all();

@@ -39,7 +39,7 @@ impl<K: Hash + Eq + Clone> Uploads<K> {
         self.current.is_some()
     }
 
-    /// The terminal may have lost the parts that were sent.
+    /// Restarts the current upload later, because the terminal may have lost the parts that were sent.
     pub fn invalidate(&mut self) {
         if let Some(upload) = &mut self.current {
             upload.restart = true;
@@ -92,7 +92,7 @@ impl<K: Hash + Eq + Clone> Uploads<K> {
         Some(Upload { slot, parts, restart: false })
     }
 
-    /// The last part is sent: text that follows it finds the picture.
+    /// Ends the current upload after its last part: text that follows can show the picture.
     fn complete(&mut self, cache: &mut Cache<K>) {
         let Some(Upload { slot, restart: false, .. }) = self.current.take() else { return };
         if let Some(Sharp::Ready { shown, .. }) = cache.get_mut(&slot).map(|entry| &mut entry.sharp) {
@@ -105,7 +105,7 @@ impl<K: Hash + Eq + Clone> Uploads<K> {
         let mut bytes = Vec::new();
         loop {
             let kept = || cache.values().filter(|entry| entry.id.is_some());
-            // The terminal keeps four bytes for each pixel, of which the picture here has three.
+            // The terminal keeps four bytes for each pixel; the picture here has three.
             let memory: usize = kept().map(|entry| 4 * entry.picture.len() / 3).sum();
             if memory <= MAX_TERMINAL_BYTES && kept().count() < MAX_TERMINAL_PICTURES {
                 return bytes;
