@@ -34,7 +34,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         let cleaned: Vec<String> = text.lines().map(clean).collect();
         let _ = writeln!(std::io::stderr(), "{}", cleaned.join("\n"));
     } else {
-        // A closed stdout is no error.
+        // A closed stdout is not an error.
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(WRONG_USAGE))
@@ -101,7 +101,7 @@ fn status(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// Whether the reader of stdout has gone, as in `pentimento … | head`. That is no failure.
+/// Whether the reader of stdout has closed the pipe, as in `pentimento … | head`. That is not a failure.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

@@ -9,10 +9,10 @@ use crate::store::Reader;
 /// Checks before the model loads that a picture can be written to a path. Pictures are always PNG.
 pub fn check_picture_path(path: &Path) -> anyhow::Result<()> {
     let is_png = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"));
-    // A folder has an error of its own.
+    // `check_target` has a better error for a folder.
     if !is_png && !path.is_dir() {
         let name = path.display();
-        return Err(UsageError(format!("cannot write {name}: pictures are PNG files, so use a name in .png")).into());
+        return Err(UsageError(format!("cannot write {name} as a picture: use a file name that ends in .png")).into());
     }
     Ok(imaging::check_target(path)?)
 }

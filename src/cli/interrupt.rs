@@ -12,15 +12,15 @@ static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 static HUNG_UP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// Handles Ctrl-C, SIGTERM and SIGHUP as requests to stop. If the system refuses a handler, the signal ends the program;
-/// pictures are written whole or not at all either way.
+/// Handles Ctrl-C, SIGTERM and SIGHUP as requests to stop. If a handler cannot be installed, the signal ends the
+/// program. Either way, no incomplete picture is written.
 pub fn listen() {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         handle(signal, INTERRUPTED.into());
     }
 }
 
-/// Handles Ctrl-C and SIGTERM as requests to stop; a second one exits with 128 and its number. SIGHUP is only noted.
+/// Handles Ctrl-C and SIGTERM as requests to stop; a second one exits with 128 plus its number. Only records SIGHUP.
 pub fn listen_as_a_service() {
     for signal in [SIGINT, SIGTERM] {
         handle(signal, 128 + signal);
@@ -39,7 +39,7 @@ pub fn status() -> u8 {
     u8::try_from(128 + signal).unwrap_or(INTERRUPTED)
 }
 
-/// Whether the terminal has gone. Writing to it could then end the program.
+/// Whether the terminal was closed. Writing to it could end the program.
 pub fn hung_up() -> bool {
     HUNG_UP.load(Ordering::SeqCst)
 }

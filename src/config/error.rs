@@ -1,4 +1,4 @@
-//! What can be wrong with the settings.
+//! Errors in the settings.
 
 use std::path::PathBuf;
 
@@ -24,12 +24,12 @@ pub enum Error {
     #[error("invalid {name} {value:?}: {advice}")]
     InvalidVariable { name: &'static str, value: String, advice: String },
 
-    #[error("the system gives no folder for settings: set HOME")]
+    #[error("no folder for settings: set HOME")]
     NoFolder,
 }
 
 impl Error {
-    /// Whether `config.toml` has to be mended.
+    /// Whether the error is in `config.toml`, not in an environment variable.
     pub fn is_in_file(&self) -> bool {
         !matches!(self, Self::InvalidVariable { .. })
     }

@@ -59,8 +59,8 @@ impl ConfigFile {
     }
 }
 
-/// Sets one key in the file at `path`, or removes it. The file and its folder are made if they are missing. Other keys
-/// stay; comments do not.
+/// Sets one key in the file at `path`, or removes it. Creates the file and its folder if they are missing. Keeps other
+/// keys, but not comments.
 pub fn set(path: &Path, key: Key, value: Option<&str>) -> Result<()> {
     let mut table = read_table(path)?;
     match value {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 
-/// Where the user's own files are. All are `None` if the system gives no home folder.
+/// Where the user's own files are. All are `None` if the home folder is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folders {
     /// `config.toml`, `keymap.toml` and `themes/`.

@@ -36,12 +36,12 @@ impl DailyFile {
         self.path_on(&today())
     }
 
-    /// Opens today's file, only to see whether that works.
+    /// Opens today's file to check that it can be written.
     pub fn try_open(&self) -> io::Result<()> {
         self.open(&today()).map(drop)
     }
 
-    /// Writes one line. A line holds no control characters, whatever the event contained.
+    /// Writes one line, without the control characters of the event.
     fn append(&self, line: &str) -> io::Result<()> {
         let day = today();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -28,7 +28,7 @@ pub fn start(level: LogLevel, folders: &Folders) {
         .with_timer(Stamp { process: std::process::id() })
         .with_ansi(false)
         .with_span_events(FmtSpan::CLOSE)
-        // Its place would be stderr.
+        // These errors would go to stderr.
         .log_internal_errors(false)
         .with_filter(Targets::new().with_target(env!("CARGO_CRATE_NAME"), filter(level)));
     if tracing_subscriber::registry().with(lines).try_init().is_ok() {
@@ -39,7 +39,7 @@ pub fn start(level: LogLevel, folders: &Folders) {
 /// Where the log is and whether it can be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Today's file. `None` if the system gives no home folder.
+    /// Today's file. `None` if the home folder is unknown.
     pub path: Option<PathBuf>,
     /// Why the file cannot be written.
     pub problem: Option<String>,
@@ -48,7 +48,7 @@ pub struct Status {
 /// Opens today's file to see whether it can be written, unless the log is off.
 pub fn status(level: LogLevel, folders: &Folders) -> Status {
     let Some(folder) = folder(folders) else {
-        return Status { path: None, problem: Some("the system gives no home folder".to_owned()) };
+        return Status { path: None, problem: Some("the home folder is unknown".to_owned()) };
     };
     let log = DailyFile::new(folder);
     let opened = if level == LogLevel::Off { Ok(()) } else { log.try_open() };

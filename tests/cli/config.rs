@@ -46,7 +46,7 @@ fn themes_are_listed_and_unknown_ones_refused() {
         assert!(shown.stdout.contains(theme["name"].as_str().unwrap()), "{}", shown.stdout);
         assert!(!theme["about"].as_str().unwrap().is_empty());
     }
-    config(home.path(), &["set", "theme", "mauve"]).refused(1, &["no theme called \"mauve\"", "config themes"]);
+    config(home.path(), &["set", "theme", "mauve"]).refused(1, &["unknown theme \"mauve\"", "config themes"]);
     let folder = config(home.path(), &["--json"]).json()["folder"].as_str().unwrap().to_owned();
     std::fs::create_dir_all(Path::new(&folder).join("themes")).unwrap();
     let own = Path::new(&folder).join("themes/mauve.toml");

@@ -53,7 +53,7 @@ fn the_log_is_a_tree() {
 ● ada-0008  queued  seeds 1,5  no pictures
 │   somebody else
 ● ada-0009  queued  seed 9  no pictures
-    only other seeds
+    only the seeds differ
 ";
     assert_eq!(log.fits(), drawn);
 
@@ -153,7 +153,7 @@ ada-0001 → ada-0002
     assert_eq!((&diff["seeds"]["only_before"], &diff["seeds"]["only_after"]), (&json!([20]), &json!([7])));
     assert_eq!(diff["measured"]["timings"], json!({"before": null, "after": null}));
 
-    // Once a run is done it has measurements, which are no difference.
+    // A finished run has measurements, which do not count as a difference.
     project.done(&["run", "ada", "--parent", "ada-0002", "--seeds", "3", "--wait", "--priority", "high"]);
     let diff = project.json(&["diff", "ada-0003", "ada-0003"]);
     assert_eq!((&diff["same"], &diff["changes"], &diff["files"]), (&json!(true), &json!([]), &json!([])));

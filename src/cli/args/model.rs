@@ -7,11 +7,11 @@ use clap::{Args, ValueHint};
 #[derive(Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArguments {
-    /// The built-in model, or a checkpoint folder in the layout of diffusers [default: mini]
+    /// The built-in model, or a diffusers checkpoint folder [default: mini]
     #[arg(long, value_name = "mini|DIR", value_hint = ValueHint::DirPath)]
     pub model: Option<String>,
 
-    /// The weights of an IP-Adapter (.safetensors) [default: the checkpoint's own]
+    /// The IP-Adapter's weights (.safetensors) [default: the checkpoint's own]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub adapter: Option<PathBuf>,
 

@@ -6,7 +6,7 @@ use super::values::{block_scale, fraction, number};
 use crate::cli::failure::UsageError;
 use crate::studio::settings::{AdapterScale, LongPrompt, Sampler, Settings};
 
-/// Settings that are not given keep their values.
+/// A setting without a flag keeps its value.
 #[derive(Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsArguments {
@@ -14,7 +14,8 @@ pub struct SettingsArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     steps: Option<u64>,
 
-    /// Guidance scale: how closely to follow the prompt; too high looks overcooked [default: 3 for mini, else 5.5]
+    /// Guidance scale: how closely to follow the prompt; high values oversaturate the picture [default: 3 for mini, else
+    /// 5.5]
     #[arg(long, value_name = "F", value_parser = number)]
     guidance: Option<f64>,
 
@@ -64,7 +65,7 @@ enum LongPromptMethod {
 }
 
 impl SettingsArguments {
-    /// Replaces the settings that were given.
+    /// Returns the settings with the values of the given flags.
     pub fn apply(&self, settings: Settings) -> Settings {
         let adapter_scale = match self.adapter_scale {
             _ if !self.adapter_block.is_empty() => AdapterScale::PerBlock(self.adapter_block.iter().cloned().collect()),
@@ -89,7 +90,7 @@ impl SettingsArguments {
         }
     }
 
-    /// Checks the size as far as possible without the checkpoint, whose own multiple is checked when it loads.
+    /// Checks that the size is a multiple of 8. A larger multiple that a checkpoint needs is checked when it loads.
     pub fn check_size(&self) -> Result<(), UsageError> {
         for (flag, side) in [("--width", self.width), ("--height", self.height)] {
             if let Some(side) = side.filter(|side| *side == 0 || !side.is_multiple_of(8)) {

@@ -37,7 +37,7 @@ pub fn priority(name: &str) -> Result<Priority, String> {
     found.ok_or_else(|| "use low, normal or high".to_owned())
 }
 
-/// A named reference, or `none`. A type of its own, because clap treats `Option` as an optional argument.
+/// A named reference, or `none`. A newtype, because clap treats `Option` as an optional argument.
 pub type ReferenceChoice = Option<ReferenceName>;
 
 /// The name of a reference, or `none` for no reference.

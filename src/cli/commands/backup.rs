@@ -12,7 +12,7 @@ use crate::cli::project::{self, ProjectArguments};
 #[derive(Args)]
 #[command(after_help = "Example:\n  pentimento backup ~/copies/portraits-2026-11")]
 pub struct Arguments {
-    /// An empty or new folder; the copy is a project of its own
+    /// An empty or new folder; the copy is a complete project
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     folder: PathBuf,
 
@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     }
     anyhow::ensure!(
         missing.is_empty(),
-        "the backup lacks {}, missing or damaged in the project: run `pentimento verify`",
+        "the backup lacks {} because of missing or damaged files: run `pentimento verify`",
         describe::count(missing.len() as u64, "picture")
     );
     Ok(())

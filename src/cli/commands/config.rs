@@ -91,7 +91,7 @@ fn show(json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The settings, if `config.toml` is free of errors: this command is where they are mended.
+/// The settings. Fails on an error in `config.toml`, because the user fixes such errors with this command.
 fn readable() -> anyhow::Result<&'static Config> {
     let config = Config::current();
     match config.errors.iter().find(|error| error.is_in_file()) {
@@ -124,7 +124,7 @@ fn set(name: Name, value: &str) -> anyhow::Result<()> {
         (Name::Theme, None) => Key::Theme,
         (Name::Theme, Some(theme)) => match Theme::named(theme, Colours::True, folders.themes().as_deref()) {
             Ok(_) => Key::Theme,
-            Err(error @ BadTheme::Unknown { .. }) => bail!("{error}; `pentimento config themes` shows each"),
+            Err(error @ BadTheme::Unknown { .. }) => bail!("{error}. Run `pentimento config themes` to see them"),
             Err(error) => bail!(error),
         },
         (Name::Reviewer, _) => Key::Reviewer,

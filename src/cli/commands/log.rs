@@ -134,7 +134,7 @@ impl Entry<'_> {
         let RunLine { run, note, .. } = self.line;
         let hidden = self.parent.filter(|_| self.node.column > COLUMNS);
         let changed = match run.delta.as_ref().map(describe::delta) {
-            Some(changed) if changed.is_empty() => "only other seeds".to_owned(),
+            Some(changed) if changed.is_empty() => "only the seeds differ".to_owned(),
             Some(changed) => changed,
             None => run.recipe.prompt.assembled(),
         };

@@ -1,4 +1,4 @@
-//! `queue`: shows and changes what runs and waits.
+//! `queue`: shows and changes the queue.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;

@@ -104,7 +104,7 @@ fn format(path: &Path) -> anyhow::Result<Format> {
         Ok(Format::Html)
     } else {
         let name = path.display();
-        Err(UsageError(format!("cannot write {name}: use a name in .png or .html")).into())
+        Err(UsageError(format!("cannot write {name}: use a file name that ends in .png or .html")).into())
     }
 }
 

@@ -42,7 +42,7 @@ pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
     let store = Arc::new(store);
     let worker = Worker::start(store.clone(), Options { low_priority: true, ..Options::default() })?;
     let ended = screen(&store, &worker, fresh);
-    // However the screen ended, the worker saves the current run. After a hang-up it first finishes the queue.
+    // Stop the worker even if the screen failed. After a hang-up or an error, it first finishes the queue.
     let hung_up = matches!(ended, Ok(End::HungUp) | Err(_));
     worker.stop(if hung_up { Stop::AfterQueue } else { Stop::AfterStep });
     worker.join()?;

@@ -17,9 +17,9 @@ use crate::worker::{Options, Outcome, Stop, Until, Worker, WorkerEvent};
 
 /// Process the queue without the workbench
 ///
-/// Several workers may share a project, one for each device. Ctrl-C or SIGTERM finishes the current step and requeues
-/// the run, which resumes from there later. A second one exits at once and loses a few steps. If the terminal closes,
-/// the worker keeps running.
+/// Several workers may share a project, one for each device. On Ctrl-C or SIGTERM, the worker finishes the current step
+/// and requeues the run, which then resumes from that step. A second signal exits at once and loses a few steps. If the
+/// terminal closes, the worker keeps running.
 #[derive(Args)]
 #[command(after_help = "Example:\n  pentimento worker --until-empty")]
 pub struct Arguments {

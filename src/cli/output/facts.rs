@@ -164,7 +164,7 @@ fn review(review: &Review) -> Value {
     })
 }
 
-/// What was deleted for good.
+/// What was permanently deleted.
 pub fn deletion(deletion: &Deletion) -> Value {
     json!({
         "references": deletion.references,

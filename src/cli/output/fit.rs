@@ -12,7 +12,7 @@ pub fn columns() -> usize {
     if std::io::stdout().is_terminal() { usize::from(viuer::terminal_size().0).clamp(40, 240) } else { DEFAULT }
 }
 
-/// Shares the room among columns: each gets the width it needs, the widest ones less if the room is short.
+/// Shares the width among columns. Each column gets what it needs; if that is too much, the widest columns get less.
 pub fn shares(needs: &[usize], room: usize) -> Vec<usize> {
     let widest = needs.iter().copied().max().unwrap_or(0);
     let shares = |most: usize| needs.iter().map(move |need| *need.min(&most));

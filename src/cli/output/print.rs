@@ -1,4 +1,4 @@
-//! Lines, tables and JSON on stdout, notes on stderr. Text is cleaned of what could control the terminal.
+//! Lines, tables and JSON on stdout, notes on stderr. Control characters are removed from text.
 
 use std::io::{self, BufWriter, Write};
 
@@ -26,7 +26,7 @@ pub fn lines(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
     out.flush()
 }
 
-/// Prints a note on stderr. A closed stderr is no error.
+/// Prints a note on stderr. A closed stderr is not an error.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr(), "note: {}", clean(text));
 }

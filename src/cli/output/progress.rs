@@ -34,7 +34,7 @@ impl Progress {
         self.label = clean(label);
     }
 
-    /// Prints a note above the bar, also without a terminal.
+    /// Prints a note above the bar, even without a terminal.
     pub fn note(&self, text: &str) {
         self.bar.suspend(|| {
             let _ = writeln!(std::io::stderr(), "note: {}", clean(text));
@@ -67,7 +67,7 @@ impl Observer for Progress {
                 if step.index == 1 {
                     if self.batch == 0 {
                         self.bar.set_style(style("{msg} {bar:30.cyan} step {pos}/{len}, {eta} left"));
-                        // The time so far went into loading and would spoil the estimate.
+                        // The time so far was spent on loading and would distort the estimate.
                         self.bar.reset_eta();
                     }
                     self.batch += 1;

@@ -106,7 +106,7 @@ impl Screen {
     }
 }
 
-/// Keeps the kind of I/O errors: a closed pipe is no failure.
+/// Keeps the kind of I/O errors, because a closed pipe is not a failure.
 fn as_io(error: ViuError) -> io::Error {
     match error {
         ViuError::Io(error) => error,

@@ -83,7 +83,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(screen) = &screen {
         let folder = clean(&folder.to_string_lossy());
         screen
-            .line(&format!("Portraits of a fictional person, all together in {folder}/sheet.png. The reference:\n"))?;
+            .line(&format!("Portraits of a fictional person; {folder}/sheet.png shows them all. The reference:\n"))?;
         screen.pictures(&[&reference.picture], &[clean(&reference_path.to_string_lossy())])?;
     }
     let progress = Progress::new(prompts.prompt.len() + SCALES.len() - 1);

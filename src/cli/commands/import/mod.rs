@@ -22,8 +22,8 @@ use report::{FileReport, Source};
 /// Import bundles, and pictures that record how they were generated
 ///
 /// A bundle comes from `export`. A picture is a PNG of this program, or one with the parameters of AUTOMATIC1111's web
-/// UI; it becomes a run with one seed. Either all files are imported or none. Existing data stays, conflicting names
-/// are renamed, and withdrawn consents and rejected references stay so.
+/// UI; it becomes a run with one seed. Either all files are imported or none. Existing data does not change,
+/// and conflicting names are renamed. Withdrawn consents stay withdrawn, and rejected references stay rejected.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  pentimento import ada.zip\n  pentimento import violinist.png --subject ada")]
 pub struct Arguments {
@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             Opened::Known(output) => Source::Known(output),
         });
     }
-    // A known picture has no parcel, so it has no report either.
+    // A picture that the project already has is not imported, so it has no report.
     let mut reports = store.import(&parcels, Timestamp::now())?.into_iter();
     let files = arguments.files.iter().zip(sources).map(|(path, source)| {
         let report = match source {

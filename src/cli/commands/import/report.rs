@@ -29,10 +29,10 @@ impl FileReport<'_> {
     pub fn lines(&self) -> Vec<String> {
         let name = self.path.display();
         if let Source::Known(output) = &self.source {
-            return vec![format!("{name}: nothing was changed, the project already has it as {output}.")];
+            return vec![format!("{name}: nothing was changed, because the project already has it as {output}.")];
         }
         let mut lines = vec![match self.report.is_unchanged() {
-            true => format!("{name}: nothing was changed, the project already has everything in it."),
+            true => format!("{name}: nothing was changed, because the project already has all of it."),
             false => format!("Imported {name}."),
         }];
         for subject in &self.report.subjects {
@@ -68,7 +68,7 @@ impl FileReport<'_> {
         })
     }
 
-    /// What differs in this project from where the subject comes from.
+    /// What differs from the project that the subject comes from.
     fn remarks(&self, subject: &SubjectReport) -> Vec<String> {
         let mut remarks = Vec::new();
         if subject.subjects.added > 0 && subject.handle_in_bundle != subject.handle {
@@ -129,7 +129,8 @@ fn preset_remarks(report: &Report) -> Vec<String> {
         remarks.push(format!("new: {}", describe::count(presets.count.added, "preset")));
     }
     remarks.extend(presets.renamed.iter().map(|(was, is)| renamed(&format!("preset {was}"), is)));
-    let on_trial = |name: &String| format!("preset {name} is on trial until its settings have proven themselves here");
+    let on_trial =
+        |name: &String| format!("preset {name} is on trial until enough outputs with its settings are accepted");
     remarks.extend(presets.on_trial.iter().map(on_trial));
     remarks
 }

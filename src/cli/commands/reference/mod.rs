@@ -2,7 +2,7 @@
 //!
 //! - here: list and show
 //! - `add`: add files as candidates
-//! - `decide`: approve, reject and retire; `withdraw`: delete for good
+//! - `decide`: approve, reject and retire; `withdraw`: delete permanently
 
 mod add;
 mod decide;
@@ -24,8 +24,8 @@ use jiff::Timestamp;
 
 /// Add, list, show and decide on reference pictures; runs use approved ones only
 ///
-/// A new reference is a candidate under a recorded consent. Approve or reject it after you have checked it. Retire it
-/// if a better one comes. Withdrawing deletes it with every picture made with it.
+/// A new reference is a candidate under a recorded consent. Check it, then approve or reject it. Retire it when you
+/// have a better one. Withdrawing deletes it with every picture made with it.
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  pentimento ref add ada portrait.jpg --rights consent \\\n      --statement \"signed release, folder 7\"\n  \

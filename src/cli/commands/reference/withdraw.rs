@@ -9,7 +9,7 @@ use crate::cli::project::{self, ProjectArguments};
 use crate::service::references;
 use crate::studio::subject::ReferenceName;
 
-/// Delete a reference for good, with every picture made with it
+/// Delete a reference permanently, with every picture made with it
 ///
 /// Only its number remains. To withdraw a consent with all its references, use `subject withdraw-consent`.
 #[derive(Args)]
@@ -17,7 +17,7 @@ pub struct Arguments {
     /// The reference, such as ada-r3
     reference: ReferenceName,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 

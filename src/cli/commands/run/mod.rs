@@ -27,8 +27,8 @@ use crate::worker::Until;
 /// Queue a run: a prompt in five blocks, a reference, settings and seeds
 ///
 /// With --parent, the run starts from that run and changes one variable, with --set or with the flag of the same name.
-/// Changing several at once needs --debug and a reason, because then nobody knows which one mattered. Other seeds are
-/// no change of a variable.
+/// To change several at once, add --debug with a reason: the result will not show which change mattered. Different
+/// seeds do not count as a change.
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  pentimento run ada --subject-block \"a violinist, calm gaze\" \\\n      --lighting \"soft window light\"\n  \

@@ -30,7 +30,7 @@ pub fn apply(recipe: &mut Recipe, variable: Variable, value: &str, reader: &Read
     Ok(())
 }
 
-/// The chosen reference. The store decides later whether a run may use it.
+/// The chosen reference. The store checks whether a run may use it when the run is queued.
 pub fn reference(choice: &ReferenceChoice, reader: &Reader) -> anyhow::Result<Option<ReferenceId>> {
     Ok(choice.as_ref().map(|name| reader.reference(name)).transpose()?.map(|reference| reference.id))
 }
@@ -40,7 +40,7 @@ pub fn checkpoint(name: &str) -> anyhow::Result<String> {
     if name == MINI { Ok(name.to_owned()) } else { absolute(Path::new(name)) }
 }
 
-/// The absolute path. A missing file keeps its path, which the later error names.
+/// The absolute path. The path of a missing file stays as it is, and the error about the file names it.
 pub fn absolute(path: &Path) -> anyhow::Result<String> {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let name = || UsageError(format!("the path {} is not UTF-8, so it cannot be stored: rename it", path.display()));

@@ -36,7 +36,7 @@ pub struct Withdraw {
     /// The consent's number from `subject rights`; not needed if there is only one
     number: Option<usize>,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 

@@ -1,4 +1,4 @@
-//! `subject forget`: deletes a subject for good.
+//! `subject forget`: deletes a subject permanently.
 
 use clap::Args;
 use serde_json::json;
@@ -9,16 +9,16 @@ use crate::cli::project::{self, ProjectArguments};
 use crate::service::subjects;
 use crate::studio::subject::Handle;
 
-/// Delete a subject for good, with every picture that only it used
+/// Delete a subject permanently, with every picture that only it used
 ///
-/// Afterwards the whole project is checked for leftovers. Backups and bundles that you made earlier still hold the
+/// The command then checks the whole project for leftovers. Backups and bundles that you made before still contain the
 /// subject: delete them yourself.
 #[derive(Args)]
 pub struct Arguments {
     /// The subject's handle, such as ada
     subject: Handle,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 
@@ -43,5 +43,5 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         return Ok(print::document(&document)?);
     }
     print::line(&forgotten.to_string())?;
-    Ok(print::line("The project holds nothing of it any more. Delete earlier backups and bundles yourself.")?)
+    Ok(print::line("The project no longer contains the subject. Delete older backups and bundles yourself.")?)
 }

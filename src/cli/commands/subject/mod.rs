@@ -3,7 +3,7 @@
 //! - here: add, list and rename
 //! - `show`: everything about one subject
 //! - `consents`: list and withdraw the consents for a subject's pictures
-//! - `forget`: delete a subject for good
+//! - `forget`: delete a subject permanently
 
 mod consents;
 mod forget;
