@@ -1,4 +1,4 @@
-//! What was deleted for good, as both the command line and the workbench report it.
+//! What was permanently deleted, as both the command line and the workbench report it.
 
 use std::fmt;
 

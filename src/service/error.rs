@@ -32,11 +32,11 @@ pub enum Error {
     #[error("no adapter file at {}: check the path", path.display())]
     NoAdapterFile { path: PathBuf },
 
-    /// A deletion is recorded, but a file is still on the disk.
+    /// The database no longer has the subject, but one of its files is still on the disk.
     #[error("{handle} is deleted from the database, but {} is still there: delete the file yourself", path.display())]
     FileRemains { handle: Handle, path: PathBuf },
 
-    /// A deletion is done, and the check after it found something else.
+    /// The deletion succeeded, but the check after it found a problem.
     #[error("{handle} is deleted, but `verify` found {count} problem(s), the first: {first}")]
     ProblemsRemain { handle: Handle, count: usize, first: String },
 }

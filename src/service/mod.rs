@@ -4,13 +4,13 @@
 //!
 //! - [`subjects`]: add, rename and forget subjects; record and withdraw consent
 //! - [`references`]: add pictures as candidates, decide on them, find the newest approved one
-//! - [`runs`]: start a run from nothing, from a parent or again with the next seeds
-//! - [`queue`]: what runs and waits, and changing that
+//! - [`runs`]: start a run without a parent, from a parent, or again with the next seeds
+//! - [`queue`]: read and change the queue
 //! - [`reviews`]: review outputs and set the baseline
 //! - [`models`]: find a model by name, its default settings, and count a prompt's tokens
 //! - [`pictures`]: open stored pictures
 //! - [`sample`]: the sample project
-//! - [`Deletion`]: what was deleted for good
+//! - [`Deletion`]: what was permanently deleted
 
 pub mod models;
 pub mod pictures;
@@ -33,7 +33,7 @@ pub use deletion::Deletion;
 pub use error::{Error, Result};
 use models::TokenCounter;
 
-/// An open project with what its use cases need besides: a token counter and, where one runs, the worker to wake.
+/// An open project, a token counter, and the waker of the worker if this process runs one.
 ///
 /// Clones share the same project, so that every thread can have its own.
 #[derive(Clone, Debug)]

@@ -21,11 +21,11 @@ pub fn find(model: &Model) -> diffusion::Result<NamedModel> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenCount {
     pub used: usize,
-    /// What the text encoder reads at once.
+    /// How many tokens the text encoder reads at once.
     pub limit: usize,
 }
 
-/// Counts tokens. A checkpoint's tokenizer is loaded once, at its first count.
+/// Counts tokens. A checkpoint's tokenizer is loaded at its first count and kept.
 #[derive(Default)]
 pub struct TokenCounter {
     /// By the checkpoint's name.

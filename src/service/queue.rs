@@ -1,4 +1,4 @@
-//! The queue: what runs and waits, and changing that.
+//! Reads and changes the queue.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::studio::state::RunState;
 /// The queue at one moment.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// Runs that are running, then those that wait in their order, then the last failed and cancelled ones.
+    /// Running runs, then queued ones in their order, then the newest failed and cancelled ones.
     pub runs: Vec<Run>,
     /// The newest preview of each running run.
     pub previews: Vec<Preview>,

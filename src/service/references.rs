@@ -85,7 +85,7 @@ impl fmt::Display for Withdrawal {
     }
 }
 
-/// Deletes a reference for good, with every picture that was made with it.
+/// Deletes a reference permanently, with every picture that was made with it.
 pub fn withdraw(store: &Store, reference: ReferenceId) -> Result<Withdrawal> {
     let name = store.reader()?.reference_by_id(reference)?.name;
     let deletion = store.withdraw_reference(reference, Timestamp::now())?.into();
@@ -95,7 +95,7 @@ pub fn withdraw(store: &Store, reference: ReferenceId) -> Result<Withdrawal> {
 /// The subject's newest approved reference, if it has one.
 ///
 /// # Errors
-/// Refuses if no reference is approved but one is a candidate: leaving it out silently would surprise.
+/// Fails if no reference is approved but there is a candidate: a run without a reference would surprise the user.
 pub fn newest_approved(reader: &Reader, subject: SubjectId) -> store::Result<Option<Reference>> {
     let references = reader.references(subject)?;
     let newest = |state: ReferenceState| references.iter().rev().find(|reference| reference.state == state);

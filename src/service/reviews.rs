@@ -44,7 +44,7 @@ impl std::fmt::Display for NewBaseline {
 /// Makes an output its subject's baseline.
 ///
 /// # Errors
-/// Refuses an output that is not accepted, or not scored high enough on every criterion.
+/// Refuses an output that is not accepted, or that scores too low on a criterion.
 pub fn set_baseline(store: &Store, output: OutputId, reviewer: &str, reason: &str) -> Result<NewBaseline> {
     let reader = store.reader()?;
     let found = reader.output(output)?;
@@ -66,7 +66,7 @@ pub fn baseline(reader: &Reader, subject: SubjectId) -> Result<Option<OutputName
     Ok(Some(OutputName { task: reader.run_by_id(output.run)?.task, seed: output.seed }))
 }
 
-/// Everything a reviewer looks at beside an output.
+/// An output with everything that its reviewer needs.
 #[derive(Clone, Debug)]
 pub struct Details {
     pub output: Output,
@@ -82,7 +82,7 @@ pub struct Details {
     pub scores: BTreeMap<Key, Score>,
 }
 
-/// Reads everything a reviewer looks at beside an output.
+/// Reads an output with everything that its reviewer needs.
 pub fn details(reader: &Reader, output: OutputId) -> Result<Details> {
     let output = reader.output(output)?;
     let run = reader.run_by_id(output.run)?;

@@ -1,4 +1,4 @@
-//! Starting runs: from nothing, from a parent, or again with the next seeds.
+//! Starts runs: without a parent, from a parent, or again with the next seeds.
 
 use std::path::PathBuf;
 
@@ -53,8 +53,8 @@ pub fn start(reader: &Reader, subject: SubjectId, parent: Option<RunId>) -> Resu
     })
 }
 
-/// Queues a run again with as many following seeds and nothing else changed. Without `run`, the subject's newest.
-/// Seeds that the run was repeated with before are skipped. Returns None if the subject has no runs.
+/// Queues a run again with the same number of next seeds and no other change. Without `run`, repeats the subject's
+/// newest run. Skips seeds that earlier repeats have used. Returns `None` if the subject has no runs.
 pub fn again(store: &Store, reader: &Reader, subject: SubjectId, run: Option<RunId>) -> Result<Option<Run>> {
     let Some(run) = named_or_newest(reader, subject, run)? else { return Ok(None) };
     let mut new = NewRun {
@@ -92,8 +92,8 @@ fn is_same(run: &Run, new: &NewRun) -> bool {
 /// Queues a run, or keeps it as a draft, and returns it.
 ///
 /// # Errors
-/// Refuses an empty prompt, a model that is not there, a reference for a model without an adapter, and what a rule
-/// forbids. All of this is found now instead of when a worker takes the run.
+/// Refuses an empty prompt, a missing model, a reference for a model without an adapter, and a run that breaks a rule.
+/// These checks happen here so that the run does not fail in a worker.
 pub fn queue(store: &Store, reader: &Reader, new: &NewRun) -> Result<Run> {
     if new.recipe.prompt.assembled().is_empty() {
         return Err(Error::EmptyPrompt);

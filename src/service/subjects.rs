@@ -35,7 +35,7 @@ pub fn record_consent(
     Ok(store.add_consent(subject, &grant)?)
 }
 
-/// Withdraws a consent: its references and every picture made with them are deleted for good.
+/// Withdraws a consent, and permanently deletes its references and every picture made with them.
 pub fn withdraw_consent(store: &Store, consent: ConsentId) -> Result<Deletion> {
     Ok(store.withdraw_consent(consent, Timestamp::now())?.into())
 }
@@ -56,7 +56,7 @@ impl fmt::Display for Forgotten {
 /// Deletes a subject with every picture that only it used, then checks the whole project for leftovers.
 ///
 /// # Errors
-/// After the deletion: if a file is still there, or if the project does not verify.
+/// Fails after the deletion if a file is still there, or if `verify` finds a problem.
 pub fn forget(store: &Store, subject: SubjectId) -> Result<Forgotten> {
     let handle = store.reader()?.subject_by_id(subject)?.handle;
     let deletion: Deletion = store.forget_subject(subject)?.into();
@@ -64,7 +64,7 @@ pub fn forget(store: &Store, subject: SubjectId) -> Result<Forgotten> {
         return Err(Error::FileRemains { handle, path });
     }
     let mut problems = store.verify()?.problems;
-    // Who may read the folder has nothing to do with this deletion.
+    // The folder's permissions do not matter to this deletion.
     problems.retain(|problem| !matches!(problem, Problem::Permissions { .. }));
     match problems.first() {
         Some(first) => Err(Error::ProblemsRemain { handle, count: problems.len(), first: first.to_string() }),

@@ -10,9 +10,10 @@ use super::shared::{Shared, Stop};
 use super::state::{Outcome, WorkerState};
 use crate::store::Store;
 
-/// A thread that works through a project's queue. It goes on if the handle is dropped.
+/// A thread that works through a project's queue. It keeps running if the handle is dropped.
 ///
-/// To work through the queue here until one run is over, start it with [`Until::RunOver`](super::Until::RunOver) and [`join`](Worker::join) it.
+/// To process the queue until one run is over, start it with [`Until::RunOver`](super::Until::RunOver) and
+/// [`join`](Worker::join) it.
 #[derive(Debug)]
 pub struct Worker {
     shared: Arc<Shared>,
@@ -70,7 +71,7 @@ impl Worker {
 }
 
 impl WorkerWaker {
-    /// As [`Worker::wake`].
+    /// Does the same as [`Worker::wake`].
     pub fn wake(&self) {
         self.0.wake();
     }
@@ -78,7 +79,7 @@ impl WorkerWaker {
 
 /// Lowers the priority of this thread and of those that it will start, including the threads that compute.
 fn lower_priority() {
-    // If the system refuses, keys take a few milliseconds longer.
+    // If this fails, the workbench reacts to keys a few milliseconds more slowly.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::nice(10);
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::store::queue::{Claim, Heartbeat};
 use crate::store::{Error, Store};
 
-/// New progress is reported at most this often.
+/// The shortest time between two reports of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Sends heartbeats for one device, and for the current run on it.
@@ -28,7 +28,7 @@ pub(super) enum LeaseStatus {
     Valid,
     /// The user cancelled the run.
     Cancelled,
-    /// The run belongs to another worker now, or to nobody.
+    /// This worker no longer holds the lease of the run.
     RunLost,
     /// Another worker uses the device now.
     DeviceLost,
@@ -73,13 +73,13 @@ impl<'a> LeaseKeeper<'a> {
                 let preview = run.progress.preview.take();
                 (run.claim.clone(), Heartbeat { preview, ..run.progress.clone() })
             });
-            // The worker must not wait for the disk.
+            // Release the lock, so that the worker does not wait for the disk.
             drop(inner);
             let device_lost = self.renew_device();
             let status = run.map(|(claim, progress)| (self.renew_run(&claim, &progress), claim));
             inner = self.lock();
             inner.device_lost |= device_lost;
-            // Meanwhile this run may have ended and the next one begun.
+            // Meanwhile the next run may have started.
             if let (Some((status, claim)), Some(run)) = (status, &mut inner.run)
                 && run.claim == claim
                 && status != LeaseStatus::Valid
@@ -89,14 +89,14 @@ impl<'a> LeaseKeeper<'a> {
         }
     }
 
-    /// A run begins, at this step of so many.
+    /// Starts heartbeats for a run, at this step of `steps`.
     pub fn begin(&self, claim: &Claim, step: u32, steps: u32) {
         let progress = Heartbeat { step, steps, preview: None };
         self.lock().run = Some(CurrentRun { claim: claim.clone(), progress, is_new: true, status: LeaseStatus::Valid });
         self.changed.notify_all();
     }
 
-    /// The progress of the run.
+    /// Sets the progress for the next heartbeat.
     pub fn progress(&self, step: u32, steps: u32, preview: Option<Vec<u8>>) {
         if let Some(run) = &mut self.lock().run {
             let preview = preview.or_else(|| run.progress.preview.take());
@@ -106,7 +106,7 @@ impl<'a> LeaseKeeper<'a> {
         self.changed.notify_all();
     }
 
-    /// This worker is done with the run.
+    /// Ends the heartbeats for the run.
     pub fn end(&self) {
         self.lock().run = None;
     }

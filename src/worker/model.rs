@@ -74,7 +74,7 @@ impl NamedModel {
         memory::require(memory::estimate(&self.model, compute, width, height, batch)?.total(), compute)
     }
 
-    /// Starts to hash all files on a thread of its own.
+    /// Starts a thread that hashes all files.
     pub fn start_hashing(&self) -> PendingHashes {
         let model = self.model.clone();
         PendingHashes(std::thread::spawn(move || model.fingerprint()))
@@ -82,7 +82,7 @@ impl NamedModel {
 
     /// Waits for the hashes.
     pub fn ingredients(&self, pending: PendingHashes) -> diffusion::Result<Ingredients> {
-        // A panic there is a bug, and continues here.
+        // A panic in that thread is a bug: continue it in this thread.
         let hashes = pending.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let ingredient = |name: &Option<String>, hash: Option<String>| {
             name.clone().zip(hash).map(|(name, hash)| Ingredient { name, hash })

@@ -15,9 +15,9 @@ use crate::diffusion::observer::{Event, Observer, Step};
 use crate::store::queue::{Claim, ResumePoint};
 use crate::store::{Error, Store};
 
-/// Previews are made at most this often.
+/// The shortest time between two previews.
 const PREVIEW_INTERVAL: Duration = Duration::from_millis(250);
-/// How much work a crash may cost. Saving takes some hundred microseconds.
+/// The time between two resume points, which limits the work that a crash can lose. Saving takes less than 1 ms.
 const SAVE_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(super) struct SeedObserver<'a> {
@@ -27,7 +27,7 @@ pub(super) struct SeedObserver<'a> {
     pub claim: &'a Claim,
     /// The key of the current seed's output; resume points are bound to it.
     pub key: blake3::Hash,
-    /// How many seeds have their pictures.
+    /// How many seeds are done.
     pub done: usize,
     /// How many seeds the run has.
     seed_count: usize,
@@ -64,7 +64,7 @@ impl<'a> SeedObserver<'a> {
         }
     }
 
-    /// Why the work has to stop now, if it has to.
+    /// Why the pipeline must stop now; `None` to continue.
     pub fn requested_interruption(&self) -> Option<Interruption> {
         match self.leases.status() {
             LeaseStatus::Cancelled => Some(Interruption::Cancelled),
@@ -81,7 +81,7 @@ impl<'a> SeedObserver<'a> {
         let total = |seeds: usize, steps: usize| u32::try_from(seeds * step.of + steps).unwrap_or(u32::MAX);
         let preview = self.last_preview.is_none_or(|at| at.elapsed() >= PREVIEW_INTERVAL).then(|| {
             self.last_preview = Some(Instant::now());
-            // A missing preview is no reason to stop.
+            // Continue without a preview if it cannot be made.
             let picture = (step.preview)().into_iter().next()?;
             Some(marked_png(&picture).ok()?.bytes)
         });

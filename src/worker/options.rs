@@ -15,10 +15,10 @@ pub struct Options {
     /// How long a run stays claimed without a heartbeat. The worker sends one after a third of it.
     pub lease: Duration,
     pub until: Until,
-    /// Receives events for people. The database has the facts.
+    /// Receives events to show to the user. The database records the state.
     pub events: Option<Sender<WorkerEvent>>,
-    /// Gives its threads a lower priority, for a screen in the same process that has to react to keys. Only on Linux,
-    /// where threads have priorities of their own.
+    /// Gives its threads a lower priority, so that a screen in the same process reacts to keys. Linux only, where a
+    /// single thread can have its own priority.
     pub low_priority: bool,
 }
 
@@ -42,6 +42,6 @@ pub enum Until {
     Stopped,
     /// When no run is queued or running, including the runs of other workers.
     QueueEmpty,
-    /// When this run is over, even if another worker did it.
+    /// When this run is over, even if another worker finished it.
     RunOver(RunId),
 }

@@ -62,7 +62,7 @@ pub(super) fn marked_png(picture: &RgbImage) -> imaging::Result<Content> {
     png(picture, &Provenance::composed(json!({})))
 }
 
-/// The thumbnail; `None` if the picture is as small.
+/// The thumbnail; `None` if the picture is not larger than a thumbnail.
 fn thumbnail(picture: &RgbImage) -> imaging::Result<Option<Content>> {
     let small = imaging::thumbnail(picture);
     if small.dimensions() == picture.dimensions() { Ok(None) } else { marked_png(&small).map(Some) }

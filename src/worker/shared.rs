@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::state::{WorkerEvent, WorkerState};
 
-/// When to stop. A later request can only make it sooner.
+/// When to stop. Of several requests, the earliest stop wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
     /// When the queue is empty.
     AfterQueue,
     /// After the current run.
     AfterRun,
-    /// After the current step. The run returns to the queue and resumes from there later.
+    /// After the current step. The run returns to the queue and then resumes from that step.
     AfterStep,
 }
 
@@ -46,7 +46,7 @@ impl Shared {
         std::mem::replace(&mut self.lock().state, state)
     }
 
-    /// The soonest stop that was requested.
+    /// The earliest stop that was requested.
     pub fn requested_stop(&self) -> Option<Stop> {
         self.lock().stop
     }

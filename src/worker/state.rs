@@ -1,4 +1,4 @@
-//! What a worker is doing, what happened to it, and how it ended.
+//! A worker's state, events and outcome.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::studio::subject::TaskId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkerState {
     Starting,
-    /// Another worker used the device last. If it died, its lease expires soon.
+    /// Another worker has the lease of the device. If that worker died, its lease expires soon.
     WaitingForDevice,
     /// The queue is empty.
     Idle,
@@ -28,12 +28,12 @@ pub enum Outcome {
     Stopped { requeued: Option<TaskId> },
 }
 
-/// An event, for people who watch the worker.
+/// An event to show to the user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkerEvent {
     WaitingForDevice {
         device: String,
-        /// The worker that has the device.
+        /// The worker that has the lease of the device.
         owner: String,
     },
     Started {
@@ -70,7 +70,7 @@ impl fmt::Display for WorkerEvent {
         let plural = |count: &usize| if *count == 1 { "" } else { "s" };
         match self {
             Self::WaitingForDevice { device, owner } => {
-                write!(f, "waiting for {device}: worker {owner} has it, or had it until it died")
+                write!(f, "waiting for {device}: worker {owner} has its lease")
             }
             Self::Started { task, pictures } => {
                 write!(f, "{task}: started, {pictures} picture{} to generate", plural(pictures))
