@@ -1,4 +1,4 @@
-//! The log file: where it is, what it holds, and that it never gets in the way.
+//! The log file: where it is, what it contains, and that it never disturbs a command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::{self, Ran, pentimento};
 
-/// The program with a state folder of its own and the log as it is by default.
+/// The program with its own state folder and the default log.
 fn logging(state: &Path) -> Command {
     let mut command = pentimento();
     command.env("XDG_STATE_HOME", state).env_remove("PENTIMENTO_LOG");

@@ -62,7 +62,7 @@ fn reviews_are_kept_and_shown() {
     );
     assert_eq!(project.json(&["runs", "ada", "--search", "cheeks"])["hits"][0]["in"], "review");
 
-    // A diagnosis alone is no review. Without a diagnosis, the log shows the newest note.
+    // A diagnosis alone does not count as a review. Without a diagnosis, the log shows the newest note.
     project.done(&["review", "ada-0001:7", "--diagnosis", ""]);
     assert_eq!(shown(&project, "ada-0001:7")["reviews"].as_array().unwrap().len(), 2);
     assert!(project.done(&["log", "ada"]).fits().contains("note: cheeks[31m like wax"));

@@ -10,7 +10,7 @@ fn a_backup_during_a_run_is_a_valid_project() {
     project.wait_for_a_step();
     let mut copies = Vec::new();
     let mut files = 0;
-    // Until a run is done, so that some backups happen while a picture is written.
+    // Make backups until a run is done, so that some happen while a picture is written.
     while !worker.said().contains("ada-0001: done") {
         let copy = project.file(&format!("copy-{}", copies.len()));
         files = project.json(&["backup", copy.to_str().unwrap()])["files"].as_u64().unwrap().max(files);

@@ -25,7 +25,7 @@ fn sound() -> &'static Project {
         project.queue("1x1", "4");
         assert!(project.start_worker(&[]).wait().unwrap().success());
         project.queue("2x1", "4");
-        // It only takes room.
+        // Every copy would contain this large file.
         let _ = fs::remove_file(project.path().join("ballast"));
         project
     })
@@ -136,7 +136,7 @@ fn the_log_of_another_database_is_not_applied() {
     assert_eq!(run(&folder, &["worker", "--until-empty", "--device", "cpu"]).status, 0);
 }
 
-/// The log of a killed worker is no fault.
+/// A killed worker leaves a valid log.
 #[test]
 fn the_own_log_is_applied() {
     let project = Project::ready();
@@ -194,7 +194,11 @@ fn a_damaged_picture_is_reported() {
             assert_eq!(run(&folder, &["show", run_of_theirs, "--json"]).json()["state"], "done");
         }
         let after = contents(&project);
-        assert_eq!(after.get(&project.join(&picture)), before.get(&project.join(&picture)), "nothing is covered up");
+        assert_eq!(
+            after.get(&project.join(&picture)),
+            before.get(&project.join(&picture)),
+            "the damaged file may not be replaced"
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use super::*;
 /// The worker starts no run with less than 24 MiB free.
 const DISK: &str = "mount -t tmpfs -o size=64m,mode=700 tmpfs \"$1\"";
 
-/// A line of its own: the message of the pause also says that the queue will resume.
+/// With line breaks, because the message of the pause also says that the queue will resume.
 const RESUMED: &str = "\nqueue resumed\n";
 
 #[test]

@@ -23,7 +23,7 @@ fn modes_hold(test: &str) -> bool {
     if !rustix::process::geteuid().is_root() || Command::new("setpriv").arg("--version").output().is_ok() {
         return true;
     }
-    mounts::skipped(test, "root runs it, and there is no setpriv to give root's powers up");
+    mounts::skipped(test, "it runs as root, and setpriv is needed to drop root's capabilities but is not installed");
     false
 }
 

@@ -49,7 +49,7 @@ fn allowed() -> Result<(), String> {
     let tried = in_a_namespace("mount -t tmpfs -o size=1m tmpfs \"$1\"").arg(place.path()).output();
     match tried {
         Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!("this machine lets nobody mount in a namespace: {}", text(&output).trim())),
+        Ok(output) => Err(format!("this machine does not allow mounts in a namespace: {}", text(&output).trim())),
         Err(error) => Err(format!("unshare cannot be started: {error}")),
     }
 }
