@@ -47,8 +47,8 @@ fn a_run_records_its_changes_against_its_parent() {
         ("guidance=6.5", json!(["3", "6.5"])),
         ("steps=20", json!(["8", "20"])),
         ("adapter-weight=0.6 from 0.1 to 0.9", json!(["1", "0.6 from 0.1 to 0.9"])),
-        ("scheduler=euler", json!(["the model's own", "euler"])),
-        ("size=64x96", json!(["the model's own", "64×96"])),
+        ("scheduler=euler", json!(["model default", "euler"])),
+        ("size=64x96", json!(["model default", "64×96"])),
         ("long-prompt=chunk", json!(["truncate", "chunk"])),
     ];
     for (set, values) in changes {
