@@ -13,7 +13,7 @@ use crate::store::references::{NewReference, Opinion};
 use crate::store::{self, Reader, Store};
 use crate::studio::consent::Grant;
 use crate::studio::ids::{ReferenceId, SubjectId};
-use crate::studio::reference::{Decision, Gate, Reference, ReferenceState};
+use crate::studio::reference::{self, Decision, Gate, Reference, ReferenceState};
 use crate::studio::rules::Refusal;
 use crate::studio::subject::ReferenceName;
 
@@ -98,8 +98,7 @@ pub fn withdraw(store: &Store, reference: ReferenceId) -> Result<Withdrawal> {
 /// Fails if no reference is approved but there is a candidate: a run without a reference would surprise the user.
 pub fn newest_approved(reader: &Reader, subject: SubjectId) -> store::Result<Option<Reference>> {
     let references = reader.references(subject)?;
-    let newest = |state: ReferenceState| references.iter().rev().find(|reference| reference.state == state);
-    match (newest(ReferenceState::Approved), newest(ReferenceState::Candidate)) {
+    match (reference::newest_approved(&references), reference::newest(&references, ReferenceState::Candidate)) {
         (Some(approved), _) => Ok(Some(approved.clone())),
         (None, Some(candidate)) => {
             Err(Refusal::UnapprovedReference { reference: candidate.name.clone(), state: candidate.state }.into())

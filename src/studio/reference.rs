@@ -86,6 +86,16 @@ pub struct Reference {
     pub reviewed: Option<Timestamp>,
 }
 
+/// The reference that a new run uses unless another is named: the approved one that was added last.
+pub fn newest_approved(references: &[Reference]) -> Option<&Reference> {
+    newest(references, ReferenceState::Approved)
+}
+
+/// The reference in this state that was added last.
+pub fn newest(references: &[Reference], state: ReferenceState) -> Option<&Reference> {
+    references.iter().filter(|reference| reference.state == state).max_by_key(|reference| reference.name.number)
+}
+
 /// The quality gate's report on a reference.
 ///
 /// Nothing writes reports yet. The JSON stays as it is, so that reports of a newer version survive import, export and

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use super::fields::{FIELDS, Field};
 use crate::service::models::TokenCount;
-use crate::service::runs::Start;
+use crate::service::runs::{self, Start};
 use crate::store::presets::Preset;
 use crate::store::runs::NewRun;
 use crate::studio::delta::Delta;
 use crate::studio::ids::RunId;
 use crate::studio::prompt::Prompt;
 use crate::studio::recipe::{Model, Recipe};
-use crate::studio::reference::{Reference, ReferenceState};
+use crate::studio::reference::{self, Reference};
 use crate::studio::rules::Refusal;
 use crate::studio::run::Run;
 use crate::studio::seeds::Seeds;
@@ -54,9 +54,6 @@ pub enum Mode {
     Typing(Box<Input>),
 }
 
-/// Fewer pictures say little about a setting.
-const SEEDS: &str = "0x3";
-
 impl Draft {
     /// Starts from the parent, or from the defaults and the newest approved reference.
     pub fn new(start: Start, is_branch: bool, defaults: &Defaults) -> Self {
@@ -67,14 +64,13 @@ impl Draft {
                 (parent.recipe.clone(), seeds.join(","), parent.profile.clone())
             }
             None => {
-                let approved = references.iter().filter(|reference| reference.state == ReferenceState::Approved);
                 let recipe = Recipe {
                     prompt: Prompt::new(),
-                    reference: approved.max_by_key(|reference| reference.name.number).map(|reference| reference.id),
+                    reference: reference::newest_approved(&references).map(|reference| reference.id),
                     settings: defaults.settings.clone(),
                     model: Model::named(&defaults.checkpoint),
                 };
-                (recipe, SEEDS.to_owned(), None)
+                (recipe, runs::default_seeds().to_string(), None)
             }
         };
         Self {
