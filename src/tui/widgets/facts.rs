@@ -14,11 +14,16 @@ use crate::studio::output::Measures;
 use crate::studio::run::Run;
 use crate::studio::settings::{AdapterScale, Settings};
 
-/// The facts about the selected output. Until they are loaded, those about its run, if they are known.
+/// The facts about the selected output. Until they are loaded, those about its run, if they are known: for an output
+/// without a review they are the same, so that a step within a run draws one frame.
 pub fn selected(context: &Context) -> Vec<Line<'static>> {
     match (context.details(), context.run_details()) {
         (Some(details), _) => lines(details, &context.theme),
-        (None, Some(details)) => run_lines(details, &context.theme),
+        (None, Some(details)) => {
+            let mut lines = run_lines(details, &context.theme);
+            lines.extend(fact("cost", &cost(&details.run), &context.theme));
+            lines
+        }
         (None, None) => Vec::new(),
     }
 }
