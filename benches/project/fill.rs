@@ -205,8 +205,7 @@ fn subjects(transaction: &Transaction<'_>, size: Size) -> Result<()> {
 
 /// The columns copied from the template.
 const COPIED: &str =
-    "negative, prompt_constraints, steps, guidance, adapter_scale, adapter_start, adapter_end, sampler,
-    karras_sigmas, width, height, long_prompt, checkpoint, adapter, image_encoder, checkpoint_hash, adapter_hash,
+    "negative, prompt_constraints, settings, checkpoint, adapter, image_encoder, checkpoint_hash, adapter_hash,
     image_encoder_hash, priority, attempts_allowed, attempts_left, step, steps_in_all, peak_memory";
 
 struct Filling<'a> {
