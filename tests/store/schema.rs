@@ -9,7 +9,7 @@ use std::process::Command;
 use pentimento::store::Store;
 use pentimento::store::bundle::archive::Archive;
 use pentimento::store::bundle::{Parcel, Selection};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use crate::project::at;
 
@@ -61,9 +61,16 @@ fn differences(expected: &Value, actual: &Value, at: &str, found: &mut Vec<Strin
                 differences(value, other, &format!("{at}/{index}"), found);
             }
         }
+        (Value::Number(expected), Value::Number(actual)) if same_number(expected, actual) => {}
         _ if expected == actual => {}
         _ => found.push(format!("{at}: {expected} → {actual}")),
     }
+}
+
+/// Schema 0001 read the last digit of a long fraction wrong, so what it printed and exported may be one bit off.
+fn same_number(expected: &Number, actual: &Number) -> bool {
+    let (Some(expected), Some(actual)) = (expected.as_f64(), actual.as_f64()) else { return false };
+    expected == actual || expected.next_up() == actual || expected.next_down() == actual
 }
 
 #[test]
@@ -139,7 +146,12 @@ fn bundles_of_earlier_versions_are_what_this_version_exports() {
         let reader = Store::open(&project).unwrap().reader().unwrap();
         let runs = rows.subjects[0].runs.iter();
         let runs = runs.map(|row| reader.run(&format!("zoe-{:04}", row.number).parse().unwrap()).unwrap().id).collect();
-        assert_eq!(reader.bundle(&Selection::Runs(runs)).unwrap(), rows);
+        let exported = serde_json::to_value(reader.bundle(&Selection::Runs(runs)).unwrap()).unwrap();
+        let written = serde_json::to_value(&rows).unwrap();
+        let mut found = Vec::new();
+        differences(&written, &exported, "written", &mut found);
+        differences(&exported, &written, "exported", &mut found);
+        assert!(found.is_empty(), "{}", found.join("\n"));
 
         let store = Store::create(&folder.path().join("other")).unwrap();
         let parcel = Parcel::of_archive(bundle.clone(), Archive::open(&bundle).unwrap()).unwrap();
