@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::store::forget::DeletionReport;
+use crate::store::removal::Pending;
 
 /// The counts of what a deletion removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,12 +14,14 @@ pub struct Deletion {
     pub reviews: u64,
     /// Files that nothing else used.
     pub files: Vec<blake3::Hash>,
+    /// Why some deleted bytes are still on the disk.
+    pub pending: Option<Pending>,
 }
 
 impl From<DeletionReport> for Deletion {
     fn from(report: DeletionReport) -> Self {
-        let DeletionReport { references, runs, outputs, reviews, blobs } = report;
-        Self { references, runs, outputs, reviews, files: blobs }
+        let DeletionReport { references, runs, outputs, reviews, blobs, pending } = report;
+        Self { references, runs, outputs, reviews, files: blobs, pending }
     }
 }
 

@@ -1,32 +1,33 @@
 //! Keeps blob files and their rows together: a row needs its file, and a file without a row is an orphan.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
-
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::blobs::{Content, Source, UNFINISHED};
+use super::blobs::{Content, Source};
 use super::columns::{Hash, Time};
-use super::{Durability, Error, Result, Store, disk};
-
-/// A younger file without a row is not an orphan yet: its row may be about to be written.
-const GRACE: Duration = Duration::from_secs(60 * 60);
+use super::reservations::Term;
+use super::temporary::Temporary;
+use super::{Durability, Result, Store};
 
 impl Store {
     /// Writes blob files, then runs the transaction that gives them rows. If that fails, the files are deleted again.
+    ///
+    /// `check` runs before a file is written, on the blobs' reservation. It finds out that a deletion has taken away what
+    /// the blobs would belong to: such a deletion waits for reservations, and no file is written after it.
     pub(super) fn write_with_blobs<T>(
         &self,
         contents: &[&Content],
+        check: impl FnOnce(&Connection) -> Result<()>,
         step: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
+        let hashes: Vec<_> = contents.iter().map(|content| blake3::hash(&content.bytes)).collect();
+        let reservation = self.blobs.reserve(&hashes, Term::Short)?;
+        self.with_writer(|writer| check(writer))?;
         // The files are written before the transaction, so that no other writer waits for the disk.
-        let put = contents.iter().map(|content| self.blobs.put(&content.bytes)).collect::<Result<Vec<_>>>();
-        let done = put.and_then(|_| self.write(Durability::Full, step));
+        let put = contents.iter().try_for_each(|content| self.blobs.put(&content.bytes).map(drop));
+        let done = put.and_then(|()| self.write(Durability::Full, step));
         if done.is_err() {
-            let hashes: Vec<_> = contents.iter().map(|content| blake3::hash(&content.bytes)).collect();
-            self.delete_unrecorded(&hashes);
+            self.delete_unrecorded(&hashes, reservation);
         }
         done
     }
@@ -38,10 +39,11 @@ impl Store {
         fetch: &Source<'_>,
         step: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
+        let reservation = self.blobs.reserve(hashes, Term::Long)?;
         let put = self.blobs.put_all(hashes, fetch);
         let done = put.and_then(|()| self.write(Durability::Full, step));
         if done.is_err() {
-            self.delete_unrecorded(hashes);
+            self.delete_unrecorded(hashes, reservation);
         }
         done
     }
@@ -50,7 +52,7 @@ impl Store {
     /// write lock, so a file that exists now stays; one that was deleted before the lock is written again.
     pub(super) fn record_blob(&self, connection: &Connection, content: &Content, at: Timestamp) -> Result<Hash> {
         let hash = blake3::hash(&content.bytes);
-        if !self.blobs.path(&hash).is_file() {
+        if self.blobs.size(&hash).is_none() {
             self.blobs.put(&content.bytes)?;
         }
         record(connection, &hash, content.bytes.len() as u64, content.media_type, at)
@@ -66,13 +68,15 @@ impl Store {
         source: Option<&Source<'_>>,
         at: Timestamp,
     ) -> Result<Hash> {
-        let path = self.blobs.path(hash);
-        let mut size = disk::size(&path);
-        if let Some(fetch) = source.filter(|_| !path.is_file()) {
-            let bytes = fetch(hash)?;
-            size = bytes.len() as u64;
-            self.blobs.put(&bytes)?;
-        }
+        let size = match (self.blobs.size(hash), source) {
+            (Some(size), _) => size,
+            (None, None) => 0,
+            (None, Some(fetch)) => {
+                let bytes = fetch(hash)?;
+                self.blobs.put(&bytes)?;
+                bytes.len() as u64
+            }
+        };
         record(connection, hash, size, media_type, at)
     }
 
@@ -98,45 +102,20 @@ impl Store {
         Ok(released)
     }
 
-    /// Deletes files that have no row and are older than an hour: leftovers of crashes. Returns their paths.
-    pub fn collect_orphans(&self) -> Result<Vec<PathBuf>> {
-        self.collect_orphans_older_than(GRACE)
-    }
-
-    fn collect_orphans_older_than(&self, grace: Duration) -> Result<Vec<PathBuf>> {
-        let now = SystemTime::now();
-        let is_old = |path: &Path| {
-            let written = fs::metadata(path).and_then(|metadata| metadata.modified());
-            written.is_ok_and(|written| now.duration_since(written).unwrap_or_default() >= grace)
-        };
-        let candidates: Vec<_> = self.blobs.files()?.into_iter().filter(|(path, _)| is_old(path)).collect();
-        self.write(Durability::Full, |transaction| {
-            let mut deleted = Vec::new();
-            for (path, hash) in candidates {
-                let is_orphan = match hash {
-                    Some(hash) => !is_recorded(transaction, &hash)?,
-                    None => path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNFINISHED)),
-                };
-                // Another program may have renewed its time meanwhile, to give it a row.
-                if is_orphan && is_old(&path) {
-                    fs::remove_file(&path).map_err(|error| Error::file(&path, "delete", error))?;
-                    deleted.push(path);
-                }
-            }
-            Ok(deleted)
-        })
-    }
-
-    /// Deletes the files of a transaction that failed. Its own errors are ignored: what stays behind is an orphan.
-    fn delete_unrecorded(&self, hashes: &[blake3::Hash]) {
-        let _ = self.write(Durability::Soon, |transaction| {
+    /// Deletes the files of a transaction that failed. If that fails too, their list stays, and they are deleted later.
+    fn delete_unrecorded(&self, hashes: &[blake3::Hash], reservation: Temporary) {
+        let deleted = self.write(Durability::Soon, |transaction| {
+            let mut unrecorded = Vec::new();
             for hash in hashes {
                 if !is_recorded(transaction, hash)? {
-                    self.blobs.remove(hash)?;
+                    unrecorded.push(*hash);
                 }
             }
-            Ok(())
+            self.blobs.remove(&unrecorded)
         });
+        if deleted.is_err() {
+            reservation.abandon();
+        }
     }
 }
 
@@ -154,28 +133,4 @@ fn record(connection: &Connection, hash: &blake3::Hash, size: u64, media_type: &
         )?
         .execute((Hash(*hash), size.cast_signed(), media_type, Time(at)))?;
     Ok(Hash(*hash))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_old_orphans_are_deleted() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::create(&folder.path().join("p")).unwrap();
-        let orphan = store.blobs.put(b"orphan").unwrap();
-        let content = Content { bytes: b"kept".to_vec(), media_type: "image/png" };
-        let kept = store.blobs.put(&content.bytes).unwrap();
-        store.write(Durability::Full, |t| store.record_blob(t, &content, Timestamp::UNIX_EPOCH)).unwrap();
-        let unfinished = store.blobs.path(&orphan).with_file_name(".new-x");
-        fs::write(&unfinished, b"half").unwrap();
-        let foreign = store.blobs.folder().join("note.txt");
-        fs::write(&foreign, b"a person's").unwrap();
-        assert_eq!(store.collect_orphans().unwrap(), Vec::<PathBuf>::new());
-        let deleted = store.collect_orphans_older_than(Duration::ZERO).unwrap();
-        assert_eq!(deleted.len(), 2, "{deleted:?}");
-        assert!(!unfinished.exists() && store.blobs.read(&orphan).is_err());
-        assert!(foreign.exists() && store.blobs.read(&kept).is_ok());
-    }
 }

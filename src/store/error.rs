@@ -77,6 +77,19 @@ pub enum Error {
     #[error("the copy {} is not usable ({reason}): copy to another file", path.display())]
     BadBackup { path: PathBuf, reason: String },
 
+    #[error("cannot back up to {} ({reason}): choose a new folder", path.display())]
+    BackupFolder { path: PathBuf, reason: String },
+
+    /// A caller asked for a stop.
+    #[error("stopped; nothing was changed")]
+    Stopped,
+
+    #[error(
+        "the project in {} was moved, deleted or replaced while it was open: open it where it is now",
+        folder.display()
+    )]
+    Moved { folder: PathBuf },
+
     #[error("no {what} named {name:?} in this project: check the name")]
     NotFound { what: &'static str, name: String },
 

@@ -1,7 +1,7 @@
 //! Deletes a subject, a consent or a reference, with everything that depends on it.
 //!
-//! One transaction deletes the rows and schedules the deletion of their files; [`Store::finish_removals`] then deletes
-//! the files and wipes the database's free space. Backups and bundles that a person made are not touched.
+//! One transaction deletes the rows and schedules the deletion of their files; [`Store::finish_deletion`] then
+//! deletes the files and wipes the database's free space. Backups and bundles that a person made are not touched.
 
 use jiff::Timestamp;
 use rusqlite::Connection;
@@ -12,7 +12,7 @@ use crate::studio::reference::{Decision, ReferenceState};
 use crate::studio::rules::Refusal;
 
 use super::columns::{Hash, Time};
-use super::removal::schedule_wipe;
+use super::removal::{Pending, schedule_wipe};
 use super::{Durability, Error, Result, Store, references, subjects};
 
 /// Counts of the deleted rows, and the deleted blobs.
@@ -24,6 +24,8 @@ pub struct DeletionReport {
     pub reviews: u64,
     /// Blobs that nothing else used.
     pub blobs: Vec<blake3::Hash>,
+    /// Why some deleted bytes are still on the disk.
+    pub pending: Option<Pending>,
 }
 
 impl Store {
@@ -42,7 +44,7 @@ impl Store {
                     "SELECT count(*) FROM reviews JOIN outputs ON outputs.id = output_id JOIN runs ON runs.id = run_id
                      WHERE subject_id = ?1",
                 )?,
-                blobs: Vec::new(),
+                ..DeletionReport::default()
             };
             let mut hashes = hashes(transaction, &format!("{REFERENCE_BLOBS} WHERE refs.subject_id = ?1"), subject.0)?;
             hashes.extend(self::hashes(
@@ -55,8 +57,7 @@ impl Store {
             schedule_wipe(transaction)?;
             Ok(report)
         })?;
-        self.finish_removals()?;
-        Ok(report)
+        Ok(DeletionReport { pending: self.finish_deletion()?, ..report })
     }
 
     /// Withdraws a consent and, as [`Store::withdraw_reference`] does, every reference under it. The record of the
@@ -79,8 +80,7 @@ impl Store {
             schedule_wipe(transaction)?;
             Ok(report)
         })?;
-        self.finish_removals()?;
-        Ok(report)
+        Ok(DeletionReport { pending: self.finish_deletion()?, ..report })
     }
 
     /// Withdraws a reference. Deletes its image, notes and report, the outputs made with it and their reviews, and its
@@ -97,8 +97,7 @@ impl Store {
             schedule_wipe(transaction)?;
             Ok(report)
         })?;
-        self.finish_removals()?;
-        Ok(report)
+        Ok(DeletionReport { pending: self.finish_deletion()?, ..report })
     }
 }
 

@@ -2,9 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+/// The name of the database in a project.
+pub(super) const DATABASE: &str = "project.db";
+/// The name of the folder of blobs.
+pub(super) const BLOBS: &str = "blobs";
+/// The name of the folder of copies of the database from before each migration.
+pub(super) const BACKUPS: &str = "backups";
+
 /// The database of the project in `folder`.
 pub fn database(folder: &Path) -> PathBuf {
-    folder.join("project.db")
+    folder.join(DATABASE)
 }
 
 /// SQLite's write-ahead log of a database: committed pages that are not in the database file yet.
@@ -19,10 +26,5 @@ pub(super) fn shared_memory(database: &Path) -> PathBuf {
 
 /// The blobs of the project in `folder`.
 pub(super) fn blobs(folder: &Path) -> PathBuf {
-    folder.join("blobs")
-}
-
-/// The copies of the database from before each migration.
-pub(super) fn backups(folder: &Path) -> PathBuf {
-    folder.join("backups")
+    folder.join(BLOBS)
 }

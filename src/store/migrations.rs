@@ -2,11 +2,12 @@
 //! the database. `PRAGMA user_version` holds the number of the last migration.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::disk::{make_folder, parent};
+use super::disk::{Folder, parent};
 use super::snapshot::copy_database;
 use super::{Error, Result, layout};
 
@@ -84,11 +85,11 @@ fn apply(connection: &mut Connection, migration: &Migration<'_>) -> Result<()> {
 
 /// Makes a verified copy of the database before a migration. Returns its path.
 fn back_up(connection: &Connection, path: &Path, migration: &Migration<'_>, version: i64) -> Result<PathBuf> {
-    let folder = layout::backups(parent(path));
-    make_folder(&folder)?;
+    let folder = Arc::new(Folder::open(parent(path))?.make_folder(layout::BACKUPS)?);
     let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
-    let copy = folder.join(format!("before-{}-{time}.db", migration.name));
-    copy_database(connection, &copy)?;
+    let name = format!("before-{}-{time}.db", migration.name);
+    copy_database(connection, &folder, &name)?;
+    let copy = folder.path_of(&name);
     let opened = Connection::open_with_flags(&copy, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let found = self::version(&opened)?;
     if found != version {

@@ -3,9 +3,11 @@
 //! [`Store`] writes, through one connection behind a mutex. Each [`Reader`] has its own connection and never waits for
 //! the writer. Functions that need the current time take it as an argument.
 //!
-//! - [`layout`]: paths of the files; `disk`: private folders, atomic writes; `snapshot`: verified copies of the database
+//! - [`layout`]: paths of the files; [`disk`]: the calls that change files; `temporary`: files that are being built;
+//!   `mounts`: network file systems; `snapshot`: verified copies of the database
 //! - [`open`]: creating and opening a project; [`migrations`]: the schema, forward only; `wal`: leftover logs
-//! - [`blobs`]: files named by their hash; `blob_rows`: their rows; `removal`: finishing deletions
+//! - [`blobs`]: files named by their hash; `blob_rows`: their rows; `reservations`: blobs that are about to get rows
+//! - [`leftovers`]: deleting what interrupted programs left; [`removal`]: finishing deletions
 //! - [`subjects`], [`references`]: subjects, consents, reference images
 //! - [`runs`]: creating and reading runs; [`queue`]: giving them to workers
 //! - [`outputs`], [`reviews`], [`presets`]: results, and what people say about them
@@ -18,39 +20,46 @@ mod blob_rows;
 pub mod blobs;
 pub mod bundle;
 mod columns;
-mod disk;
+pub mod disk;
 mod error;
 pub mod forget;
 pub mod layout;
+pub mod leftovers;
 pub mod lines;
 pub mod migrations;
+mod mounts;
 pub mod open;
 pub mod outputs;
 pub mod presets;
 pub mod queue;
 pub mod references;
-mod removal;
+pub mod removal;
+mod reservations;
 pub mod reviews;
 pub mod runs;
 pub mod search;
 mod snapshot;
 pub mod subjects;
+mod temporary;
 pub mod verify;
 mod wal;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use error::{Error, Result};
 
 use blobs::Blobs;
+use disk::Folder;
 
 /// Writes to a project. Threads share it by reference; other processes may have the same project open.
 #[derive(Debug)]
 pub struct Store {
-    folder: PathBuf,
+    folder: Arc<Folder>,
+    /// The device and inode of the database.
+    identity: (u64, u64),
     writer: Mutex<Connection>,
     blobs: Blobs,
     warnings: Vec<String>,
@@ -75,7 +84,7 @@ enum Durability {
 
 impl Store {
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 
     pub fn blobs(&self) -> &Blobs {
@@ -98,7 +107,16 @@ impl Store {
     }
 
     fn database(&self) -> PathBuf {
-        layout::database(&self.folder)
+        layout::database(self.folder())
+    }
+
+    /// Checks that the project is still where it was opened. The open database follows a folder that is moved, but other
+    /// programs would not see what is written, and SQLite's log may be taken for that of another database.
+    fn check_place(&self) -> Result<()> {
+        match open::identity(&self.database()) {
+            Ok(found) if found == self.identity => Ok(()),
+            _ => Err(Error::Moved { folder: self.folder().to_owned() }),
+        }
     }
 
     /// Runs a step in a transaction that takes the database's write lock at once.
@@ -124,6 +142,7 @@ impl Store {
     fn with_writer<T>(&self, work: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         // A poisoned lock is safe to use: the panic rolled its transaction back.
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check_place()?;
         work(&mut writer).map_err(|error| error.at(&self.database()))
     }
 }
@@ -136,6 +155,11 @@ impl Reader {
     /// A number that changes whenever another connection has written.
     pub fn version(&self) -> Result<i64> {
         self.read(|connection| Ok(connection.pragma_query_value(None, "data_version", |row| row.get(0))?))
+    }
+
+    /// How many deletions the project has seen. A copy of it that takes long checks that there was none meanwhile.
+    pub fn deletions(&self) -> Result<u64> {
+        self.read(removal::deletions)
     }
 
     /// Runs a query, and gives its errors the path of the database.

@@ -1,24 +1,28 @@
 //! Creating and opening a project.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::blobs::Blobs;
-use super::disk::{make_folder, network_warning, place, size, sync_folder, temporary_file};
-use super::layout::database;
+use super::disk::{Folder, size};
+use super::layout::{BLOBS, DATABASE, database};
+use super::leftovers::Extent;
+use super::mounts::network_warning;
+use super::temporary::Temporary;
 use super::{Error, Reader, Result, Store, migrations, wal};
 
 /// `application_id` of a project database: "Pmto" in ASCII.
 pub const APPLICATION_ID: i32 = 0x506d_746f;
 
 /// How long SQLite waits for another program's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Page cache of each connection, in KiB.
 const CACHE_KIB: i64 = 16 << 10;
@@ -34,22 +38,24 @@ impl Store {
         if path.exists() {
             return Err(Error::ProjectExists { folder: folder.to_owned() });
         }
-        make_folder(folder)?;
-        let new = temporary_file(&path, ".project-", ".new")?;
+        let opened = Arc::new(Folder::create(folder)?);
+        let new = Temporary::new(&opened, ".project-", ".new")?;
         let build = || -> Result<()> {
             let mut connection = Connection::open(new.path())?;
+            // Nobody sees this file before it is complete, so its journal need not be on the disk.
+            connection.pragma_update(None, "journal_mode", "MEMORY")?;
             connection.pragma_update(None, "application_id", APPLICATION_ID)?;
             connection.pragma_update(None, "secure_delete", true)?;
-            migrations::migrate(&mut connection, new.path(), &migrations::embedded()?)?;
+            migrations::migrate(&mut connection, &new.path(), &migrations::embedded()?)?;
             connection.close().map_err(|(_, error)| error.into())
         };
         build().map_err(|error| error.at(&path))?;
         // Another program may have created a project in the meantime; it is not overwritten.
-        place(new, &path).map_err(|error| match error {
+        new.place(DATABASE).map_err(|error| match error {
             Error::FileExists { .. } => Error::ProjectExists { folder: folder.to_owned() },
             error => error,
         })?;
-        sync_folder(folder)?;
+        opened.sync()?;
         Self::open(folder)
     }
 
@@ -57,7 +63,9 @@ impl Store {
     pub fn open(folder: &Path) -> Result<Self> {
         let path = database(folder);
         inspect(folder, &path)?;
+        let opened = Arc::new(Folder::open(folder)?);
         let check = size(&path) <= CHECK_UP_TO || wal::is_abandoned(&path);
+        let was_killed = wal::is_left(&path);
         let open = || -> Result<Self> {
             let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             check_version(&connection, &path)?;
@@ -69,13 +77,17 @@ impl Store {
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "secure_delete", true)?;
             migrations::migrate(&mut connection, &path, &migrations::embedded()?)?;
-            let blobs = Blobs::new(folder);
-            make_folder(blobs.folder())?;
+            opened.make_folder(BLOBS)?;
             let warnings = network_warning(folder).into_iter().collect();
-            Ok(Self { folder: folder.to_owned(), writer: Mutex::new(connection), blobs, warnings })
+            let blobs = Blobs::new(opened.clone());
+            let identity = identity(&path).map_err(|error| Error::file(&path, "read", error))?;
+            Ok(Self { folder: opened.clone(), identity, writer: Mutex::new(connection), blobs, warnings })
         };
-        let store = open().map_err(|error| wal::diagnose(error, &path))?;
-        store.finish_removals()?;
+        let mut store = open().map_err(|error| wal::diagnose(error, &path))?;
+        let pending = store.finish_removals()?.map(|pending| format!("a deletion is not complete: {pending}"));
+        let collected = store.collect(if was_killed { Extent::Everywhere } else { Extent::Announced });
+        let left = collected.err().map(|error| format!("files of an interrupted program are still there: {error}"));
+        store.warnings.extend(pending.into_iter().chain(left));
         Ok(store)
     }
 }
@@ -113,14 +125,23 @@ impl Reader {
 
     fn with(connection: Connection, folder: &Path) -> Result<Self> {
         connection.pragma_update(None, "query_only", true)?;
-        Ok(Self { connection, path: database(folder), blobs: Blobs::new(folder) })
+        Ok(Self { connection, path: database(folder), blobs: Blobs::new(Arc::new(Folder::open(folder)?)) })
     }
+}
+
+/// The device and inode of a file.
+pub(super) fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 /// Opens a connection and sets everything that SQLite does not keep in the file. Closing it does not checkpoint the log
 /// until [`checkpoint_on_close`] allows it: the log may belong to another database.
 fn connect(path: &Path, access: OpenFlags) -> Result<Connection> {
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    set_up(Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?)
+}
+
+fn set_up(connection: Connection) -> Result<Connection> {
     // First, because the settings below read the schema and may already fail on a foreign log.
     checkpoint_on_close(&connection, false)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

@@ -37,8 +37,9 @@ impl Store {
             [Some(&new.picture), new.thumbnail.as_ref(), new.latents.as_ref()].into_iter().flatten().collect();
         let measures = new.measures.as_ref().map(to_json).transpose()?;
         let seed = new.seed.cast_signed();
-        self.write_with_blobs(&contents, |transaction| {
-            queue::claims::check_lease(transaction, claim)?;
+        let check = |connection: &Connection| queue::claims::check_lease(connection, claim);
+        self.write_with_blobs(&contents, check, |transaction| {
+            check(transaction)?;
             if !runs::by_id(transaction, claim.run)?.seeds.as_slice().contains(&new.seed) {
                 return Err(Error::ForeignSeed { task: claim.task.clone(), seed: new.seed });
             }
@@ -95,7 +96,7 @@ impl Store {
             Self::release_blobs(transaction, latents.as_slice())?;
             Ok(())
         })?;
-        self.finish_removals()
+        self.finish_removals().map(drop)
     }
 }
 

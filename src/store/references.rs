@@ -45,7 +45,8 @@ impl Store {
     pub fn add_reference(&self, subject: SubjectId, new: &NewReference, at: Timestamp) -> Result<ReferenceId> {
         let contents: Vec<&Content> = [Some(&new.picture), new.thumbnail.as_ref()].into_iter().flatten().collect();
         let report = new.report.as_ref().map(to_json).transpose()?;
-        self.write_with_blobs(&contents, |transaction| {
+        let check = |connection: &Connection| subjects::by_id(connection, subject).map(drop);
+        self.write_with_blobs(&contents, check, |transaction| {
             let number = subjects::next_number(transaction, subject, "last_reference")?;
             let name = ReferenceName { subject: subjects::by_id(transaction, subject)?.handle, number };
             let consent = match new.consent {

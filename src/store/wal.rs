@@ -19,6 +19,11 @@ pub(super) fn is_abandoned(database: &Path) -> bool {
     has_log(database) && !is_open(database)
 }
 
+/// Whether the last program did not close a database that no program uses. Its log may be empty.
+pub(super) fn is_left(database: &Path) -> bool {
+    wal(database).exists() && !is_open(database)
+}
+
 /// Explains why a database did not open. If it is intact without its log, the log belongs to another database.
 pub(super) fn diagnose(error: Error, database: &Path) -> Error {
     match error.at(database) {
@@ -29,7 +34,7 @@ pub(super) fn diagnose(error: Error, database: &Path) -> Error {
     }
 }
 
-fn has_log(database: &Path) -> bool {
+pub(super) fn has_log(database: &Path) -> bool {
     size(&wal(database)) > 0
 }
 
@@ -56,7 +61,7 @@ fn is_whole_without_log(database: &Path) -> bool {
 }
 
 /// Opens the database file alone: `immutable` makes SQLite ignore the log and take no locks.
-fn open_without_log(database: &Path) -> Result<Connection> {
+pub(super) fn open_without_log(database: &Path) -> Result<Connection> {
     let mut uri = "file:".to_owned();
     for byte in database.as_os_str().as_bytes() {
         match byte {
@@ -71,7 +76,7 @@ fn open_without_log(database: &Path) -> Result<Connection> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::disk::make_folder;
+    use super::super::disk::Folder;
     use super::super::layout::database;
     use super::super::{Durability, Store};
     use super::*;
@@ -105,7 +110,7 @@ mod tests {
         assert_eq!(shared(), has_table);
         // A copy of database and log, as a crash leaves them.
         let copy = database(&folder.path().join("copy"));
-        make_folder(copy.parent().unwrap()).unwrap();
+        Folder::create(copy.parent().unwrap()).unwrap();
         fs::copy(&path, &copy).unwrap();
         fs::copy(wal(&path), wal(&copy)).unwrap();
         assert!(is_abandoned(&copy));

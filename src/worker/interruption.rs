@@ -32,6 +32,7 @@ impl From<store::Error> for Interruption {
             | E::DiskFailed { .. }
             | E::Newer { .. }
             | E::NoProject { .. }
+            | E::Moved { .. }
             | E::Busy { .. }
             | E::Sql(_) => Self::Fatal(error),
             error => Self::Failed(error.to_string()),

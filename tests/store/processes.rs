@@ -104,5 +104,5 @@ fn killed_workers_lose_nothing() {
     }
     assert!(worker(&project.path).wait().unwrap().success());
     assert_done_once(&project, 12, &[1, 2, 3]);
-    project.store.collect_orphans().unwrap();
+    project.store.collect_leftovers().unwrap();
 }

@@ -172,6 +172,7 @@ pub fn deletion(deletion: &Deletion) -> Value {
         "outputs": deletion.outputs,
         "reviews": deletion.reviews,
         "files": deletion.files.len(),
+        "pending": deletion.pending.map(|pending| pending.to_string()),
     })
 }
 

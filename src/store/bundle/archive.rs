@@ -10,16 +10,22 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::check::wrong;
 use super::rows::{Bundle, Digest};
-use crate::store::disk::{parent, place, replace, sync_folder, temporary_file};
+use crate::store::blobs::MAX_BLOB;
+use crate::store::disk::{Folder, parent};
+use crate::store::temporary::{Temporary, remove_dead};
 use crate::store::{Error, Result};
+
+/// The name of an incomplete bundle begins and ends with these.
+const PREFIX: &str = ".pentimento-";
+const SUFFIX: &str = ".zip";
 
 const ROWS: &str = "bundle.json";
 const BLOBS: &str = "blobs/";
@@ -35,8 +41,6 @@ const MAX_ENTRIES: usize = 100_000;
 const MAX_DIRECTORY: u64 = 32 << 20;
 /// Limit of `bundle.json` in bytes: some hundred thousand runs.
 const MAX_ROWS: u64 = 128 << 20;
-/// Limit of a blob in bytes: a reference of the largest size, as PNG.
-const MAX_BLOB: u64 = 512 << 20;
 /// Limit of all entries together in bytes.
 const MAX_BUNDLE: u64 = 256 << 30;
 
@@ -75,7 +79,8 @@ struct RowsIn {
 /// Writes a bundle: first the blobs, then the rows. The file appears under its name when it is complete.
 pub struct Writer {
     path: PathBuf,
-    zip: ZipWriter<BufWriter<NamedTempFile>>,
+    folder: Arc<Folder>,
+    zip: ZipWriter<BufWriter<Temporary>>,
     blobs: HashSet<Digest>,
 }
 
@@ -86,8 +91,11 @@ impl Writer {
             return Err(Error::file(path, "write", io::Error::other("it is a folder")));
         }
         // Its mode is 0600, because it holds images of people.
-        let file = temporary_file(path, ".pentimento-", ".zip")?;
-        Ok(Self { path: path.to_owned(), zip: ZipWriter::new(BufWriter::new(file)), blobs: HashSet::new() })
+        let folder = Arc::new(Folder::open(parent(path))?);
+        // Exports that were killed.
+        remove_dead(&folder, |name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))?;
+        let file = Temporary::new(&folder, PREFIX, SUFFIX)?;
+        Ok(Self { path: path.to_owned(), folder, zip: ZipWriter::new(BufWriter::new(file)), blobs: HashSet::new() })
     }
 
     /// Adds a blob, unless it was added before.
@@ -110,13 +118,14 @@ impl Writer {
         let failed = |error: io::Error| Error::file(&path, "write", error);
         let buffer = self.zip.finish().map_err(|error| failed(error.into()))?;
         let file = buffer.into_inner().map_err(|error| failed(error.into_error()))?;
-        let size = file.as_file().metadata().map_err(failed)?.len();
+        let size = file.len().map_err(failed)?;
+        let name = path.file_name().unwrap_or_default();
         if overwrite {
-            replace(file, &path)?
+            file.replace(name)?
         } else {
-            place(file, &path)?
+            file.place(name)?
         }
-        sync_folder(parent(&path))?;
+        self.folder.sync()?;
         Ok(size)
     }
 
