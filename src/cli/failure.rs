@@ -80,6 +80,9 @@ fn status(error: &anyhow::Error) -> u8 {
     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
         return interrupted.status;
     }
+    if let Some(store::Error::Stopped) = error.downcast_ref() {
+        return super::interrupt::status();
+    }
     if let Some(crate::terminal::Error::NoTerminal { .. }) = error.downcast_ref() {
         return WRONG_USAGE;
     }

@@ -7,6 +7,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::failure::INTERRUPTED;
+use crate::store;
 
 static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 static SIGNAL: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
@@ -31,6 +32,11 @@ pub fn listen_as_a_service() {
 /// Whether a signal has asked for a stop.
 pub fn asked() -> bool {
     ASKED.load(Ordering::SeqCst)
+}
+
+/// Fails if a signal has asked for a stop, with an error of the store that undoes what was begun.
+pub fn check() -> store::Result<()> {
+    if asked() { Err(store::Error::Stopped) } else { Ok(()) }
 }
 
 /// The exit status after that signal.

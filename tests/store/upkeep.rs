@@ -71,7 +71,7 @@ fn a_backup_opens_as_a_project() {
     let reference = project.approved("face");
     project.done(with_reference(reference), "1,2");
     let to = project.folder.path().join("copy");
-    let backup = project.store.backup(&to).unwrap();
+    let backup = project.store.backup(&to, &|| false).unwrap();
     assert_eq!((backup.blobs, backup.missing.len()), (6, 0));
     let copy = Store::open(&to).unwrap();
     assert_eq!(copy.verify().unwrap().problems, []);
@@ -81,7 +81,7 @@ fn a_backup_opens_as_a_project() {
     }
     // A second backup fails and overwrites nothing.
     let before = fs::read(to.join("project.db")).unwrap();
-    assert!(project.store.backup(&to).is_err());
+    assert!(project.store.backup(&to, &|| false).is_err());
     assert_eq!(fs::read(to.join("project.db")).unwrap(), before);
 }
 
@@ -91,6 +91,56 @@ fn a_backup_reports_blobs_it_could_not_copy() {
     let reference = project.approved("face");
     let picture = project.reader().reference_by_id(reference).unwrap().picture.unwrap().blob;
     fs::remove_file(project.store.blobs().path(&picture)).unwrap();
-    let backup = project.store.backup(&project.folder.path().join("copy")).unwrap();
+    let backup = project.store.backup(&project.folder.path().join("copy"), &|| false).unwrap();
     assert_eq!((backup.blobs, backup.missing), (1, vec![picture]));
+}
+
+#[test]
+fn a_backup_appears_only_when_it_is_complete() {
+    let project = Project::new();
+    project.approved("face");
+    project.done(recipe(), "1,2,3");
+    let to = project.folder.path().join("copies/copy");
+    // A backup that was killed, and one that is stopped after some files.
+    let dead = project.folder.path().join("copies/.pentimento-backup-x");
+    fs::create_dir_all(dead.join("blobs")).unwrap();
+    let asked = std::cell::Cell::new(0);
+    let stop_later = || {
+        asked.set(asked.get() + 1);
+        assert!(!to.exists());
+        asked.get() > 3
+    };
+    assert!(matches!(project.store.backup(&to, &stop_later), Err(Error::Stopped)));
+    assert_eq!(fs::read_dir(to.parent().unwrap()).unwrap().count(), 0, "nothing is left");
+    fs::create_dir(&to).unwrap();
+    project.store.backup(&to, &|| false).unwrap();
+    assert_eq!(Store::open(&to).unwrap().verify().unwrap().problems, []);
+
+    let file = project.folder.path().join("file");
+    fs::write(&file, "a person's").unwrap();
+    for taken in [&to, &file, project.folder.path()] {
+        assert!(matches!(project.store.backup(taken, &|| false), Err(Error::BackupFolder { .. })));
+    }
+}
+
+#[test]
+fn a_backup_starts_again_after_a_deletion() {
+    let project = Project::new();
+    let bo = project.store.add_subject(&"bo".parse().unwrap(), "Xylotint", "", at(0)).unwrap();
+    project.store.add_consent(bo, &grant(None)).unwrap();
+    project.store.add_reference(bo, &picture("bo's face"), at(1)).unwrap();
+    project.approved("face");
+    let forgotten = std::cell::Cell::new(false);
+    let forget = || {
+        if !forgotten.replace(true) {
+            project.store.forget_subject(bo).unwrap();
+        }
+        false
+    };
+    let to = project.folder.path().join("copy");
+    let backup = project.store.backup(&to, &forget).unwrap();
+    assert_eq!((backup.blobs, backup.missing), (2, vec![]));
+    let database = fs::read(to.join("project.db")).unwrap();
+    assert!(!database.windows(8).any(|window| window == b"Xylotint"));
+    assert_eq!(files(&to).len(), 3, "{:?}", files(&to));
 }

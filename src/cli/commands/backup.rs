@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use serde_json::json;
 
+use crate::cli::interrupt;
 use crate::cli::output::{describe, print};
 use crate::cli::project::{self, ProjectArguments};
 
@@ -22,7 +23,9 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
-    let copied = project::open(project)?.backup(&arguments.folder)?;
+    let store = project::open(project)?;
+    interrupt::listen();
+    let copied = store.backup(&arguments.folder, &interrupt::asked)?;
     let missing: Vec<String> = copied.missing.iter().map(|hash| hash.to_hex().to_string()).collect();
     if arguments.json {
         print::document(&json!({

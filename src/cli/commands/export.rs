@@ -7,6 +7,7 @@ use clap::{Args, ValueHint};
 use serde_json::json;
 
 use crate::cli::failure::UsageError;
+use crate::cli::interrupt;
 use crate::cli::output::{describe, print};
 use crate::cli::project::{self, ProjectArguments};
 use crate::imaging::read_provenance::strip_prompts;
@@ -16,6 +17,9 @@ use crate::store::bundle::archive::Writer;
 use crate::store::bundle::rows::Digest;
 use crate::store::bundle::{Bundle, Selection};
 use crate::studio::subject::{Handle, TaskId};
+
+/// How often an export starts again because the project deleted something meanwhile.
+const TRIES: u32 = 20;
 
 /// Export subjects or runs into a bundle, one file that `import` reads on another machine
 ///
@@ -57,21 +61,35 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         return Err(Error::FileExists { path: path.clone() }.into());
     }
     let reader = project::open_read_only(project)?;
-    let mut bundle = reader.bundle(&selection(arguments, &reader)?)?;
-    if bundle.subjects.is_empty() && bundle.presets.is_empty() {
-        return Err(UsageError("nothing to export: the project has no subjects".to_owned()).into());
-    }
-    let mut writer = Writer::create(path)?;
-    if arguments.strip {
-        bundle.strip();
-        write_stripped(&reader, &mut bundle, &mut writer)?;
-    } else {
-        for blob in &bundle.blobs {
-            writer.add_blob(&reader.blobs().read(&blob.hash.0)?)?;
+    interrupt::listen();
+    for _ in 0..TRIES {
+        let deletions = reader.deletions()?;
+        let mut bundle = reader.bundle(&selection(arguments, &reader)?)?;
+        if bundle.subjects.is_empty() && bundle.presets.is_empty() {
+            return Err(UsageError("nothing to export: the project has no subjects".to_owned()).into());
+        }
+        let mut writer = Writer::create(path)?;
+        let written = write_blobs(arguments, &reader, &mut bundle, &mut writer);
+        // What was deleted meanwhile must not be in the bundle.
+        if reader.deletions()? == deletions {
+            written?;
+            let bytes = writer.finish(&bundle, arguments.force)?;
+            return report(arguments, &bundle, bytes);
         }
     }
-    let bytes = writer.finish(&bundle, arguments.force)?;
-    report(arguments, &bundle, bytes)
+    anyhow::bail!("the project was changed too often during the export: try again")
+}
+
+fn write_blobs(arguments: &Arguments, reader: &Reader, bundle: &mut Bundle, writer: &mut Writer) -> anyhow::Result<()> {
+    if arguments.strip {
+        bundle.strip();
+        return write_stripped(reader, bundle, writer);
+    }
+    for blob in &bundle.blobs {
+        interrupt::check()?;
+        writer.add_blob(&reader.blobs().read(&blob.hash.0)?)?;
+    }
+    Ok(())
 }
 
 fn selection(arguments: &Arguments, reader: &Reader) -> anyhow::Result<Selection> {
@@ -92,6 +110,7 @@ fn write_stripped(reader: &Reader, bundle: &mut Bundle, writer: &mut Writer) -> 
     let references: HashSet<Digest> = bundle.references().collect();
     let mut stripped = HashMap::new();
     for blob in &bundle.blobs {
+        interrupt::check()?;
         let bytes = reader.blobs().read(&blob.hash.0)?;
         if outputs.contains(&blob.hash) {
             let without = strip_prompts(&reader.blobs().path(&blob.hash.0), &bytes)?;

@@ -12,8 +12,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::cli::failure::UsageError;
+use crate::cli::interrupt;
 use crate::cli::output::print;
 use crate::cli::project::{self, ProjectArguments};
+use crate::store::bundle::Parcel;
 use crate::studio::subject::Handle;
 
 use open::{Opened, Opener};
@@ -52,7 +54,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     for file in opened {
         sources.push(match file {
             Opened::Bundle(parcel) => {
-                parcels.push(parcel);
+                parcels.push(stoppable(parcel));
                 Source::Bundle
             }
             Opened::Picture { parcel, writer, reference_missing } => {
@@ -62,6 +64,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             Opened::Known(output) => Source::Known(output),
         });
     }
+    interrupt::listen();
     // A picture that the project already has is not imported, so it has no report.
     let mut reports = store.import(&parcels, Timestamp::now())?.into_iter();
     let files = arguments.files.iter().zip(sources).map(|(path, source)| {
@@ -76,4 +79,14 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         return Ok(print::document(&json!({"files": files}))?);
     }
     Ok(print::lines(files.flat_map(|file| file.lines()))?)
+}
+
+/// A bundle whose blobs cannot be read any more after a signal: the import then fails, and deletes what it has written.
+fn stoppable(parcel: Parcel) -> Parcel {
+    let Parcel { path, bundle, blobs } = parcel;
+    let blobs = Box::new(move |hash: &blake3::Hash| {
+        interrupt::check()?;
+        blobs(hash)
+    });
+    Parcel { path, bundle, blobs }
 }
