@@ -112,7 +112,21 @@ impl Reader {
             }
             Self::with(connection, folder)
         };
-        open().map_err(|error| wal::diagnose(error, &path))
+        match open().map_err(|error| wal::diagnose(error, &path)) {
+            Err(Error::ReadOnly { .. }) if !wal::has_log(&path) => Self::open_unchangeable(folder, &path),
+            opened => opened,
+        }
+    }
+
+    /// Opens a project that this program cannot write to, such as one on a read-only disk: SQLite could not create the
+    /// shared memory of its log, and without a log it does not need any.
+    fn open_unchangeable(folder: &Path, path: &Path) -> Result<Self> {
+        let open = || {
+            let connection = set_up(wal::open_without_log(path)?)?;
+            check_version(&connection, path)?;
+            Self::with(connection, folder)
+        };
+        open().map_err(|error| error.at(path))
     }
 
     /// Opens another connection to the database of a store. The file itself is not opened to inspect it: closing it
