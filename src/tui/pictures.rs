@@ -14,7 +14,7 @@ use super::event::{Event, EventSender};
 use super::shown::Shown;
 use super::theme::{Role, Theme};
 use super::widgets::lines::fit;
-use crate::service::{self, pictures};
+use crate::service::{self, Service, pictures};
 use crate::store::Reader;
 use crate::terminal;
 
@@ -41,9 +41,10 @@ const NO_PICTURES: &str = "no pictures in this terminal: run pentimento doctor";
 const MAX_OPENED: usize = 400;
 
 impl Pictures {
-    pub fn new(screen: terminal::pictures::Pictures<Shown>, reader: Reader, events: EventSender) -> Self {
+    pub fn new(screen: terminal::pictures::Pictures<Shown>, service: Service, events: EventSender) -> Self {
         let (ask, asked) = mpsc::channel::<Shown>();
         thread::spawn(move || {
+            let reader = service.reader().map_err(|error| error.to_string());
             // The newest request is what is on the screen now, so that it comes first, in drawing order.
             let mut stack: Vec<Shown> = Vec::new();
             while let Some(shown) = stack.pop().or_else(|| asked.recv().ok()) {
@@ -53,7 +54,9 @@ impl Pictures {
                     stack.extend(newer.into_iter().rev());
                     continue;
                 }
-                let picture = open(&reader, &shown).map(Arc::new).map_err(|error| error.to_string());
+                let opened = reader.as_ref().map_err(Clone::clone);
+                let opened = opened.and_then(|reader| open(reader, &shown).map_err(|error| error.to_string()));
+                let picture = opened.map(Arc::new);
                 if !events.send(Event::Picture(shown, picture)) {
                     return;
                 }

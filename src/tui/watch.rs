@@ -6,15 +6,22 @@ use std::time::{Duration, SystemTime};
 
 use super::event::{Event, EventSender};
 use super::theme::Theme;
-use crate::store::Reader;
+use crate::service::Service;
 use crate::terminal::colours::Colours;
 
 /// How often the project is checked, and so how often progress is shown.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Sends [`Event::Changed`] when a worker or another process has written to the project.
-pub fn project(reader: Reader, events: EventSender) {
+pub fn project(service: Service, events: EventSender) {
     thread::spawn(move || {
+        let reader = match service.reader() {
+            Ok(reader) => reader,
+            Err(error) => {
+                events.send(Event::ReadFailed(error.into()));
+                return;
+            }
+        };
         let mut before = reader.version().ok();
         loop {
             thread::sleep(INTERVAL);

@@ -107,11 +107,10 @@ fn screen(store: &Arc<Store>, worker: &Worker, fresh: bool) -> anyhow::Result<En
     };
     let codecs = Codecs { png: compact::png, jpeg: compact::jpeg, sixel: compact::sixel };
     let shown = terminal::pictures::Pictures::new(&capabilities, codecs, move || waker.wake());
-    let reader = store.reader()?;
-    let mut pictures = Pictures::new(shown, reader, events.clone());
     let service = Service::new(store.clone()).with_worker(worker.waker());
-    let runner = Runner::start(&service, &events)?;
-    watch::project(store.reader()?, events.clone());
+    let runner = Runner::start(&service, &events);
+    let mut pictures = Pictures::new(shown, service.clone(), events.clone());
+    watch::project(service, events.clone());
     if let Some(own) = Config::current().folders.themes() {
         watch::theme(theme.name.clone(), own, capabilities.colours, events);
     }

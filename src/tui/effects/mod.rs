@@ -12,8 +12,8 @@ use std::thread;
 use self::jobs::{Job, Jobs};
 use self::reads::{Read, Reads};
 use super::event::{Event, EventSender};
+use super::problem::Problem;
 use crate::service::Service;
-use crate::store;
 
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -41,14 +41,21 @@ pub struct Runner {
 }
 
 impl Runner {
-    pub fn start(service: &Service, events: &EventSender) -> store::Result<Self> {
+    /// Each thread opens its own connection, so that the first frame does not wait for it.
+    pub fn start(service: &Service, events: &EventSender) -> Self {
         let (reads, asked) = mpsc::channel();
-        let (service_of_reads, reader, sender) = (service.clone(), service.reader()?, events.clone());
-        thread::spawn(move || run_reads(&Reads::new(service_of_reads, reader), &asked, &sender));
+        let (reading, sender) = (service.clone(), events.clone());
+        thread::spawn(move || match reading.reader() {
+            Ok(reader) => run_reads(&Reads::new(reading, reader), &asked, &sender),
+            Err(error) => refuse(&asked, &sender, &error.into(), Event::ReadFailed),
+        });
         let (jobs, asked) = mpsc::channel();
-        let (worker, sender) = (Jobs::new(service.clone(), service.reader()?), events.clone());
-        thread::spawn(move || run_jobs(&worker, &asked, &sender));
-        Ok(Self { reads, jobs })
+        let (working, sender) = (service.clone(), events.clone());
+        thread::spawn(move || match working.reader() {
+            Ok(reader) => run_jobs(&Jobs::new(working, reader), &asked, &sender),
+            Err(error) => refuse(&asked, &sender, &error.into(), Event::JobFailed),
+        });
+        Self { reads, jobs }
     }
 
     pub fn run(&self, effect: Effect) {
@@ -73,6 +80,11 @@ fn run_reads(reads: &Reads, asked: &Receiver<Read>, events: &EventSender) {
             return;
         }
     }
+}
+
+/// Answers every effect with the reason why none can be run.
+fn refuse<T>(asked: &Receiver<T>, events: &EventSender, problem: &Problem, event: fn(Problem) -> Event) {
+    while asked.recv().is_ok() && events.send(event(problem.clone())) {}
 }
 
 fn run_jobs(jobs: &Jobs, asked: &Receiver<Job>, events: &EventSender) {

@@ -57,8 +57,9 @@ impl Workbench {
         let now = oldest.first().map_or_else(Timestamp::now, |line| line.output.created);
         let codecs = Codecs { png: compact::png, jpeg: compact::jpeg, sixel: compact::sixel };
         let shown = terminal::pictures::Pictures::new(&capabilities(columns, rows), codecs, || {});
-        let pictures = Pictures::new(shown, reader, sender.clone());
-        let runner = Runner::start(&Service::new(store), &sender).unwrap();
+        let service = Service::new(store);
+        let pictures = Pictures::new(shown, service.clone(), sender.clone());
+        let runner = Runner::start(&service, &sender);
         let settings = Settings { steps: 2, ..Settings::default() };
         let defaults = Defaults { checkpoint: "mini".to_owned(), settings, reviewer: "ada's friend".to_owned() };
         let theme = Theme::named(Theme::DEFAULT, Colours::True, None).unwrap();
