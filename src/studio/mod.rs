@@ -27,3 +27,4 @@ pub mod subject;
 pub mod text;
 pub mod variable;
 pub mod words;
+pub mod worker;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::thread;
+use std::time::Duration;
 
 use pentimento::store::queue::{Finish, Heartbeat, Next, ResumePoint};
 use pentimento::store::runs::NewRun;
@@ -11,6 +12,7 @@ use pentimento::studio::queue::PauseReason;
 use pentimento::studio::recipe::ModelHashes;
 use pentimento::studio::run::Timings;
 use pentimento::studio::state::{Priority, RunState};
+use pentimento::studio::worker::{Activity, Process, WorkerReport};
 
 use crate::project::*;
 
@@ -241,6 +243,96 @@ fn a_device_has_one_worker() {
     assert!(hold("cuda:0", "a", 51).is_err());
     project.store.release_device("cuda:0", "b").unwrap();
     hold("cuda:0", "a", 52).unwrap();
+}
+
+#[test]
+fn a_lease_that_begins_in_the_future_is_void() {
+    let project = Project::new();
+    let run = project.queued(recipe(), "1");
+    let hold = |owner: &str, second| project.store.lease_device("cpu", owner, LEASE, at(second));
+    hold("before", 3600).unwrap();
+    let claimed = project.claim("before", 3600).unwrap();
+    // A clock that is a little behind the worker's does not count.
+    assert!(hold("other", 3600 - 20).is_err() && project.claim("other", 3600 - 20).is_none());
+    // The clock was set back by an hour, and the worker is dead.
+    hold("after", 0).unwrap();
+    let taken = project.claim("after", 0).unwrap();
+    assert_eq!(taken.claim.run, run);
+    assert!(project.store.heartbeat(&claimed.claim, &Heartbeat::default(), at(1)).is_err());
+    // A run that its worker gave back waits for nothing, whatever its clock said.
+    project.store.interrupt(&taken.claim, at(3600)).unwrap();
+    assert_eq!(project.claim("later", 2).unwrap().claim.run, run);
+}
+
+fn report(owner: &str, second: i64) -> WorkerReport {
+    WorkerReport {
+        owner: owner.to_owned(),
+        device: "cpu".to_owned(),
+        process: Process { host: "box".to_owned(), pid: 4711, identity: "boot/1".to_owned() },
+        started: at(second),
+        activity: Activity::Idle,
+        run: None,
+        detail: String::new(),
+        since: at(second),
+        heartbeat: at(second),
+        lease: LEASE,
+    }
+}
+
+#[test]
+fn workers_report_what_they_do() {
+    let project = Project::new();
+    let run = project.queued(recipe(), "1");
+    let task = project.reader().run_by_id(run).unwrap().task;
+    let working = WorkerReport { activity: Activity::Working, run: Some((run, task)), ..report("a", 1) };
+    let waiting =
+        WorkerReport { activity: Activity::WaitingForDevice, detail: "worker a has it".to_owned(), ..report("b", 2) };
+    project.store.report_worker(&report("a", 1)).unwrap();
+    project.store.report_worker(&working).unwrap();
+    project.store.report_worker(&waiting).unwrap();
+    assert_eq!(project.reader().workers().unwrap(), [working.clone(), waiting.clone()]);
+    assert_eq!(working.describe(at(2)), "working on ada-0001");
+    assert_eq!(waiting.describe(at(3)), "waiting for the device: worker a has it");
+    // Renewing the lease of its device is a sign of life; long silence is none.
+    project.store.lease_device("cpu", "a", LEASE, at(40)).unwrap();
+    let silent = |second| -> Vec<bool> {
+        project.reader().workers().unwrap().iter().map(|worker| worker.is_silent(at(second))).collect()
+    };
+    assert_eq!(silent(41), [false, true]);
+    project.store.report_worker(&report("c", 630)).unwrap();
+    let left = project.reader().workers().unwrap();
+    assert_eq!(left.iter().map(|worker| worker.owner.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+    project.store.end_worker("c").unwrap();
+    assert_eq!(project.reader().workers().unwrap().len(), 1);
+}
+
+#[test]
+fn the_leases_of_a_dead_worker_can_be_released_early() {
+    let project = Project::new();
+    let run = project.queued(recipe(), "1");
+    let day = Duration::from_secs(86_400);
+    project.store.report_worker(&WorkerReport { lease: day, ..report("dead", 1) }).unwrap();
+    project.store.lease_device("cpu", "dead", day, at(1)).unwrap();
+    let Next::Run(_) = project.store.claim("dead", day, at(1)).unwrap() else { panic!() };
+    assert!(project.claim("heir", 2).is_none());
+    project.store.release_worker("dead", at(2)).unwrap();
+    assert_eq!(state(&project, run), RunState::Queued);
+    project.store.lease_device("cpu", "heir", LEASE, at(2)).unwrap();
+    assert_eq!(project.claim("heir", 2).unwrap().claim.attempt, 2);
+    assert_eq!(project.reader().workers().unwrap(), []);
+}
+
+#[test]
+fn a_full_disk_does_not_replace_a_users_pause() {
+    let project = Project::new();
+    project.store.pause(PauseReason::User, "overnight only", at(1)).unwrap();
+    project.store.pause(PauseReason::DiskFull, "no space", at(2)).unwrap();
+    let pause = project.reader().paused().unwrap().unwrap();
+    assert_eq!((pause.reason, pause.message.as_str()), (PauseReason::User, "overnight only"));
+    project.store.resume().unwrap();
+    project.store.pause(PauseReason::DiskFull, "no space", at(3)).unwrap();
+    project.store.pause(PauseReason::User, "", at(4)).unwrap();
+    assert_eq!(project.reader().paused().unwrap().unwrap().reason, PauseReason::User);
 }
 
 #[test]

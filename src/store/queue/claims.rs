@@ -215,8 +215,9 @@ impl Store {
         })
     }
 
-    /// Releases expired leases: their runs are queued again, or fail after too many attempts without progress. Returns
-    /// how many were queued and how many failed. [`Store::claim`] does this too.
+    /// Releases expired leases: their runs are queued again, or fail after too many attempts without progress. A lease
+    /// that was renewed further in the future than it lasts is void, because the clock was set back since. Returns how
+    /// many runs were queued and how many failed. [`Store::claim`] does this too.
     pub fn release_expired(&self, at: Timestamp) -> Result<(usize, usize)> {
         self.write(Durability::Full, |transaction| release_expired(transaction, at))
     }
@@ -275,7 +276,12 @@ fn take(connection: &Connection, owner: &str, lease: Duration, at: Timestamp) ->
     Ok(statement.query_row((owner, lease_end(at, lease), Time(at)), |row| row.get(0).map(RunId)).optional()?)
 }
 
-fn release_expired(connection: &Connection, at: Timestamp) -> Result<(usize, usize)> {
+pub(super) fn release_expired(connection: &Connection, at: Timestamp) -> Result<(usize, usize)> {
+    connection
+        .prepare_cached(
+            "UPDATE runs SET lease = ?1 WHERE lease > ?1 AND (state = 'interrupted' OR heartbeat - (lease - heartbeat) > ?1)",
+        )?
+        .execute([Time(at)])?;
     // The worker died before it saw the cancellation.
     connection
         .prepare_cached(

@@ -9,11 +9,16 @@ use crate::store::columns::Time;
 use crate::store::{Durability, Error, Result, Store};
 
 impl Store {
-    /// Leases a device to a worker, or renews its lease. Fails while another worker's lease lasts.
+    /// Leases a device to a worker, or renews its lease. Fails while another worker's lease lasts. A lease that was
+    /// renewed further in the future than it lasts is void, because the clock was set back since.
     pub fn lease_device(&self, device: &str, owner: &str, lease: Duration, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
-            let sql = "INSERT INTO workers (device, owner, lease) VALUES (?1, ?2, ?3)
-                       ON CONFLICT DO UPDATE SET owner = ?2, lease = ?3 WHERE owner = ?2 OR lease <= ?4";
+            transaction
+                .prepare_cached("UPDATE worker_reports SET heartbeat = ?2 WHERE owner = ?1")?
+                .execute((owner, Time(at)))?;
+            let sql = "INSERT INTO workers (device, owner, lease, heartbeat) VALUES (?1, ?2, ?3, ?4)
+                       ON CONFLICT DO UPDATE SET owner = ?2, lease = ?3, heartbeat = ?4
+                       WHERE owner = ?2 OR lease <= ?4 OR heartbeat - (lease - heartbeat) > ?4";
             if transaction.prepare_cached(sql)?.execute((device, owner, lease_end(at, lease), Time(at)))? == 1 {
                 return Ok(());
             }

@@ -7,7 +7,7 @@
 //! - `claims`: claiming runs, leases, progress, and how a run ends
 //! - `control`: cancelling, retrying and reordering runs
 //! - `pause`: pausing and resuming the queue
-//! - `devices`: one worker per device
+//! - `devices`: one worker per device; `reports`: what workers do, and releasing the leases of dead ones
 //! - `list`: reading the queue
 
 pub(super) mod claims;
@@ -15,5 +15,6 @@ mod control;
 mod devices;
 mod list;
 mod pause;
+mod reports;
 
 pub use claims::{Claim, Claimed, Finish, Heartbeat, HeartbeatReply, Next, ResumePoint};

@@ -9,10 +9,12 @@ use crate::studio::queue::{Pause, PauseReason};
 use crate::studio::text;
 
 impl Store {
-    /// Pauses the queue. A pause replaces an earlier one.
+    /// Pauses the queue. A user's pause replaces any other; a full disk does not replace a user's pause, because the
+    /// queue must not resume by itself then.
     pub fn pause(&self, reason: PauseReason, message: &str, at: Timestamp) -> Result<()> {
         self.write(Durability::Full, |transaction| {
-            let sql = "UPDATE queue SET paused = ?1, pause_reason = ?2, pause_message = ?3";
+            let sql = "UPDATE queue SET paused = ?1, pause_reason = ?2, pause_message = ?3
+                       WHERE ?2 = 'user' OR pause_reason IS NULL OR pause_reason <> 'user'";
             transaction.execute(sql, (Time(at), reason.name(), text::clean(message)))?;
             Ok(())
         })
