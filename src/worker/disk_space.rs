@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::studio::queue::{Pause, PauseReason};
 
@@ -12,13 +13,20 @@ const MIN_FREE: u64 = 24 << 20;
 /// The size of the reserve file in bytes: enough to put the queue in order.
 const RESERVE: u64 = 8 << 20;
 
+/// The pauses between attempts to write again grow from the first to the second of these.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
+/// What is written to see whether writing works, in bytes. Free bytes alone do not tell: inodes may be used up, or a quota.
+const TEST_SIZE: usize = 1 << 20;
+
 pub(super) struct DiskSpace {
     folder: PathBuf,
+    /// When to try again, and the pause after that.
+    retry: Option<(Instant, Duration)>,
 }
 
 impl DiskSpace {
     pub fn new(project: &Path) -> Self {
-        Self { folder: project.to_owned() }
+        Self { folder: project.to_owned(), retry: None }
     }
 
     /// If there is too little space to start a run: the message for pausing the queue.
@@ -28,14 +36,45 @@ impl DiskSpace {
     }
 
     /// The message for pausing the queue after a write failed for lack of space.
-    pub fn full_message(&self) -> String {
+    pub fn full_message(&mut self) -> String {
+        self.delay_retry();
         self.message(self.free().unwrap_or(0))
     }
 
+    /// Forgets earlier failures after a picture was stored.
+    pub fn stored(&mut self) {
+        self.retry = None;
+    }
+
+    fn delay_retry(&mut self) {
+        let delay = self.retry.map_or(RETRY_AFTER.0, |(_, delay)| (delay * 2).min(RETRY_AFTER.1));
+        self.retry = Some((Instant::now() + delay, delay));
+    }
+
+    /// Whether a file can be written. The file has no name, so nothing is left behind.
+    pub fn can_write(&self) -> bool {
+        let write = || {
+            let mut file = tempfile::tempfile_in(&self.folder)?;
+            file.write_all(&vec![0xA5; TEST_SIZE])?;
+            file.sync_all()
+        };
+        write().is_ok()
+    }
+
     /// Whether the queue is paused for lack of space, and there is enough again.
-    pub fn has_recovered_from(&self, pause: &Pause) -> bool {
+    pub fn has_recovered_from(&mut self, pause: &Pause) -> bool {
         let reserve = if self.reserve_file().exists() { 0 } else { RESERVE };
-        pause.reason == PauseReason::DiskFull && self.free().is_none_or(|free| free >= MIN_FREE + reserve)
+        if pause.reason != PauseReason::DiskFull
+            || self.free().is_some_and(|free| free < MIN_FREE + reserve)
+            || self.retry.is_some_and(|(at, _)| Instant::now() < at)
+        {
+            return false;
+        }
+        let can_write = self.can_write();
+        if !can_write {
+            self.delay_retry();
+        }
+        can_write
     }
 
     /// Writes the reserve file, if there is space for it.

@@ -19,7 +19,7 @@ use crate::diffusion::pipeline::Request;
 use crate::diffusion::{self, memory};
 use crate::imaging;
 use crate::store::queue::{Claimed, Finish};
-use crate::store::{Reader, Store};
+use crate::store::{self, Reader, Store};
 use crate::studio::output_key::output_key;
 use crate::studio::recipe::Recipe;
 use crate::studio::run::{Run, Timings};
@@ -33,6 +33,8 @@ pub(super) struct Generator<'a> {
     pub leases: &'a LeaseKeeper<'a>,
     pub compute: &'a Compute,
     loaded: Option<LoadedModel>,
+    /// A picture that could not be stored for lack of space, with the key of its output.
+    unsaved: Option<(blake3::Hash, RgbImage)>,
 }
 
 /// The reference of a run: its picture, and the hash of its file.
@@ -49,7 +51,7 @@ impl<'a> Generator<'a> {
         leases: &'a LeaseKeeper<'a>,
         compute: &'a Compute,
     ) -> Self {
-        Self { store, reader, shared, leases, compute, loaded: None }
+        Self { store, reader, shared, leases, compute, loaded: None, unsaved: None }
     }
 
     /// Generates every picture that a run still needs, and stores each as soon as it is done.
@@ -103,9 +105,13 @@ impl<'a> Generator<'a> {
             }
             let key = output_key(recipe, outputs.reference, &hashes, &environment, seed);
             observer.key = key;
-            let picture = match self.stored(&key)? {
+            let unsaved = self.unsaved.take().filter(|(of, _)| *of == key).map(|(_, picture)| picture);
+            let known = unsaved.map_or_else(|| self.stored(&key), |picture| Ok(Some(picture)))?;
+            let picture = match known {
                 Some(picture) => {
-                    debug!("the same picture is already stored");
+                    debug!("the picture is known");
+                    // A resume point that was saved for it is of no use to the next seed.
+                    resume = None;
                     picture
                 }
                 None => {
@@ -121,7 +127,11 @@ impl<'a> Generator<'a> {
             };
             let store_span = debug_span!("store").entered();
             let output = outputs.output(seed, key, &picture)?;
-            retry_while_busy(|| self.store.add_output(claim, &output, Timestamp::now()))?;
+            let stored = retry_while_busy(|| self.store.add_output(claim, &output, Timestamp::now()));
+            if let Err(store::Error::DiskFull { .. }) = &stored {
+                self.unsaved = Some((key, picture));
+            }
+            stored?;
             observer.done += 1;
             debug!(bytes = output.picture.bytes.len(), "picture stored");
             store_span.exit();
@@ -132,7 +142,8 @@ impl<'a> Generator<'a> {
     }
 
     /// Drops what is cached of a run that was taken away: its reference may have been withdrawn.
-    pub fn forget_run(&self) {
+    pub fn forget_run(&mut self) {
+        self.unsaved = None;
         if let Some(loaded) = &self.loaded {
             loaded.pipeline.forget();
         }

@@ -15,7 +15,7 @@ pub(super) enum Interruption {
     DiskFull,
     /// The run cannot be done, for this reason.
     Failed(String),
-    /// The project is unusable.
+    /// The project cannot be read or written.
     Fatal(store::Error),
 }
 
@@ -34,6 +34,8 @@ impl From<store::Error> for Interruption {
             | E::NoProject { .. }
             | E::Moved { .. }
             | E::Busy { .. }
+            // A disk that cannot read or write a file fails for the next run, too. A missing blob fails only its run.
+            | E::File { .. }
             | E::Sql(_) => Self::Fatal(error),
             error => Self::Failed(error.to_string()),
         }

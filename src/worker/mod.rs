@@ -8,6 +8,7 @@
 //! - `loaded`: the model in memory; [`model`]: finds a model's files by name and hashes them
 //! - `output`: a finished picture as a file, and its thumbnail; [`provenance`]: what the file says about the picture
 //! - `heartbeat`: renews the leases while the worker generates
+//! - `reporter`: tells other processes what the worker does; `process`: tells dead processes from living ones
 //! - `disk_space`: free space on the disk, and a reserve for when there is none
 //! - [`gpu`]: memory and load of the graphics card
 
@@ -23,7 +24,9 @@ pub mod model;
 mod observe;
 mod options;
 mod output;
+mod process;
 pub mod provenance;
+mod reporter;
 mod retry;
 mod serve;
 mod shared;
@@ -32,5 +35,6 @@ mod state;
 pub use error::{Error, Result};
 pub use handle::{Worker, WorkerWaker};
 pub use options::{Options, Until};
+pub use reporter::release_dead_workers;
 pub use shared::Stop;
 pub use state::{Outcome, WorkerEvent, WorkerState};

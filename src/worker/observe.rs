@@ -34,7 +34,7 @@ pub(super) struct SeedObserver<'a> {
     /// Why the observer stopped the pipeline.
     pub interruption: Option<Interruption>,
     last_preview: Option<Instant>,
-    last_save: Instant,
+    last_save: Option<Instant>,
     /// Steps since the last save.
     steps_since_save: usize,
     truncation_reported: bool,
@@ -58,7 +58,7 @@ impl<'a> SeedObserver<'a> {
             seed_count,
             interruption: None,
             last_preview: None,
-            last_save: Instant::now(),
+            last_save: None,
             steps_since_save: 0,
             truncation_reported: false,
         }
@@ -89,12 +89,17 @@ impl<'a> SeedObserver<'a> {
         self.leases.progress(steps_done, total(self.seed_count, 0), preview.flatten());
         let interruption = self.requested_interruption();
         let is_stopping = matches!(interruption, Some(Interruption::Stopped));
-        if (is_stopping || (interruption.is_none() && self.last_save.elapsed() >= SAVE_INTERVAL))
+        if (is_stopping || (interruption.is_none() && self.is_save_due()))
             && let Err(interruption) = self.save(step, steps_done)
         {
             return Some(interruption);
         }
         interruption
+    }
+
+    /// The first step is saved at once, so that a worker that dies soon after loading has made progress.
+    fn is_save_due(&self) -> bool {
+        self.last_save.is_none_or(|at| at.elapsed() >= SAVE_INTERVAL)
     }
 
     fn save(&mut self, step: &Step<'_>, steps_done: u32) -> Result<(), Interruption> {
@@ -103,7 +108,7 @@ impl<'a> SeedObserver<'a> {
         let Ok(data) = snapshot else { return Ok(()) };
         let bytes = data.len();
         let saved = self.store.save_resume_point(self.claim, &ResumePoint { step: steps_done, data }, Timestamp::now());
-        self.last_save = Instant::now();
+        self.last_save = Some(Instant::now());
         debug!(step = step.index, steps = step.of, new_steps = self.steps_since_save, bytes, "resume point saved");
         self.steps_since_save = 0;
         match saved {

@@ -20,6 +20,8 @@ pub struct Options {
     /// Gives its threads a lower priority, so that a screen in the same process reacts to keys. Linux only, where a
     /// single thread can have its own priority.
     pub low_priority: bool,
+    /// Starts again after an error, with growing pauses, until it is stopped. Without it, an error ends the worker.
+    pub restart: bool,
 }
 
 impl Default for Options {
@@ -31,6 +33,7 @@ impl Default for Options {
             until: Until::Stopped,
             events: None,
             low_priority: false,
+            restart: false,
         }
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tracing::{debug, error, info, info_span, warn};
-use uuid::Uuid;
 
 use super::disk_space::DiskSpace;
 use super::error::{Error, Result};
@@ -14,6 +13,7 @@ use super::generate::Generator;
 use super::heartbeat::{LeaseKeeper, LeaseStatus};
 use super::interruption::Interruption;
 use super::options::{Options, Until};
+use super::reporter::{Reporter, release_dead_workers};
 use super::retry::retry_while_busy;
 use super::shared::{Shared, Stop};
 use super::state::{Outcome, WorkerEvent, WorkerState};
@@ -27,14 +27,69 @@ use crate::studio::text;
 /// How often a waiting worker checks the queue.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Works until the options or the handle end it.
+/// The pauses before a restart grow from the first to the second of these.
+const RESTART_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Works until the options or the handle end it, and starts again after an error if the options say so.
 pub(super) fn serve(store: &Store, options: &Options, shared: &Shared) -> Result<Outcome> {
     let compute = Compute::choose(options.device, options.dtype)?;
+    let mut reporter = Reporter::new(store, shared, compute.device_name(), options.lease);
+    let mut delay = RESTART_AFTER.0;
+    let outcome = loop {
+        let began = Instant::now();
+        let error = match serve_once(store, options, shared, &compute, &mut reporter) {
+            Err(error) if options.restart && shared.requested_stop().is_none() => error,
+            outcome => break outcome,
+        };
+        if began.elapsed() > RESTART_AFTER.1 {
+            delay = RESTART_AFTER.0;
+        }
+        warn!(seconds = delay.as_secs(), "worker restarts");
+        let state = WorkerState::Restarting(error.to_string());
+        if !wait_to_restart(store, shared, &mut reporter, &state, delay) {
+            break Ok(Outcome::Stopped { requeued: None });
+        }
+        delay = (delay * 2).min(RESTART_AFTER.1);
+    };
+    reporter.end();
+    outcome
+}
+
+/// Waits at least so long, and until the project's disk can be written. Returns false if the worker was stopped.
+fn wait_to_restart(
+    store: &Store,
+    shared: &Shared,
+    reporter: &mut Reporter<'_>,
+    state: &WorkerState,
+    delay: Duration,
+) -> bool {
+    let mut next = Instant::now() + delay;
+    while shared.requested_stop().is_none() {
+        reporter.set(state.clone(), None);
+        if Instant::now() >= next {
+            if DiskSpace::new(store.folder()).can_write() {
+                return true;
+            }
+            next = Instant::now() + delay;
+        }
+        shared.wait(CHECK_INTERVAL);
+    }
+    false
+}
+
+fn serve_once(
+    store: &Store,
+    options: &Options,
+    shared: &Shared,
+    compute: &Compute,
+    reporter: &mut Reporter<'_>,
+) -> Result<Outcome> {
     let reader = store.reader()?;
-    let owner = unique_name();
+    let owner = reporter.owner().to_owned();
     let device = compute.device_name();
     let disk = DiskSpace::new(store.folder());
-    let mut server = Server { store, options, shared, reader: &reader, owner: &owner, disk, reported_pause: None };
+    let mut server =
+        Server { store, options, shared, reader: &reader, owner: &owner, disk, reporter, reported_pause: None };
     if let Some(outcome) = server.lease_device(device)? {
         return Ok(outcome);
     }
@@ -45,7 +100,7 @@ pub(super) fn serve(store: &Store, options: &Options, shared: &Shared) -> Result
         let heartbeats = thread::Builder::new().name("heartbeat".to_owned()).spawn_scoped(scope, || leases.run());
         heartbeats.map_err(Error::NoThread)?;
         let _stop = StopOnDrop(&leases);
-        server.work(&leases, Generator::new(store, &reader, shared, &leases, &compute))
+        server.work(&leases, Generator::new(store, &reader, shared, &leases, compute))
     });
     match &outcome {
         Ok(_) => info!("worker ended"),
@@ -61,13 +116,14 @@ pub(super) fn serve(store: &Store, options: &Options, shared: &Shared) -> Result
     outcome
 }
 
-struct Server<'a> {
+struct Server<'a, 'r> {
     store: &'a Store,
     options: &'a Options,
     shared: &'a Shared,
     reader: &'a Reader,
     owner: &'a str,
     disk: DiskSpace,
+    reporter: &'a mut Reporter<'r>,
     /// The pause that was reported last.
     reported_pause: Option<String>,
 }
@@ -79,21 +135,19 @@ enum AfterRun {
     Requeued,
 }
 
-impl Server<'_> {
-    /// Leases the device. If another worker has it, waits as long as the lease of a dead worker can last, or until the
-    /// run of [`Until::RunOver`] is over. Returns an outcome if the work ends here.
+impl Server<'_, '_> {
+    /// Leases the device. While another worker has it, waits until the work of [`Until`] is done, even by others. Returns
+    /// an outcome if the work ends here.
     fn lease_device(&mut self, device: &str) -> Result<Option<Outcome>> {
-        let began = Instant::now();
         loop {
             match retry_while_busy(|| self.store.lease_device(device, self.owner, self.options.lease, Timestamp::now()))
             {
                 Ok(()) => return Ok(None),
                 Err(store::Error::DeviceTaken { device, owner }) => {
-                    let waits_for_run = matches!(self.options.until, Until::RunOver(_));
-                    if !waits_for_run && began.elapsed() > self.options.lease + CHECK_INTERVAL {
-                        return Err(store::Error::DeviceTaken { device, owner }.into());
+                    if release_dead_workers(self.store, self.reader)? > 0 {
+                        continue;
                     }
-                    if self.shared.set_state(WorkerState::WaitingForDevice) != WorkerState::WaitingForDevice {
+                    if self.reporter.set(WorkerState::WaitingForDevice { owner: owner.clone() }, None) {
                         info!(device, "waiting for the device");
                         self.shared.send(WorkerEvent::WaitingForDevice { device, owner });
                     }
@@ -104,7 +158,7 @@ impl Server<'_> {
             if self.shared.requested_stop().is_some() {
                 return Ok(Some(Outcome::Stopped { requeued: None }));
             }
-            if self.is_run_over()? {
+            if self.is_run_over()? || (self.options.until == Until::QueueEmpty && self.reader.queue(1)?.is_empty()) {
                 return Ok(Some(Outcome::Finished));
             }
             self.shared.wait(CHECK_INTERVAL.min(self.options.lease / 4));
@@ -158,10 +212,14 @@ impl Server<'_> {
                         };
                     }
                 }
-                Ok(Next::Empty) => self.wait_idle(),
+                // Other workers have all runs. If one died, its run returns to the queue.
+                Ok(Next::Empty) => {
+                    release_dead_workers(self.store, self.reader)?;
+                    self.wait_idle();
+                }
                 // Paused since the check above: the next round reports it.
                 Ok(Next::Paused(_)) => {}
-                Err(store::Error::DiskFull { .. }) => self.pause(&self.disk.full_message())?,
+                Err(store::Error::DiskFull { .. }) => self.pause_for_space()?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -180,7 +238,7 @@ impl Server<'_> {
         // The task's name begins with the subject's handle, which may be a person's name.
         let _span = info_span!("run", id = claim.run.0).entered();
         debug!(%task, "task");
-        self.shared.set_state(WorkerState::Working(task.clone()));
+        self.reporter.set(WorkerState::Working(task.clone()), Some(claim.run));
         let missing = claimed.run.seeds.as_slice().len() - claimed.done.len();
         info!(attempt = claim.attempt, pictures = missing, resumes = claimed.resume.is_some(), "claimed");
         self.shared.send(WorkerEvent::Started { task, pictures: missing });
@@ -207,15 +265,22 @@ impl Server<'_> {
             Err(Interruption::DiskFull) => {
                 self.disk.release_reserve();
                 let recorded = self.record(|store| store.interrupt(claim, now));
-                self.pause(&self.disk.full_message())?;
+                self.pause_for_space()?;
                 (RunState::Interrupted, None, recorded)
             }
             Err(Interruption::Lost) => {
                 generator.forget_run();
                 (RunState::Interrupted, None, Err(store::Error::LostLease { task: claim.task.clone() }))
             }
-            Err(Interruption::Fatal(error)) => return Err(error.into()),
+            Err(Interruption::Fatal(error)) => {
+                // If this fails too, the lease expires.
+                let _ = self.record(|store| store.interrupt(claim, now));
+                return Err(error.into());
+            }
         };
+        if state == RunState::Done {
+            self.disk.stored();
+        }
         match recorded {
             Ok(()) => self.report_end(claim, state, began.elapsed(), error),
             Err(store::Error::LostLease { .. }) => {
@@ -223,7 +288,7 @@ impl Server<'_> {
                 self.shared.send(WorkerEvent::Lost { task: claim.task.clone() });
             }
             // The lease expires, and the run returns to the queue with all its pictures.
-            Err(store::Error::DiskFull { .. }) => self.pause(&self.disk.full_message())?,
+            Err(store::Error::DiskFull { .. }) => self.pause_for_space()?,
             Err(error) => return Err(error.into()),
         }
         Ok(after)
@@ -248,6 +313,11 @@ impl Server<'_> {
         }
     }
 
+    fn pause_for_space(&mut self) -> Result<()> {
+        let message = self.disk.full_message();
+        self.pause(&message)
+    }
+
     /// Pauses the queue for lack of space. If not even that can be written, only this worker pauses.
     fn pause(&mut self, message: &str) -> Result<()> {
         match self.record(|store| store.pause(PauseReason::DiskFull, message, Timestamp::now())) {
@@ -267,7 +337,7 @@ impl Server<'_> {
 
     /// Waits a moment while the queue is paused, and reports each pause once.
     fn wait_while_paused(&mut self, reason: String) {
-        self.shared.set_state(WorkerState::Paused(reason.clone()));
+        self.reporter.set(WorkerState::Paused(reason.clone()), None);
         if self.reported_pause.as_ref() != Some(&reason) {
             info!("queue paused");
             debug!(reason, "reason of the pause");
@@ -277,8 +347,8 @@ impl Server<'_> {
         self.shared.wait(CHECK_INTERVAL);
     }
 
-    fn wait_idle(&self) {
-        self.shared.set_state(WorkerState::Idle);
+    fn wait_idle(&mut self) {
+        self.reporter.set(WorkerState::Idle, None);
         self.shared.wait(CHECK_INTERVAL);
     }
 
@@ -314,13 +384,6 @@ impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.stop();
     }
-}
-
-/// A name that no other worker has: machine, process id, and a few digits for workers that share both.
-fn unique_name() -> String {
-    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let digits = Uuid::now_v7().simple().to_string();
-    format!("{machine}-{}-{}", std::process::id(), &digits[digits.len() - 4..])
 }
 
 #[cfg(test)]

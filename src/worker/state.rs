@@ -9,13 +9,17 @@ use crate::studio::subject::TaskId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WorkerState {
     Starting,
-    /// Another worker has the lease of the device. If that worker died, its lease expires soon.
-    WaitingForDevice,
+    /// Another worker has the lease of the device. If that worker died, its lease is released or expires soon.
+    WaitingForDevice {
+        owner: String,
+    },
     /// The queue is empty.
     Idle,
     /// The queue is paused, for this reason.
     Paused(String),
     Working(TaskId),
+    /// An error stopped it, and it tries again.
+    Restarting(String),
     Ended,
 }
 

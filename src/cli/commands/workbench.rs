@@ -40,7 +40,7 @@ pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
     terminal::require()?;
     let (store, fresh) = open(project)?;
     let store = Arc::new(store);
-    let worker = Worker::start(store.clone(), Options { low_priority: true, ..Options::default() })?;
+    let worker = Worker::start(store.clone(), Options { low_priority: true, restart: true, ..Options::default() })?;
     let ended = screen(&store, &worker, fresh);
     // Stop the worker even if the screen failed. After a hang-up or an error, it first finishes the queue.
     let hung_up = matches!(ended, Ok(End::HungUp) | Err(_));

@@ -7,6 +7,8 @@ use super::*;
 /// The worker starts no run with less than 24 MiB free.
 const DISK: &str = "mount -t tmpfs -o size=64m,mode=700 tmpfs \"$1\"";
 
+const FEW_FILES: &str = "mount -t tmpfs -o size=200m,nr_inodes=40,mode=700 tmpfs \"$1\"";
+
 /// With line breaks, because the message of the pause also says that the queue will resume.
 const RESUMED: &str = "\nqueue resumed\n";
 
@@ -14,6 +16,41 @@ const RESUMED: &str = "\nqueue resumed\n";
 fn a_full_disk_stops_the_queue_and_loses_nothing() {
     let place = tempfile::tempdir().unwrap();
     mounts::run("hardship::full_disk::on_a_small_disk", place.path(), DISK);
+}
+
+/// Files are used up, and bytes are not.
+#[test]
+fn a_disk_without_inodes_pauses_the_queue_and_repeats_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    mounts::run("hardship::full_disk::on_a_disk_of_few_files", place.path(), FEW_FILES);
+}
+
+#[test]
+#[ignore = "needs a disk of 40 inodes; the test above gives it one"]
+fn on_a_disk_of_few_files() {
+    let Some(place) = std::env::var_os(mounts::PLACE).map(PathBuf::from) else { return };
+    let project = Project::ready_in(&place);
+    project.queue("1x2", "4");
+    let mut files = 0;
+    while File::create(place.join(format!("file-{files}"))).is_ok() {
+        files += 1;
+    }
+    // The files of the database, and no picture's.
+    for file in 0..3 {
+        fs::remove_file(place.join(format!("file-{file}"))).unwrap();
+    }
+    let worker = Working::worker(&project, "worker", "2");
+    worker.wait_to_hear("queue paused");
+    thread::sleep(Duration::from_secs(4));
+    let pauses = worker.said().matches("queue paused").count();
+    assert!(pauses <= 4, "{}", worker.said());
+    says_what_to_do(&paused(&project).unwrap(), &project);
+    for file in 3..files {
+        fs::remove_file(place.join(format!("file-{file}"))).unwrap();
+    }
+    let (status, said) = worker.end();
+    assert_eq!((status, said.contains("failed")), (0, false), "{said}");
+    assert_eq!(project.pictures().len(), 2);
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Several processes on one queue.
 
+use std::sync::Arc;
+
+use pentimento::store::Store;
+use pentimento::worker::{Options, Stop, Worker, WorkerState};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
@@ -40,6 +44,119 @@ fn two_workers_on_one_queue_do_each_run_once() {
     assert!(first.contains("resumes from its last checkpoint"), "{first}");
     each_run_is_done_once(&project, &[&first, &second], RUNS as u64 + 1);
     as_if_undisturbed(&project);
+}
+
+/// The waiting worker waits longer than a lease, without limit, and says what it waits for.
+#[test]
+fn a_worker_waits_for_the_device_as_long_as_another_has_it() {
+    let project = Project::ready();
+    let first = Working::start(&project, "first", &["worker", "--lease", "1", "--device", "cpu"]);
+    let activities = || -> Vec<String> {
+        let queue = project.json(&["queue", "list"]);
+        let workers = queue["workers"].as_array().unwrap().iter();
+        workers.map(|worker| worker["activity"].as_str().unwrap().to_owned()).collect()
+    };
+    wait_until("an idle worker", || activities() == ["idle"]);
+    let second = Working::start(&project, "second", &["worker", "--lease", "1", "--device", "cpu"]);
+    second.wait_to_hear("waiting for cpu");
+    thread::sleep(Duration::from_secs(4));
+    assert_eq!(activities(), ["idle", "waiting-for-device"]);
+    let listed = project.done(&["queue", "list"]).stdout;
+    assert!(listed.contains(&format!("worker {} on", second.child.id())), "{listed}");
+    assert!(listed.contains("waiting for the device: worker"), "{listed}");
+    assert!(project.done(&["doctor"]).stdout.contains("waiting for the device"));
+    send(&first, Signal::TERM);
+    assert_eq!(first.end().0, 143);
+    project.queue("1", "2");
+    second.wait_to_hear("ada-0001: done");
+    send(&second, Signal::TERM);
+    assert_eq!(second.end().0, 143);
+    assert_eq!(activities(), [""; 0]);
+}
+
+/// The lease lasts an hour, but the process is gone.
+#[test]
+fn a_killed_worker_is_replaced_at_once() {
+    let project = Project::ready();
+    project.queue("1", "200");
+    let mut killed = Working::start(&project, "killed", &["worker", "--lease", "3600", "--device", "cpu"]);
+    project.wait_for_a_step();
+    killed.child.kill().unwrap();
+    killed.child.wait().unwrap();
+    let began = Instant::now();
+    let heir = Working::start(&project, "heir", &["worker", "--lease", "3600", "--device", "cpu"]);
+    heir.wait_to_hear("ada-0001: started");
+    assert!(began.elapsed() < Duration::from_secs(20));
+    // The first step was saved, so the second worker goes on.
+    assert!(project.json(&["queue", "list"])["runs"][0]["step"].as_u64() > Some(0));
+    send(&heir, Signal::TERM);
+    assert_eq!(heir.end().0, 143);
+}
+
+/// Files of pictures can be neither read nor written.
+struct FailingDisk {
+    blobs: PathBuf,
+    away: PathBuf,
+}
+
+impl FailingDisk {
+    fn new(project: &Project) -> Self {
+        let (blobs, away) = (project.path().join("blobs"), project.path().join("away"));
+        fs::rename(&blobs, &away).unwrap();
+        fs::write(&blobs, "not a folder").unwrap();
+        Self { blobs, away }
+    }
+
+    fn mend(self) {
+        fs::remove_file(&self.blobs).unwrap();
+        fs::rename(&self.away, &self.blobs).unwrap();
+    }
+}
+
+/// Three runs; the first one has no reference, so that it fails when its picture is written.
+fn three_queued() -> Project {
+    let project = Project::ready();
+    project.done(&["run", "ada", "--subject-block", "a person", "--reference", "none", "--seeds", "1", "--steps", "2"]);
+    project.queue("2", "2");
+    project.queue("3", "2");
+    project
+}
+
+#[test]
+fn a_failing_disk_stops_the_worker_and_not_the_runs() {
+    let project = three_queued();
+    let store = Arc::new(Store::open(&project.path()).unwrap());
+    for cancelled in [None, Some("ada-0001")] {
+        cancelled.map(|run| project.done(&["queue", "cancel", run]));
+        let disk = FailingDisk::new(&project);
+        let ended = Worker::start(store.clone(), Options::default()).unwrap().join();
+        assert!(ended.unwrap_err().to_string().contains("blobs"), "the message names the file");
+        disk.mend();
+        let queue = project.json(&["queue", "list"]);
+        let runs = queue["runs"].as_array().unwrap();
+        assert_eq!(runs.len(), 3 - usize::from(cancelled.is_some()), "{queue}");
+        assert!(runs.iter().all(|run| run["state"] != "failed" && run["state"] != "running"), "{queue}");
+    }
+    project.done(&["worker", "--until-empty", "--device", "cpu"]);
+    for run in ["ada-0002", "ada-0003"] {
+        assert_eq!(project.json(&["show", run])["state"], "done");
+    }
+}
+
+/// The workbench's worker goes on when the disk works again.
+#[test]
+fn a_worker_that_restarts_goes_on_after_an_error() {
+    let project = three_queued();
+    let store = Arc::new(Store::open(&project.path()).unwrap());
+    let disk = FailingDisk::new(&project);
+    let worker = Worker::start(store, Options { restart: true, ..Options::default() }).unwrap();
+    wait_until("the error", || matches!(worker.state(), WorkerState::Restarting(_)));
+    disk.mend();
+    let listed = project.done(&["queue", "list"]).stdout;
+    assert!(listed.contains("restarting after an error: "), "{listed}");
+    wait_until("the last run", || project.json(&["show", "ada-0003"])["state"] == "done");
+    worker.stop(Stop::AfterStep);
+    worker.join().unwrap();
 }
 
 /// A machine suspends during a run and wakes up when another worker has taken over the run.
