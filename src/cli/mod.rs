@@ -112,7 +112,7 @@ pub fn main() -> ExitCode {
     let done = match command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
-        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments, &project),
         Command::Init(arguments) => init::run(&arguments, &project),
         Command::Subject(arguments) => subject::run(&arguments, &project),
         Command::Reference(arguments) => reference::run(&arguments, &project),

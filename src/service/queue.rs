@@ -11,6 +11,7 @@ use crate::studio::ids::RunId;
 use crate::studio::queue::{Pause, PauseReason};
 use crate::studio::run::Run;
 use crate::studio::state::RunState;
+use crate::studio::worker::WorkerReport;
 
 /// The queue at one moment.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Queue {
     pub previews: Vec<Preview>,
     /// The current pause, if the queue is paused.
     pub paused: Option<Pause>,
+    /// What the workers say about themselves, in the order of their start.
+    pub workers: Vec<WorkerReport>,
 }
 
 /// A picture of an unfinished seed; run and step identify it.
@@ -55,7 +58,7 @@ pub fn load(reader: &Reader, waiting: u32, stopped: u32) -> Result<Queue> {
         previews.extend(preview.map(|(step, png)| Preview { run: run.id, step, png: png.into() }));
     }
     runs.extend(reader.stopped(stopped)?);
-    Ok(Queue { runs, previews, paused: reader.paused()? })
+    Ok(Queue { runs, previews, paused: reader.paused()?, workers: reader.workers()? })
 }
 
 /// Cancels a run: at once while it waits, after the current step while it runs. Returns the run's new state.

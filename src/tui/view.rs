@@ -52,9 +52,11 @@ pub fn layer_area(app: &App) -> Option<Rect> {
 
 fn title_line(app: &App, width: u16) -> Line<'static> {
     let (theme, front) = (&app.context.theme, app.context.screen);
-    let running = match app.running() {
-        Some(run) => format!("▶ {} {}/{} ", run.task, run.progress.step, run.progress.steps),
-        None => String::new(),
+    let standstill = app.screens.queue.standstill(app.context.now);
+    let (running, role) = match (app.running(), standstill) {
+        (Some(run), _) => (format!("▶ {} {}/{} ", run.task, run.progress.step, run.progress.steps), Role::Running),
+        (None, Some(why)) => (format!("{why} "), Role::Warning),
+        (None, None) => (String::new(), Role::Running),
     };
     let named = ScreenId::ALL.into_iter().filter(|screen| width >= TABS || *screen == front);
     let tab = |screen: ScreenId| {
@@ -68,7 +70,7 @@ fn title_line(app: &App, width: u16) -> Line<'static> {
     let gap = " ".repeat(room.saturating_sub(heading.width()) + 1);
     spans.push(Span::styled(format!(" {heading}"), theme.style(Role::Text)));
     spans.push(Span::raw(gap));
-    spans.push(Span::styled(running, theme.style(Role::Running)));
+    spans.push(Span::styled(running, theme.style(role)));
     Line::from(spans)
 }
 

@@ -4,9 +4,12 @@ use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::cli::output::terminal::{Images, Terminal};
+use crate::cli::output::{describe, facts};
+use crate::cli::project::{self, NoProject, ProjectArguments};
 use crate::config::{Config, IMAGES, LogLevel};
 use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute, DeviceChoice, DtypeChoice};
 use crate::diffusion::memory;
@@ -16,6 +19,7 @@ use crate::logging;
 use crate::service::models::{self, MINI};
 use crate::studio::recipe::Model;
 use crate::studio::text::clean;
+use crate::studio::worker::{Activity, WorkerReport};
 use crate::terminal::capabilities::{Capabilities, Tmux};
 use crate::terminal::colours::Colours;
 use crate::terminal::protocol::Protocol;
@@ -39,10 +43,18 @@ struct Finding {
     facts: Value,
 }
 
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
     let terminal = Terminal::on_stdout();
-    let findings =
-        [text(&terminal.capabilities), pictures(&terminal), processor(), gpu(), free_memory(), built_in_model(), log()];
+    let findings = [
+        text(&terminal.capabilities),
+        pictures(&terminal),
+        processor(),
+        gpu(),
+        free_memory(),
+        built_in_model(),
+        log(),
+        workers(project),
+    ];
     let mut out = std::io::stdout().lock();
     if arguments.json {
         let document: Map<String, Value> = findings
@@ -231,6 +243,25 @@ fn log() -> Finding {
         }
     };
     Finding { name: "log", good, found, advice, facts }
+}
+
+/// The workers of the project, if there is one.
+fn workers(project: &ProjectArguments) -> Finding {
+    let now = Timestamp::now();
+    let read = || Ok::<_, anyhow::Error>(project::open_read_only(project)?.workers()?);
+    let (good, found, facts) = match read() {
+        Ok(workers) if workers.is_empty() => (true, "no worker serves the project".to_owned(), json!([])),
+        Ok(workers) => {
+            let is_well = |worker: &WorkerReport| !worker.is_silent(now) && worker.activity != Activity::Restarting;
+            let lines: Vec<String> = workers.iter().map(|worker| describe::worker(worker, now)).collect();
+            let facts: Vec<Value> = workers.iter().map(|worker| facts::worker(worker, now)).collect();
+            (workers.iter().all(is_well), lines.join("; "), json!(facts))
+        }
+        Err(error) if error.is::<NoProject>() => (true, "no project here".to_owned(), json!([])),
+        Err(error) => (false, error.to_string(), json!([])),
+    };
+    let advice = if good { String::new() } else { "see the log for the reason".to_owned() };
+    Finding { name: "workers", good, found, advice, facts }
 }
 
 /// Loads the built-in model. Returns its hash and the size of its weights in memory, in bytes.

@@ -129,10 +129,13 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
 fn list(arguments: &List, reader: &Reader) -> anyhow::Result<()> {
     let runs = reader.queue(arguments.limit)?;
     let paused = reader.paused()?.map(|pause| pause.to_string());
+    let (workers, now) = (reader.workers()?, Timestamp::now());
     if arguments.json {
         let runs = runs.iter().map(|run| facts::run(reader, run)).collect::<anyhow::Result<Vec<Value>>>()?;
-        return Ok(print::document(&json!({"paused": paused, "runs": runs}))?);
+        let workers: Vec<Value> = workers.iter().map(|worker| facts::worker(worker, now)).collect();
+        return Ok(print::document(&json!({"paused": paused, "runs": runs, "workers": workers}))?);
     }
+    print::lines(workers.iter().map(|worker| describe::worker(worker, now)))?;
     if let Some(reason) = paused {
         print::line(&format!("Queue paused: {reason}"))?;
     }

@@ -10,6 +10,7 @@ use crate::studio::reference::Reference;
 use crate::studio::review::{Key, Score, Verdict};
 pub use crate::studio::text::counted as count;
 use crate::studio::words::Word;
+use crate::studio::worker::WorkerReport;
 
 /// `2028-01-01 09:30 UTC`
 pub fn minute(at: Timestamp) -> String {
@@ -19,6 +20,11 @@ pub fn minute(at: Timestamp) -> String {
 /// `2028-01-01`
 pub fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
+}
+
+/// `worker 4711 on box, cpu, since 2028-01-01 09:30 UTC: working on ada-0042`
+pub fn worker(worker: &WorkerReport, now: Timestamp) -> String {
+    format!("{worker}, since {}: {}", minute(worker.started), worker.describe(now))
 }
 
 /// `12.5 MiB`

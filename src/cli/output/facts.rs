@@ -13,6 +13,7 @@ use crate::studio::reference::Reference;
 use crate::studio::review::Review;
 use crate::studio::run::Run;
 use crate::studio::subject::{OutputName, Subject};
+use crate::studio::worker::WorkerReport;
 
 pub fn subject(subject: &Subject) -> Value {
     json!({
@@ -43,6 +44,22 @@ fn standing(standing: ConsentStatus) -> &'static str {
         ConsentStatus::Expired(_) => "expired",
         ConsentStatus::Withdrawn(_) => "withdrawn",
     }
+}
+
+/// What a worker says about itself.
+pub fn worker(worker: &WorkerReport, now: Timestamp) -> Value {
+    json!({
+        "worker": worker.owner,
+        "device": worker.device,
+        "host": worker.process.host,
+        "pid": worker.process.pid,
+        "started": worker.started.to_string(),
+        "activity": worker.activity.name(),
+        "since": worker.since.to_string(),
+        "run": worker.run.as_ref().map(|(_, task)| task.to_string()),
+        "detail": worker.detail,
+        "silent": worker.is_silent(now),
+    })
 }
 
 pub fn reference(reader: &Reader, reference: &Reference) -> Value {

@@ -13,6 +13,7 @@ use crate::studio::queue::{Pause, PauseReason};
 use crate::studio::run::Run;
 use crate::studio::state::RunState;
 use crate::studio::text::clean;
+use crate::studio::worker::Activity;
 use crate::tui::action::Action;
 use crate::tui::command::Command;
 use crate::tui::context::Context;
@@ -27,7 +28,7 @@ use crate::tui::theme::Role;
 use crate::tui::widgets::badge;
 use crate::tui::widgets::cursor::Cursor;
 use crate::tui::widgets::hints::Hint;
-use crate::tui::widgets::lines::{counted, fit};
+use crate::tui::widgets::lines::{ago, counted, fit};
 use crate::worker::gpu::GpuStatus;
 
 #[derive(Debug, Default)]
@@ -47,6 +48,26 @@ impl Queue {
 
     pub fn running(&self) -> Option<&Run> {
         self.runs().iter().find(|run| run.state == RunState::Running)
+    }
+
+    /// Why no queued run runs, in a few words; `None` if one runs or nothing is queued.
+    pub fn standstill(&self, now: Timestamp) -> Option<&'static str> {
+        let state = self.state.as_ref()?;
+        if self.running().is_some() || !state.runs.iter().any(|run| run.state == RunState::Queued) {
+            return None;
+        }
+        let does = |activity| state.workers.iter().any(|worker| !worker.is_silent(now) && worker.activity == activity);
+        if state.paused.is_some() {
+            Some("‖ queue paused")
+        } else if does(Activity::Restarting) {
+            Some("‖ worker restarting")
+        } else if does(Activity::WaitingForDevice) {
+            Some("‖ waiting for the device")
+        } else if state.workers.iter().all(|worker| worker.is_silent(now)) {
+            Some("‖ no worker")
+        } else {
+            None
+        }
     }
 
     fn paused(&self) -> Option<&Pause> {
@@ -167,8 +188,10 @@ impl Screen for Queue {
         let running = self.running();
         let top_height = if running.is_some() { (area.height / 2).min(14) } else { 0 };
         let error = self.selected(&context.selection).and_then(|run| run.error.as_deref());
-        let [top, paused, list, below] = Layout::vertical([
+        let workers = self.state.as_ref().map_or(&[][..], |state| &state.workers);
+        let [top, report, paused, list, below] = Layout::vertical([
             Constraint::Length(top_height),
+            Constraint::Length(workers.len().min(MAX_WORKERS) as u16),
             Constraint::Length(self.paused().is_some().into()),
             Constraint::Fill(1),
             Constraint::Length(if error.is_some() { 2 } else { 0 }),
@@ -181,6 +204,17 @@ impl Screen for Queue {
         if let Some(run) = running {
             self.draw_running(run, context, frame, top, pictures);
         }
+        let lines = workers.iter().map(|worker| {
+            let up = match ago(worker.started, context.now).as_str() {
+                "now" => "just started".to_owned(),
+                age => format!("up {age}"),
+            };
+            let text = format!("{worker}, {up}: {}", worker.describe(context.now));
+            let is_well = !worker.is_silent(context.now) && worker.activity != Activity::Restarting;
+            let role = if is_well { Role::Faint } else { Role::Danger };
+            Line::styled(fit(&text, report.width.into()), theme.style(role))
+        });
+        frame.render_widget(Paragraph::new(lines.take(MAX_WORKERS).collect::<Vec<_>>()), report);
         if let Some(pause) = self.paused() {
             let key = context.key_of(Action::Pause);
             let why = match pause.reason {
@@ -199,6 +233,8 @@ impl Screen for Queue {
     }
 }
 
+/// So many workers are listed at most.
+const MAX_WORKERS: usize = 4;
 /// Columns before the prompt.
 const BEFORE_PROMPT: u16 = 22 + 13 + 8 + 5 + 4;
 
