@@ -12,6 +12,7 @@ mod processes;
 mod project;
 mod queue;
 mod random;
+mod reviews;
 mod rules;
 mod schema;
 mod upkeep;
