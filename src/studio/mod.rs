@@ -14,6 +14,7 @@ mod names;
 pub mod output;
 pub mod output_key;
 pub mod prompt;
+pub mod prompt_syntax;
 pub mod queue;
 pub mod recipe;
 pub mod reference;
