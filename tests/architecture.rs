@@ -19,10 +19,11 @@ const ALLOWED: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that only some modules may use.
-const CRATES: [(&str, &[&str]); 16] = [
+const CRATES: [(&str, &[&str]); 17] = [
     ("candle_core", &["diffusion"]),
     ("candle_nn", &["diffusion"]),
     ("rusqlite", &["store"]),
+    ("mozjpeg_sys", &["imaging"]),
     ("ratatui", &["terminal", "tui"]),
     ("ratatui_image", &["terminal"]),
     ("crossterm", &["terminal", "tui"]),

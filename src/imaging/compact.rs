@@ -2,7 +2,6 @@
 //! stored in this form.
 
 use image::RgbImage;
-use image::codecs::jpeg::JpegEncoder;
 use quantette::deps::palette::Srgb;
 use quantette::deps::palette::cast::ComponentsAs;
 use quantette::dither::FloydSteinberg;
@@ -48,9 +47,7 @@ pub fn png(picture: &RgbImage) -> Option<Vec<u8>> {
 
 /// Encodes a JPEG of quality 85.
 pub fn jpeg(picture: &RgbImage) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(picture).ok()?;
-    Some(bytes)
+    super::jpeg::encode(picture, JPEG_QUALITY)
 }
 
 /// Encodes a complete sixel sequence: with 256 colours if the picture is smooth enough, otherwise with 64.
@@ -73,8 +70,12 @@ fn encode_sixel(picture: &RgbImage, (max_colors, diffusion): (u16, f32)) -> Opti
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::Path;
+
     use image::Rgb;
+
+    use super::super::decode_picture;
+    use super::*;
 
     /// 24×11 cells of 8×17 pixels.
     const SIZE: (u32, u32) = (192, 187);
@@ -129,7 +130,7 @@ mod tests {
     fn encoded_pictures_look_like_the_original() {
         let picture = photograph(3);
         for (encode, most) in [(png as fn(&RgbImage) -> Option<Vec<u8>>, 5.0), (jpeg, 5.0)] {
-            let decoded = image::load_from_memory(&encode(&picture).unwrap()).unwrap().to_rgb8();
+            let decoded = decode_picture(Path::new("thumbnail"), &encode(&picture).unwrap()).unwrap();
             assert_eq!(decoded.dimensions(), SIZE);
             assert!(difference(&picture, decoded.as_raw()) < most, "{}", difference(&picture, decoded.as_raw()));
         }

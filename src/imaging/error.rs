@@ -13,8 +13,8 @@ pub enum Error {
     #[error("{} is too large ({}, limit {}): save a smaller copy", path.display(), mib(*bytes), mib(*limit))]
     FileTooLarge { path: PathBuf, bytes: u64, limit: u64 },
 
-    #[error("{} is not a supported image ({what}): use PNG, JPEG or WebP", path.display())]
-    NotAPicture { path: PathBuf, what: String },
+    #[error("{} is not a PNG, JPEG or WebP file ({what}): {advice}", path.display())]
+    NotAPicture { path: PathBuf, what: &'static str, advice: &'static str },
 
     #[error("{} has too many pixels ({width}×{height}, limit {limit}): save a smaller copy", path.display())]
     TooLarge { path: PathBuf, width: u32, height: u32, limit: String },

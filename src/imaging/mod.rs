@@ -14,6 +14,7 @@ pub mod compact;
 mod difference;
 mod error;
 mod jpeg;
+mod kind;
 mod open;
 mod parameters;
 pub mod provenance;
@@ -22,6 +23,7 @@ mod save;
 pub mod sheet;
 mod text;
 mod thumbnail;
+mod webp;
 
 pub use difference::difference;
 pub use error::Error;

@@ -7,7 +7,9 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use super::{Error, Result, colour, jpeg};
+use super::jpeg::{self, Decoded};
+use super::kind::{Kind, kind};
+use super::{Error, Result, colour, webp};
 
 /// The limit for the size of a file, in bytes.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -37,21 +39,49 @@ pub fn open_picture(path: &Path) -> Result<OpenedPicture> {
 
 /// Decodes the bytes of a file as [`open_picture`] does. `path` is for error messages.
 pub fn decode_picture(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
-    let damaged = |reason: String| Error::Damaged { path: path.to_owned(), reason };
-    let format =
-        known_format(bytes).ok_or_else(|| Error::NotAPicture { path: path.to_owned(), what: guess_kind(bytes) })?;
-    if format == ImageFormat::Jpeg {
-        let structure = jpeg::read_structure(bytes).map_err(|reason| damaged(reason.to_owned()))?;
-        if structure.components == 4 {
-            return Err(Error::Unsupported { path: path.to_owned(), what: "a JPEG in CMYK colours".to_owned() });
-        }
-    }
+    let format = known_format(bytes).ok_or_else(|| {
+        let Kind { what, advice } = kind(bytes);
+        Error::NotAPicture { path: path.to_owned(), what, advice }
+    })?;
+    let decode = match format {
+        ImageFormat::Jpeg => decode_jpeg,
+        ImageFormat::WebP => decode_webp,
+        _ => decode_png,
+    };
+    let Decoded { mut picture, orientation, profile } = decode(bytes).map_err(|failure| failure.of(path))?;
+    picture.apply_orientation(orientation);
+    Ok(colour::to_srgb(picture, profile.as_deref()))
+}
 
+fn decode_jpeg(bytes: &[u8]) -> Result<Decoded, Failure> {
+    jpeg::decode(bytes, allow)
+}
+
+fn decode_png(bytes: &[u8]) -> Result<Decoded, Failure> {
+    decode_with_limits(bytes, ImageFormat::Png, |width, height| Ok((width, height)))
+}
+
+fn decode_webp(bytes: &[u8]) -> Result<Decoded, Failure> {
+    let damaged = |reason: &str| Failure::Damaged(reason.to_owned());
+    let still = webp::read_container(bytes).map_err(damaged)?;
+    let size = |width, height| still.size(width, height).map_err(damaged);
+    let decoded = decode_with_limits(&still.file, ImageFormat::WebP, size)?;
+    Ok(Decoded {
+        picture: still.onto_canvas(decoded.picture),
+        orientation: still.exif.and_then(orientation).unwrap_or(Orientation::NoTransforms),
+        profile: still.profile.map(<[u8]>::to_vec),
+    })
+}
+
+/// Decodes with the crate `image`. `size` turns the coded size into the size of the result.
+fn decode_with_limits(
+    bytes: &[u8],
+    format: ImageFormat,
+    size: impl Fn(u32, u32) -> Result<(u32, u32), Failure>,
+) -> Result<Decoded, Failure> {
     let failed = |error: ImageError| match error {
-        ImageError::Unsupported(error) => {
-            Error::Unsupported { path: path.to_owned(), what: format!("this kind of {}: {error}", format_name(format)) }
-        }
-        error => damaged(one_line(&error.to_string())),
+        ImageError::Unsupported(error) => Failure::Unsupported(format!("this kind of {format:?}: {error}")),
+        error => Failure::Damaged(one_line(&error.to_string())),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut limits = Limits::no_limits();
@@ -60,23 +90,61 @@ pub fn decode_picture(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     let mut decoder = reader.into_decoder().map_err(failed)?;
 
     let (width, height) = decoder.dimensions();
-    let too_large = |limit: String| Error::TooLarge { path: path.to_owned(), width, height, limit };
-    if width == 0 || height == 0 {
-        return Err(damaged(format!("it has {width}×{height} pixels")));
-    }
-    if width > MAX_SIDE || height > MAX_SIDE {
-        return Err(too_large(format!("{MAX_SIDE} on each side")));
-    }
-    if decoder.total_bytes() > MAX_DECODED_BYTES {
-        return Err(too_large(format!("{} MiB decoded", MAX_DECODED_BYTES >> 20)));
-    }
+    allow(width, height, decoder.total_bytes())?;
+    let (width, height) = size(width, height)?;
+    allow(width, height, u64::from(width) * u64::from(height) * u64::from(decoder.color_type().bytes_per_pixel()))?;
 
     // Both are optional: if one is broken, the picture is still good.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().ok().flatten();
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    picture.apply_orientation(orientation);
-    Ok(colour::to_srgb(picture, profile.as_deref()))
+    let picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    Ok(Decoded { picture, orientation, profile })
+}
+
+fn allow(width: u32, height: u32, bytes: u64) -> Result<(), Failure> {
+    let too_large = |limit| Err(Failure::TooLarge { width, height, limit });
+    if width == 0 || height == 0 {
+        return Err(Failure::Damaged(format!("it has {width}×{height} pixels")));
+    }
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return too_large(format!("{MAX_SIDE} on each side"));
+    }
+    if bytes > MAX_DECODED_BYTES {
+        return too_large(format!("{} MiB decoded", MAX_DECODED_BYTES >> 20));
+    }
+    Ok(())
+}
+
+/// The orientation of an EXIF chunk. Some programs put JPEG's prefix before it.
+fn orientation(exif: &[u8]) -> Option<Orientation> {
+    Orientation::from_exif_chunk(exif.strip_prefix(b"Exif\0\0").unwrap_or(exif))
+}
+
+/// An error without the file's path.
+enum Failure {
+    Damaged(String),
+    Unsupported(String),
+    TooLarge { width: u32, height: u32, limit: String },
+}
+
+impl Failure {
+    fn of(self, path: &Path) -> Error {
+        let path = path.to_owned();
+        match self {
+            Self::Damaged(reason) => Error::Damaged { path, reason },
+            Self::Unsupported(what) => Error::Unsupported { path, what },
+            Self::TooLarge { width, height, limit } => Error::TooLarge { path, width, height, limit },
+        }
+    }
+}
+
+impl From<jpeg::Refusal> for Failure {
+    fn from(refusal: jpeg::Refusal) -> Self {
+        match refusal {
+            jpeg::Refusal::Damaged(reason) => Self::Damaged(reason),
+            jpeg::Refusal::Unsupported(what) => Self::Unsupported(what),
+        }
+    }
 }
 
 /// Reads a whole file, if it is a regular file within the limit.
@@ -108,30 +176,6 @@ fn known_format(bytes: &[u8]) -> Option<ImageFormat> {
         [0xff, 0xd8, 0xff, ..] => Some(ImageFormat::Jpeg),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(ImageFormat::WebP),
         _ => None,
-    }
-}
-
-/// Names the format of a file that is often opened by mistake.
-fn guess_kind(bytes: &[u8]) -> String {
-    match bytes {
-        [] => "it is empty",
-        [b'G', b'I', b'F', b'8', ..] => "it is a GIF",
-        [b'B', b'M', ..] => "it is a BMP",
-        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "it is a TIFF or a raw camera file",
-        [_, _, _, _, b'f', b't', b'y', b'p', b'h' | b'm', ..] => "it is a HEIC image",
-        [_, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', ..] => "it is an AVIF image",
-        [b'%', b'P', b'D', b'F', ..] => "it is a PDF",
-        [b'<', ..] => "it is a text file, perhaps an SVG",
-        _ => "its first bytes are those of another kind of file",
-    }
-    .to_owned()
-}
-
-fn format_name(format: ImageFormat) -> &'static str {
-    match format {
-        ImageFormat::Png => "PNG",
-        ImageFormat::Jpeg => "JPEG",
-        _ => "WebP",
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use pentimento::imaging::compact;
 
 use crate::support::{Bench, Ran, run};
 
@@ -27,6 +28,9 @@ fn with(bench: &Bench, picture: &Path) -> Command {
 
 fn encoded(format: ImageFormat) -> Vec<u8> {
     let picture = RgbImage::from_fn(70, 50, |x, y| Rgb([x as u8 * 3, y as u8 * 5, (x * y % 251) as u8]));
+    if format == ImageFormat::Jpeg {
+        return compact::jpeg(&picture).unwrap();
+    }
     let mut bytes = Vec::new();
     DynamicImage::ImageRgb8(picture).write_to(&mut Cursor::new(&mut bytes), format).unwrap();
     bytes
@@ -39,18 +43,54 @@ fn formats_are_recognised_by_content() {
     }
 }
 
+/// A file of `tests/pictures/field`, from a bug report of another program.
+fn field(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/field").join(name)).unwrap()
+}
+
 #[test]
-fn the_error_names_the_actual_format() {
-    for (bytes, what) in [
-        (&b""[..], "empty"),
-        (b"GIF89a\x01\0\x01\0\0\0\0;", "GIF"),
-        (b"BM\x3a\0\0\0", "BMP"),
-        (b"II*\0\x08\0\0\0", "TIFF"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
-        (b"just text, long enough to look at", "another kind of file"),
+fn complete_jpegs_without_an_end_marker_are_read() {
+    let generate = |name: &str| {
+        let bench = Bench::new();
+        let picture = bench.path("adapters").join(name);
+        fs::write(&picture, field(name)).unwrap();
+        let ran = run(&mut with(&bench, &picture));
+        assert_eq!(ran.status, 0, "{name}: {}", ran.stderr);
+        fs::read(bench.path("out.png")).unwrap()
+    };
+    let pixels = |png: Vec<u8>| image::load_from_memory(&png).unwrap().to_rgb8();
+    let whole = pixels(generate("whole.jpg"));
+    for name in ["no-eoi.jpg", "no-eoi-zeros.jpg", "no-eoi-trailer.jpg"] {
+        assert!(pixels(generate(name)) == whole, "{name}");
+    }
+    with_reference("half.jpg", &field("half.jpg")).refused(1, &["half.jpg", "damaged", "truncated"]);
+}
+
+#[test]
+fn the_first_of_several_jpegs_in_a_file_is_read() {
+    for name in ["two.jpg", "mpo.jpg", "motion-photo.jpg"] {
+        assert_eq!(with_reference(name, &field(name)).status, 0, "{name}");
+    }
+}
+
+#[test]
+fn the_error_names_the_actual_format_and_how_to_convert_it() {
+    for (bytes, what, advice) in [
+        (&b""[..], "empty", "download it again"),
+        (b"GIF89a\x01\0\x01\0\0\0\0;", "GIF", "ffmpeg"),
+        (b"BM\x3a\0\0\0\0\0\0\0", "BMP", "ffmpeg"),
+        (b"II*\0\x08\0\0\0", "TIFF", "ffmpeg"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC", "heif-convert"),
+        (&field("mp4-named.jpg"), "MP4", "ffmpeg"),
+        (&field("avif-mif1-named.jpg"), "AVIF", "avifdec"),
+        (&field("jxl-named.jpg"), "JPEG XL", "djxl"),
+        (b"%PDF-1.7", "PDF", "pdftoppm"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG", "rsvg-convert"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE html><html>", "web page", "download the image"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS pointer", "git lfs pull"),
+        (b"just text, long enough to look at", "another kind of file", "PNG, JPEG or WebP"),
     ] {
-        with_reference("portrait.png", bytes).refused(1, &["portrait.png", what, "PNG, JPEG or WebP"]);
+        with_reference("portrait.png", bytes).refused(1, &["portrait.png", what, advice, "PNG, JPEG or WebP"]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ref`: adding pictures under a consent, and deciding on them.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -48,6 +49,24 @@ fn candidates_are_approved_rejected_and_retired() {
     assert_eq!(states(&project), ["retired", "approved", "approved"]);
 }
 
+/// Another decoder reads these as green stripes, without an error. The values are libjpeg-turbo's.
+#[test]
+fn jpegs_with_one_scan_per_channel_are_added_with_their_pixels() {
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures");
+    let values: Value = serde_json::from_slice(&fs::read(pictures.join("odd.json")).unwrap()).unwrap();
+    let project = Project::empty();
+    project.done(&["subject", "add", "Ada"]);
+    for name in ["420", "420-odd", "422", "440", "444", "sampling-3x1"] {
+        let file = format!("field/one-each-{name}.jpg");
+        let path = pictures.join(&file);
+        let words = ["ref", "add", "ada", path.to_str().unwrap(), "--rights", "consent", "--statement", "x"];
+        let added = project.json(&words);
+        let stored = fs::read(added["added"][0]["picture"]["path"].as_str().unwrap()).unwrap();
+        let pixels = image::load_from_memory(&stored).unwrap().to_rgb8();
+        assert_eq!(values["files"][&file]["blake3"], blake3::hash(pixels.as_raw()).to_hex().as_str(), "{name}");
+    }
+}
+
 #[test]
 fn an_impossible_decision_changes_nothing() {
     let project = three();
@@ -93,7 +112,7 @@ fn a_reference_is_shown_and_written_to_a_file() {
     assert_eq!((&shown["picture"]["width"], &shown["picture"]["height"]), (&json!(72), &json!(96)));
     let out = project.file("out.png");
     assert!(project.done(&["ref", "show", "ada-r2", "--output", out.to_str().unwrap()]).fits().contains("folder 7"));
-    let pixels = |path: &std::path::Path| image::open(path).unwrap().to_rgb8();
+    let pixels = |path: &Path| image::open(path).unwrap().to_rgb8();
     assert!(pixels(&out) == pixels(&project.file("two.png")));
 }
 
@@ -105,7 +124,7 @@ fn a_withdrawn_reference_keeps_only_its_number() {
     promised(&went, &["reference", "references", "runs", "outputs", "reviews", "files"]);
     // A picture this small is its own thumbnail.
     assert_eq!((&went["reference"], &went["files"]), (&json!("ada-r2"), &json!(1)));
-    assert!(!std::path::Path::new(before["picture"]["path"].as_str().unwrap()).exists());
+    assert!(!Path::new(before["picture"]["path"].as_str().unwrap()).exists());
     let after = project.json(&["ref", "show", "ada-r2"]);
     assert_eq!((&after["state"], &after["picture"], &after["label"]), (&json!("withdrawn"), &Value::Null, &json!("")));
     project.run(&["ref", "withdraw", "ada-r2", "--yes"]).refused(3, &["reference-state"]);
