@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use tempfile::NamedTempFile;
 
-use super::provenance::{PARAMETERS, RECORD, XMP};
+use super::metadata::XMP;
+use super::provenance::RECORD;
 use super::{Error, Provenance, Result};
 
 /// Checks that a file can be written to `path`, before any work is spent on it.
@@ -55,19 +56,24 @@ fn encode(picture: &RgbImage, provenance: &Provenance) -> Result<Vec<u8>, png::E
     let mut encoder = encoder(&mut bytes, picture);
     encoder.add_itxt_chunk(XMP.to_owned(), provenance.xmp())?;
     encoder.add_itxt_chunk(RECORD.to_owned(), provenance.record.to_string())?;
-    if let Some(parameters) = &provenance.parameters {
-        // A tEXt chunk holds only Latin-1. Readers of this keyword look in both kinds of chunk.
-        let parameters = parameters.replace('\0', "");
-        if parameters.chars().all(|c| u32::from(c) < 256) {
-            encoder.add_text_chunk(PARAMETERS.to_owned(), parameters)?;
+    for text in &provenance.texts {
+        let (keyword, text) = (text.keyword.clone(), text.text.replace('\0', ""));
+        if is_latin1(&text) {
+            encoder.add_text_chunk(keyword, text)?;
         } else {
-            encoder.add_itxt_chunk(PARAMETERS.to_owned(), parameters)?;
+            encoder.add_itxt_chunk(keyword, text)?;
         }
     }
     let mut writer = encoder.write_header()?;
     writer.write_image_data(picture.as_raw())?;
     writer.finish()?;
     Ok(bytes)
+}
+
+/// Whether a tEXt chunk can hold the text, which is in Latin-1. Readers take bytes that are valid UTF-8 for UTF-8.
+fn is_latin1(text: &str) -> bool {
+    let bytes: Option<Vec<u8>> = text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    bytes.is_some_and(|bytes| text.is_ascii() || std::str::from_utf8(&bytes).is_err())
 }
 
 fn encoder<'b>(bytes: &'b mut Vec<u8>, picture: &RgbImage) -> png::Encoder<'b, &'b mut Vec<u8>> {
@@ -113,6 +119,7 @@ fn unwritable(path: &Path, reason: impl ToString) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imaging::metadata::Text;
     use serde_json::json;
 
     #[test]
@@ -121,7 +128,7 @@ mod tests {
         let path = folder.path().join("a.png");
         let picture = RgbImage::from_fn(9, 5, |x, y| image::Rgb([x as u8, y as u8, 200]));
         let provenance = Provenance {
-            parameters: Some("肖像\nSteps: 1".to_owned()),
+            texts: vec![Text { keyword: "parameters".to_owned(), text: "肖像\nSteps: 1".to_owned() }],
             ..Provenance::composed(json!({"prompt": "肖像"}))
         };
         let hash = write_png(&path, &picture, &provenance).unwrap();

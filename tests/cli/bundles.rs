@@ -271,7 +271,9 @@ fn an_unusable_file_is_named_and_changes_nothing() {
     let silent = file(&project, "silent.png");
     RgbImage::new(8, 8).save(&silent).unwrap();
     project.run(&["import", &silent]).refused(1, &["silent.png", "does not record how it was generated"]);
-    project.run(&["import", &put("note.txt", b"dear diary")]).refused(1, &["note.txt", "neither a bundle nor a PNG"]);
+    project
+        .run(&["import", &put("note.txt", b"dear diary")])
+        .refused(1, &["note.txt", "neither a bundle nor an image"]);
     project.run(&["import", &put("half.zip", b"PK\x03\x04half")]).refused(1, &["half.zip", "nothing was changed"]);
     project.run(&["import", &file(&project, "nowhere.zip")]).refused(1, &["nowhere.zip", "cannot read"]);
     project.run(&["import", &file(&project, "project")]).refused(1, &["project", "neither"]);
@@ -285,7 +287,7 @@ fn an_unusable_file_is_named_and_changes_nothing() {
     encoder.set_color(png::ColorType::Rgb);
     encoder.add_ztxt_chunk("parameters".to_owned(), "a".repeat(256 << 20)).unwrap();
     encoder.write_header().unwrap().write_image_data(&[1, 2, 3]).unwrap();
-    project.run(&["import", &bomb, "--subject", "ada"]).refused(1, &["bomb.png", "256 KiB"]);
+    project.run(&["import", &bomb, "--subject", "ada"]).refused(1, &["bomb.png", "2048 KiB"]);
 
     let good = file(&project, "good.png");
     webui(Path::new(&good), "a cat\nSteps: 4, Sampler: DDIM, CFG scale: 7, Seed: 3");

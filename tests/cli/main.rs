@@ -11,6 +11,7 @@ mod hardship;
 mod history;
 mod logfile;
 mod manual;
+mod metadata;
 mod outputs;
 mod pictures;
 mod project;

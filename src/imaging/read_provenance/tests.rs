@@ -1,6 +1,7 @@
 //! Provenance is read back as it was written, and malicious files are refused.
 
 use super::*;
+use crate::imaging::metadata::MAX_TEXT_BYTES;
 use crate::imaging::provenance::{Generation, Ingredient, Origin};
 use crate::studio::settings::{AdapterScale, LongPrompt, Sampler};
 
@@ -78,7 +79,7 @@ fn a_runs_provenance_is_read_back_completely() {
     let found = read(&written(true, &prompt(), &settings()));
     let hash = |text: &str| Some(blake3::hash(text.as_bytes()));
     let expected = Account {
-        writer: Writer::Pentimento,
+        program: Program::Pentimento,
         prompt: prompt(),
         seed: Some(u64::MAX),
         settings: Settings { sampler: Some(Sampler::Euler), width: Some(9), height: Some(5), ..settings() },
@@ -87,7 +88,7 @@ fn a_runs_provenance_is_read_back_completely() {
         reference: hash("reference"),
         task: Some(task(42)),
         parent: Some(task(41)),
-        not_understood: Vec::new(),
+        not_applied: Vec::new(),
     };
     assert_eq!(found.account, Some(expected));
     assert!(found.has_ai_mark);
@@ -105,11 +106,11 @@ fn stripping_removes_the_prompts_and_keeps_the_mark() {
     let bytes = written(true, &prompt(), &settings());
     let stripped = strip_prompts(Path::new(NAME), &bytes).unwrap();
     assert_eq!(decode_picture(Path::new(NAME), &stripped).unwrap(), picture());
-    let texts = texts(Path::new(NAME), &stripped).unwrap();
+    let texts = metadata::read(Path::new(NAME), &stripped).unwrap().texts;
     for word in ["müde", "rot", "Nebel"] {
-        assert!(texts.iter().all(|(_, text)| !text.contains(word)), "{texts:?}");
+        assert!(texts.iter().all(|text| !text.text.contains(word)), "{texts:?}");
     }
-    let record: Value = serde_json::from_str(&texts.iter().find(|(keyword, _)| keyword == RECORD).unwrap().1).unwrap();
+    let record: Value = serde_json::from_str(&texts.iter().find(|text| text.keyword == RECORD).unwrap().text).unwrap();
     assert_eq!((&record["generated_by_ai"], &record["seed"]), (&Value::Bool(true), &u64::MAX.into()));
     assert_eq!((&record["task"], &record["settings"]["steps"]), (&"ada-0042".into(), &31.into()));
     let found = read(&stripped);
@@ -140,12 +141,12 @@ fn overlong_texts_are_refused() {
     let bomb = "a".repeat(64 << 20);
     let bytes = png_with(|encoder| encoder.add_ztxt_chunk(PARAMETERS.to_owned(), bomb).unwrap());
     assert!(bytes.len() < 1 << 20);
-    assert!(refused(&bytes).contains("256 KiB"));
+    assert!(refused(&bytes).contains("2048 KiB"));
     let long = "a".repeat(MAX_TEXT_BYTES + 1);
     let bytes = png_with(|encoder| encoder.add_text_chunk(PARAMETERS.to_owned(), long.clone()).unwrap());
     assert!(refused(&bytes).contains(NAME));
     // Texts with other keywords are not decompressed.
-    let bytes = png_with(|encoder| encoder.add_ztxt_chunk("Comment".to_owned(), long).unwrap());
+    let bytes = png_with(|encoder| encoder.add_ztxt_chunk("Warning".to_owned(), long).unwrap());
     assert!(read(&bytes).account.is_none());
 }
 
@@ -176,7 +177,7 @@ fn invalid_values_are_reported_and_ignored() {
     assert_eq!((account.prompt.block(Block::Subject), account.model.checkpoint.as_str()), ("x[2J", "m"));
     assert_eq!((account.settings, account.task, account.seed), (Settings::default(), None, None));
     assert_eq!(
-        account.not_understood,
+        account.not_applied,
         ["guidance", "adapter_scale", "adapter_end", "steps", "width", "model's hash", "seed", "task", "parent"]
     );
 }

@@ -12,7 +12,7 @@ use super::parcel::Parcel;
 use super::rows::{BlobRow, Bundle, Digest, OutputRow, PictureRow, RunRow, SettingsRow, SubjectRow};
 use crate::store::blobs::Content;
 use crate::store::{Error, Result};
-use crate::studio::account::{Account, Writer};
+use crate::studio::account::{Account, Program};
 use crate::studio::state::RunState;
 use crate::studio::subject::Handle;
 use crate::studio::text::clean;
@@ -36,8 +36,8 @@ pub struct Incoming {
     pub height: u32,
 }
 
-/// Limit of the note about an import, in characters.
-const LONGEST_NOTE: usize = 500;
+/// Limit of the note about an import, in bytes, without the words for what is left out.
+const LONGEST_NOTE: usize = 8000;
 
 impl Parcel {
     /// An image as a bundle. Fails if its metadata has no seed.
@@ -133,18 +133,27 @@ impl Incoming {
     }
 }
 
-/// The note of the imported run: the origin of the image, and metadata that no column holds.
+/// The note of the imported run: the origin of the image, and metadata that the run does not have. If it is too long, it
+/// says how much is missing; the image keeps all of it.
 fn note(account: &Account) -> String {
-    let mut note = match (account.writer, &account.task, &account.parent) {
-        (Writer::Pentimento, Some(task), Some(parent)) => {
+    let mut note = match (account.program, &account.task, &account.parent) {
+        (Program::Pentimento, Some(task), Some(parent)) => {
             format!("imported image of {task}, child of {parent}")
         }
-        (Writer::Pentimento, Some(task), None) => format!("imported image of {task}"),
-        (Writer::Pentimento, None, _) => "imported image".to_owned(),
-        (Writer::WebUi, ..) => "imported image of another program".to_owned(),
+        (Program::Pentimento, Some(task), None) => format!("imported image of {task}"),
+        (Program::Pentimento, None, _) => "imported image".to_owned(),
+        (program, ..) => format!("imported image of {}", program.name()),
     };
-    if !account.not_understood.is_empty() {
-        note += &format!("; not understood: {}", account.not_understood.join(", "));
+    for (number, item) in account.not_applied.iter().enumerate() {
+        let item = clean(item);
+        let before = if number == 0 { "; not applied: " } else { "; " };
+        if note.len() + before.len() + item.len() > LONGEST_NOTE {
+            let left = account.not_applied.len() - number;
+            note += &format!("{before}{left} more in the metadata of the image");
+            break;
+        }
+        note += before;
+        note += &item;
     }
-    clean(&note).chars().take(LONGEST_NOTE).collect()
+    clean(&note)
 }

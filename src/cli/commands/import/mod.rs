@@ -23,13 +23,14 @@ use report::{FileReport, Source};
 
 /// Import bundles, and pictures that record how they were generated
 ///
-/// A bundle comes from `export`. A picture is a PNG of this program, or one with the parameters of AUTOMATIC1111's web
-/// UI; it becomes a run with one seed. Either all files are imported or none. Existing data does not change,
+/// A bundle comes from `export`. A picture is a PNG, JPEG or WebP of this program or of another one, such as
+/// AUTOMATIC1111's web UI, ComfyUI, SwarmUI, InvokeAI or Fooocus; it becomes a run with one seed. What the run does not
+/// have is listed. Either all files are imported or none. Existing data does not change,
 /// and conflicting names are renamed. Withdrawn consents stay withdrawn, and rejected references stay rejected.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  pentimento import ada.zip\n  pentimento import violinist.png --subject ada")]
 pub struct Arguments {
-    /// Bundles and PNG files
+    /// Bundles and images
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
 
@@ -57,9 +58,9 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
                 parcels.push(stoppable(parcel));
                 Source::Bundle
             }
-            Opened::Picture { parcel, writer, reference_missing } => {
+            Opened::Picture { parcel, account, reference_missing } => {
                 parcels.push(parcel);
-                Source::Picture { writer, reference_missing }
+                Source::Picture { account, reference_missing }
             }
             Opened::Known(output) => Source::Known(output),
         });

@@ -10,27 +10,34 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::cli::failure::UsageError;
-use crate::imaging::read_provenance::{encode_import, read_provenance};
+use crate::imaging::read_provenance::{Refusal, encode_import, read_provenance};
 use crate::imaging::{self, Provenance};
 use crate::store::Reader;
 use crate::store::blobs::Content;
 use crate::store::bundle::Parcel;
 use crate::store::bundle::archive::Archive;
 use crate::store::bundle::picture::Incoming;
-use crate::studio::account::{Account, Writer};
+use crate::studio::account::Account;
 use crate::studio::subject::{Handle, OutputName};
 
 #[derive(Debug, thiserror::Error)]
 enum OpenError {
     #[error("cannot read {}: {reason}", path.display())]
     Unreadable { path: PathBuf, reason: std::io::Error },
-    #[error("{} is neither a bundle nor a PNG: import a bundle from `export`, or the original PNG", path.display())]
+    #[error(
+        "{} is neither a bundle nor an image: import a bundle from `export`, or the original PNG, JPEG or WebP",
+        path.display()
+    )]
     OtherFormat { path: PathBuf },
     #[error(
         "{} does not record how it was generated: most websites remove that, so ask for the original file",
         path.display()
     )]
     NoRecord { path: PathBuf },
+    #[error("{} is an image of {program}, but {reason}: import an image that it made from a prompt", path.display())]
+    NoRun { path: PathBuf, program: &'static str, reason: String },
+    #[error("{} contains {what}, which pentimento cannot decode: save the text as UNICODE", path.display())]
+    Undecoded { path: PathBuf, what: &'static str },
 }
 
 /// An opened file.
@@ -38,7 +45,7 @@ pub enum Opened {
     Bundle(Parcel),
     Picture {
         parcel: Parcel,
-        writer: Writer,
+        account: Box<Account>,
         /// The project lacks the reference that the picture was made with.
         reference_missing: bool,
     },
@@ -65,18 +72,26 @@ impl<'a> Opener<'a> {
             [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => {
                 Ok(Opened::Bundle(Parcel::of_archive(path.to_owned(), Archive::open(path)?)?))
             }
-            [0x89, b'P', b'N', b'G', ..] => self.picture(path),
+            [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => self.picture(path),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P'] => self.picture(path),
             _ => Err(OpenError::OtherFormat { path: path.to_owned() }.into()),
         }
     }
 
     fn picture(&mut self, path: &Path) -> anyhow::Result<Opened> {
         let bytes = imaging::read_file(path)?;
+        // Before the metadata, because a damaged file may have lost it.
+        let decoded = imaging::decode_picture(path, &bytes)?;
         let provenance = read_provenance(path, &bytes)?;
         let Some(account) = provenance.account.clone() else {
-            return Err(OpenError::NoRecord { path: path.to_owned() }.into());
+            let path = path.to_owned();
+            return Err(match provenance.refusal {
+                Some(Refusal::Program(program, reason)) => OpenError::NoRun { path, program: program.name(), reason },
+                Some(Refusal::Undecoded(what)) => OpenError::Undecoded { path, what },
+                None => OpenError::NoRecord { path },
+            }
+            .into());
         };
-        let decoded = imaging::decode_picture(path, &bytes)?;
         let content = |bytes| Content { bytes, media_type: "image/png" };
         let picture = content(encode_import(&decoded, &provenance)?);
         if let Some(output) = self.reader.output_with_picture(&blake3::hash(&picture.bytes))? {
@@ -89,11 +104,11 @@ impl<'a> Opener<'a> {
             is_smaller.then(|| imaging::encode_png(&small, &Provenance::composed(json!({})))).transpose()?;
         let (subject, handle) = self.subject(path, &account)?;
         let reference = self.reference(&handle, &account)?;
-        let (writer, reference_missing) = (account.writer, account.reference.is_some() && reference.is_none());
+        let reference_missing = account.reference.is_some() && reference.is_none();
         let incoming = Incoming {
             path: path.to_owned(),
             file: blake3::hash(&bytes),
-            account,
+            account: account.clone(),
             subject,
             handle,
             reference,
@@ -102,7 +117,8 @@ impl<'a> Opener<'a> {
             width: decoded.width(),
             height: decoded.height(),
         };
-        Ok(Opened::Picture { parcel: Parcel::of_picture(incoming, Timestamp::now())?, writer, reference_missing })
+        let parcel = Parcel::of_picture(incoming, Timestamp::now())?;
+        Ok(Opened::Picture { parcel, account: Box::new(account), reference_missing })
     }
 
     /// The subject of a picture: the one that the command names, else the one that the picture records.
@@ -139,6 +155,6 @@ fn first_bytes(path: &Path) -> anyhow::Result<Vec<u8>> {
         return Err(OpenError::OtherFormat { path: path.to_owned() }.into());
     }
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(8).read_to_end(&mut bytes)).map_err(unreadable)?;
+    File::open(path).and_then(|file| file.take(12).read_to_end(&mut bytes)).map_err(unreadable)?;
     Ok(bytes)
 }

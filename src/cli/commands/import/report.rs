@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::output::describe;
 use crate::store::bundle::{Count, Report, SubjectReport};
-use crate::studio::account::Writer;
+use crate::studio::account::Account;
 use crate::studio::subject::OutputName;
 
 /// What an imported file was.
 pub enum Source {
     Bundle,
-    Picture { writer: Writer, reference_missing: bool },
+    Picture { account: Box<Account>, reference_missing: bool },
     Known(OutputName),
 }
 
@@ -48,15 +48,27 @@ impl FileReport<'_> {
             lines.extend(self.remarks(subject).into_iter().map(|remark| format!("  {remark}")));
         }
         lines.extend(preset_remarks(&self.report).into_iter().map(|remark| format!("  {remark}")));
+        if let Source::Picture { account, .. } = &self.source
+            && !account.not_applied.is_empty()
+        {
+            lines.push(format!("  not applied, from {}:", account.program.name()));
+            lines.extend(account.not_applied.iter().map(|item| format!("    {item}")));
+        }
         lines
     }
 
     /// The object of `--json`.
     pub fn document(&self) -> Value {
         let report = &self.report;
+        let account = match &self.source {
+            Source::Picture { account, .. } => Some(account),
+            _ => None,
+        };
         json!({
             "file": self.path.to_string_lossy(),
             "kind": if matches!(self.source, Source::Bundle) { "bundle" } else { "picture" },
+            "program": account.map(|account| account.program.name()),
+            "not_applied": account.map(|account| &account.not_applied),
             "changed": !report.is_unchanged(),
             "here_as": match &self.source { Source::Known(output) => json!(output.to_string()), _ => Value::Null },
             "subjects": report.subjects.iter().map(subject_document).collect::<Vec<_>>(),
@@ -74,8 +86,8 @@ impl FileReport<'_> {
         if subject.subjects.added > 0 && subject.handle_in_bundle != subject.handle {
             remarks.push(renamed(&subject.handle_in_bundle, &subject.handle));
         }
-        // A picture of another program had no run number before.
-        if !matches!(self.source, Source::Picture { writer: Writer::WebUi, .. }) {
+        // A picture from outside a project had no run number before.
+        if !matches!(&self.source, Source::Picture { account, .. } if account.task.is_none()) {
             remarks.extend(subject.runs_renamed.iter().map(|(was, is)| renamed(was, is)));
         }
         remarks.extend(subject.references_renamed.iter().map(|(was, is)| renamed(was, is)));
