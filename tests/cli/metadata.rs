@@ -91,6 +91,26 @@ fn a_stored_image_keeps_the_texts_of_its_program() {
 }
 
 #[test]
+fn show_prints_scheduler_schedule_and_size() {
+    let project = Project::new();
+    project.done(&["import", &path("reports/webui.png"), "--subject", "ada"]);
+    let shown = project.done(&["show", "ada-0001"]).stdout;
+    let line = |label: &str| {
+        let line = shown.lines().find(|line| line.trim_start().starts_with(label)).unwrap_or_else(|| panic!("{shown}"));
+        line.trim_start()[label.len()..].trim().to_owned()
+    };
+    assert_eq!((line("scheduler"), line("size")), ("dpmpp-2m, Karras sigmas".to_owned(), "96×96".to_owned()));
+    project.done(&["import", &path("made/civitai-comfyui.jpg"), "--subject", "ada"]);
+    let shown = project.done(&["show", "ada-0002"]).stdout;
+    assert!(shown.contains("model default, 32×24"), "{shown}");
+    // A run without outputs.
+    project.done(&["ref", "approve", "ada-r1"]);
+    let queued = project.queue("5", "2");
+    let shown = project.done(&["show", &queued]).stdout;
+    assert_eq!(shown.matches("model default").count(), 2, "{shown}");
+}
+
+#[test]
 fn everything_that_is_not_applied_is_printed() {
     let project = Project::new();
     let said = project.done(&["import", &path("reports/webui.png"), "--subject", "ada"]).stdout;

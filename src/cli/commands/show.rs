@@ -17,6 +17,7 @@ use crate::studio::output::Output;
 use crate::studio::prompt::Block;
 use crate::studio::review::{Judgement, Key, Review, Verdict};
 use crate::studio::run::Run;
+use crate::studio::settings::table::MODEL_DEFAULT;
 use crate::studio::subject::{BadName, OutputName, TaskId};
 
 /// Show a run with its settings, pictures and reviews, or one of its pictures
@@ -90,7 +91,13 @@ fn print_text(reader: &Reader, run: &Run, outputs: &[Output]) -> anyhow::Result<
         ("negative", recipe.prompt.negative().to_owned()),
         ("reference", reference.map_or("none".to_owned(), |reference| reference.name.to_string())),
     ]);
-    pairs.extend(recipe.settings.summary().map(|(setting, value)| (setting.key, value)));
+    pairs.extend(recipe.settings.summary().map(|(setting, value)| match (setting.key, outputs) {
+        // The pictures tell the size that the checkpoint decided.
+        ("size", [Output { picture, .. }, ..]) if value == MODEL_DEFAULT => {
+            (setting.key, format!("{value}, {}×{}", picture.width, picture.height))
+        }
+        (key, _) => (key, value),
+    }));
     pairs.extend([
         ("model", recipe.model.checkpoint.clone()),
         ("parent", parent.map(|parent| parent.task.to_string()).unwrap_or_default()),

@@ -153,12 +153,13 @@ impl Settings {
         (known, invalid)
     }
 
-    /// What a summary shows: every number, and other settings that are not at their default.
+    /// What a summary shows: every number, scheduler and size, and other settings that are not at their default.
     pub fn summary(&self) -> impl Iterator<Item = (&'static Setting, String)> {
         let default = Self::default();
         SETTINGS.iter().filter_map(move |setting| {
             let value = setting.show(self);
-            (setting.number.is_some() || value != setting.show(&default)).then_some((setting, value))
+            let is_always_shown = setting.number.is_some() || ["scheduler", "size"].contains(&setting.key);
+            (is_always_shown || value != setting.show(&default)).then_some((setting, value))
         })
     }
 }
@@ -247,7 +248,7 @@ mod tests {
     #[test]
     fn a_summary_shows_numbers_and_what_is_set() {
         let shown = |settings: &Settings| settings.summary().map(|(setting, _)| setting.key).collect::<Vec<_>>();
-        assert_eq!(shown(&Settings::default()), ["guidance", "adapter-weight", "steps"]);
+        assert_eq!(shown(&Settings::default()), ["guidance", "adapter-weight", "steps", "scheduler", "size"]);
         assert_eq!(shown(&full()), ["guidance", "adapter-weight", "steps", "scheduler", "size", "long-prompt"]);
     }
 }
