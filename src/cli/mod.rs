@@ -26,7 +26,7 @@ use crate::config::{Config, Flags, LogLevel};
 use crate::logging;
 
 use commands::{
-    backup, baseline, completions, config, demo, diff, doctor, export, generate, import, init, log, man, queue,
+    backup, baseline, completions, config, demo, diff, doctor, export, generate, import, init, log, man, models, queue,
     reference, review, run, runs, sheet, show, subject, verify, workbench, worker,
 };
 
@@ -71,6 +71,7 @@ enum Command {
     Accept(review::Accept),
     Reject(review::Reject),
     Baseline(baseline::Arguments),
+    Models(models::Arguments),
     Queue(queue::Arguments),
     Worker(worker::Arguments),
     Export(export::Arguments),
@@ -125,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Accept(arguments) => review::accept(&arguments, &project),
         Command::Reject(arguments) => review::reject(&arguments, &project),
         Command::Baseline(arguments) => baseline::run(&arguments, &project),
+        Command::Models(arguments) => models::run(&arguments),
         Command::Queue(arguments) => queue::run(&arguments, &project),
         Command::Worker(arguments) => worker::run(&arguments, &project),
         Command::Export(arguments) => export::run(&arguments, &project),

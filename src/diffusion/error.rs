@@ -1,8 +1,8 @@
 //! Every way in which a generation can fail.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::studio::settings::UnknownSampler;
+use crate::studio::settings::{Sampler, UnknownSampler};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -20,12 +20,13 @@ pub enum Error {
     #[error("{} is not a valid configuration: {reason}", path.display())]
     BadConfig { path: PathBuf, reason: String },
 
-    #[error(
-        "{} is a pickle file, which can run code while it loads: convert it on a machine you trust with \
-         `safetensors.torch.save_file(torch.load(file, weights_only=True), \"model.safetensors\")`",
-        path.display()
-    )]
-    Pickle { path: PathBuf },
+    /// `target` is the name that is looked for.
+    #[error("{} is a pickle file, which can run code: run `{}`", path.display(), convert_command(path, target))]
+    Pickle { path: PathBuf, target: PathBuf },
+
+    /// `remedy` begins with a verb.
+    #[error("{} is {what}: {remedy}", path.display())]
+    WrongFile { path: PathBuf, what: &'static str, remedy: String },
 
     #[error("{} is not a whole safetensors file, because {reason}: copy or download it again", path.display())]
     BrokenWeights { path: PathBuf, reason: String },
@@ -46,7 +47,7 @@ pub enum Error {
     )]
     WrongShape { path: PathBuf, name: String, expected: Vec<usize>, found: Vec<usize> },
 
-    #[error("{}: tensor {name} has the type {found}: use weights in F16, BF16, F32 or F64", path.display())]
+    #[error("{}: tensor {name} has the type {found}: use weights in F8_E4M3, F8_E5M2, F16, BF16, F32 or F64", path.display())]
     WrongType { path: PathBuf, name: String, found: String },
 
     #[error("{}: tensor {name} cannot be used: {reason}", path.display())]
@@ -80,11 +81,17 @@ pub enum Error {
     #[error("{0}")]
     UnknownSampler(#[from] UnknownSampler),
 
-    #[error("{} names the unknown scheduler {class}: choose one with --scheduler", path.display())]
-    UnsupportedScheduler { path: PathBuf, class: String },
+    #[error("{} names the unknown scheduler {class}: {remedy}", path.display())]
+    UnsupportedScheduler { path: PathBuf, class: String, remedy: String },
+
+    #[error("{}: the scheduler {sampler} does not support {option}: {remedy}", path.display())]
+    UnsupportedOption { path: PathBuf, sampler: Sampler, option: String, remedy: String },
 
     #[error("NaN or infinity in the latents at step {step}/{of}: {remedy}")]
     NotANumber { step: usize, of: usize, remedy: &'static str },
+
+    #[error("NaN or infinity in the picture that {} decodes from finite latents: {remedy}", path.display())]
+    UndecodableLatents { path: PathBuf, remedy: &'static str },
 
     #[error(
         "not enough memory on {device}: this generation needs about {}, and {} is free. Use a smaller size, fewer \
@@ -104,6 +111,19 @@ pub enum Error {
 
     #[error("{}", computation_failed(.0))]
     Tensor(#[from] candle_core::Error),
+}
+
+/// The command that makes `target` from a pickle without running it.
+fn convert_command(path: &Path, target: &Path) -> String {
+    let force = if path == target { " --force" } else { "" };
+    format!("pentimento models convert {} {}{force}", quoted(path), quoted(target))
+}
+
+/// A path as a word of a shell's command line.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// candle's message without the backtrace below its first line.

@@ -4,6 +4,7 @@
 //! both in its cross-attentions, and the VAE decodes its latents. This module knows no store and no screen.
 //!
 //! - [`model`], [`checkpoint`], [`fingerprint`]: the files of a model, their configs and tensors, and their hashes
+//! - [`convert`]: pickle files become safetensors
 //! - [`compute`], [`memory`]: the device and type to compute in, and the memory that a generation needs
 //! - [`tokenizer`], [`text_encoder`]: prompts become text states
 //! - [`preprocess`], [`image_encoder`], [`adapter`]: references become image tokens
@@ -19,6 +20,7 @@ pub mod adapter;
 pub mod checkpoint;
 mod clip;
 pub mod compute;
+pub mod convert;
 pub mod error;
 pub mod fingerprint;
 pub mod image_encoder;

@@ -3,8 +3,10 @@
 mod bundles;
 mod checkpoints;
 mod config;
+mod convert;
 mod demo;
 mod doctor;
+mod foreign;
 mod generate;
 #[cfg(target_os = "linux")]
 mod hardship;

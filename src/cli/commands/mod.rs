@@ -13,6 +13,7 @@ pub mod import;
 pub mod init;
 pub mod log;
 pub mod man;
+pub mod models;
 pub mod queue;
 pub mod reference;
 pub mod review;

@@ -1,11 +1,13 @@
 //! A folder of files, on disk or inside the binary.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use include_dir::Dir;
 use serde::de::DeserializeOwned;
 
+use super::kind::{BOM, FileKind, START};
 use crate::diffusion::{Error, Result};
 
 /// In bytes. Config and vocabulary files are far smaller.
@@ -103,7 +105,8 @@ impl Files {
         names
     }
 
-    /// Reads a whole file, which may have at most 16 MiB.
+    /// Reads a whole config or vocabulary, which may have at most 16 MiB, without its byte order mark. Refuses what
+    /// stands in the place of a file.
     pub fn read(&self, name: &str) -> Result<Cow<'static, [u8]>> {
         match self.bytes(name)? {
             Bytes::Embedded(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -114,7 +117,14 @@ impl Files {
                     let reason = format!("it has {size} bytes, more than the {LARGEST_CONFIG} that are allowed");
                     return Err(Error::BadConfig { path, reason });
                 }
-                std::fs::read(&path).map(Cow::Owned).map_err(unreadable)
+                let mut bytes = std::fs::read(&path).map_err(unreadable)?;
+                if let Some(error) = FileKind::of(&bytes).and_then(|kind| kind.refuse_as_config(&path)) {
+                    return Err(error);
+                }
+                if bytes.starts_with(BOM) {
+                    bytes.drain(..BOM.len());
+                }
+                Ok(Cow::Owned(bytes))
             }
         }
     }
@@ -123,6 +133,18 @@ impl Files {
     pub fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         serde_json::from_slice(&self.read(name)?)
             .map_err(|error| Error::BadConfig { path: self.path_of(name), reason: error.to_string() })
+    }
+
+    /// What a file is by its first bytes; `None` if that is unknown or it cannot be read.
+    pub(super) fn kind(&self, name: &str) -> Option<FileKind> {
+        match self.bytes(name).ok()? {
+            Bytes::Embedded(bytes) => FileKind::of(&bytes[..bytes.len().min(START)]),
+            Bytes::Disk(path) => {
+                let mut start = Vec::new();
+                std::fs::File::open(path).ok()?.take(START as u64).read_to_end(&mut start).ok()?;
+                FileKind::of(&start)
+            }
+        }
     }
 
     /// Locates the bytes of a file; [`Error::Missing`] if there is none.
@@ -137,7 +159,7 @@ impl Files {
         }
     }
 
-    fn missing(&self, name: &str) -> Error {
+    pub(super) fn missing(&self, name: &str) -> Error {
         Error::Missing {
             path: if self.exists() { self.path_of(name) } else { self.path() },
             what: "is missing".to_owned(),

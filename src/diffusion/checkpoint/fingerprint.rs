@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use blake3::{Hash, Hasher};
 
+use super::component::component_files;
 use super::files::{Bytes, Files};
-use super::source::component_files;
 use crate::diffusion::{Error, Result};
 
 /// Hashes one file.

@@ -11,11 +11,10 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::files::{Bytes, Files};
+use super::float8;
+use super::kind::{FileKind, LARGEST_HEADER, START};
 use super::values::Values;
 use crate::diffusion::{Error, Result, ops};
-
-/// In bytes. The header of the largest known checkpoints is below 1 MiB.
-const LARGEST_HEADER: u64 = 64 << 20;
 
 pub(super) struct SafetensorsFile {
     path: PathBuf,
@@ -36,9 +35,6 @@ impl SafetensorsFile {
     /// Reads the header and checks it against the file's size. Reads no tensor yet.
     pub fn open(folder: &Files, name: &str) -> Result<Self> {
         let path = folder.path_of(name);
-        if is_pickle(name) && folder.has(name) {
-            return Err(Error::Pickle { path });
-        }
         let unreadable = |source| Error::Unreadable { path: path.clone(), source };
         let broken = |reason: String| Error::BrokenWeights { path: path.clone(), reason };
         let (data, size) = match folder.bytes(name)? {
@@ -49,6 +45,13 @@ impl SafetensorsFile {
                 (Data::Disk(Mutex::new(file)), size)
             }
         };
+        let kind = FileKind::of(&data.read(0, size.min(START)).map_err(unreadable)?);
+        if kind == Some(FileKind::Pickle) {
+            return Err(Error::Pickle { target: path.with_extension("safetensors"), path });
+        }
+        if let Some(error) = kind.and_then(|kind| kind.refuse_as_weights(&path)) {
+            return Err(error);
+        }
         if size < 8 {
             return Err(broken(format!("it has {size} bytes, fewer than a header")));
         }
@@ -90,6 +93,8 @@ impl SafetensorsFile {
             Dtype::F16 => DType::F16,
             Dtype::BF16 => DType::BF16,
             Dtype::F64 => DType::F64,
+            Dtype::F8_E4M3 => return self.read_bytes(info, rows, float8::e4m3),
+            Dtype::F8_E5M2 => return self.read_bytes(info, rows, float8::e5m2),
             other => {
                 let (path, name) = (self.path.clone(), name.to_owned());
                 return Err(Error::WrongType { path, name, found: format!("{other:?}") });
@@ -107,11 +112,14 @@ impl SafetensorsFile {
         let bytes = self.data.read(offset, bytes.len()).map_err(unreadable)?;
         Ok(Values::Tensor(Tensor::from_raw_buffer(&bytes, dtype, &shape, &Device::Cpu)?))
     }
-}
 
-/// Whether a file name has an ending that PyTorch gives to pickles.
-pub(super) fn is_pickle(name: &str) -> bool {
-    [".bin", ".ckpt", ".pt", ".pth", ".pkl"].iter().any(|ending| name.to_lowercase().ends_with(ending))
+    /// Reads a tensor of 8-bit numbers as float32.
+    fn read_bytes(&self, info: &TensorInfo, rows: Option<Range<usize>>, number: fn(u8) -> f32) -> Result<Values> {
+        let (bytes, shape) = extent(info, rows);
+        let unreadable = |source| Error::Unreadable { path: self.path.clone(), source };
+        let bytes = self.data.read(self.start + bytes.start, bytes.len()).map_err(unreadable)?;
+        Ok(Values::Numbers { numbers: bytes.iter().map(|&byte| number(byte)).collect(), shape })
+    }
 }
 
 /// The bytes of these rows, counted from the first tensor, and the shape they make.

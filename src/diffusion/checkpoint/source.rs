@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
+use super::component::component_files;
 use super::files::Files;
-use super::safetensors::{SafetensorsFile, is_pickle};
+use super::safetensors::SafetensorsFile;
 use super::values::Values;
 use crate::diffusion::{Error, Result};
 
@@ -20,8 +19,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens the weights of a component folder: `{stem}.safetensors`, the shards that
-    /// `{stem}.safetensors.index.json` lists, or the fp16 variant of either.
+    /// Opens the weights of a component folder; `component` chooses among its files.
     pub fn component(folder: &Files, stem: &str) -> Result<Self> {
         Self::open(folder, &component_files(folder, stem)?)
     }
@@ -70,41 +68,4 @@ impl Source {
     fn missing(&self, name: &str) -> Error {
         Error::MissingTensor { path: self.path().to_owned(), name: name.to_owned() }
     }
-}
-
-/// The `weight_map` of an index names the shard of each tensor.
-#[derive(Deserialize)]
-struct ShardIndex {
-    weight_map: HashMap<String, String>,
-}
-
-/// The files that hold a component's weights. Full precision is preferred over fp16.
-pub(super) fn component_files(folder: &Files, stem: &str) -> Result<Vec<String>> {
-    for name in [format!("{stem}.safetensors"), format!("{stem}.fp16.safetensors")] {
-        if folder.has(&name) {
-            return Ok(vec![name]);
-        }
-    }
-    for name in [format!("{stem}.safetensors.index.json"), format!("{stem}.safetensors.index.fp16.json")] {
-        if folder.has(&name) {
-            return shards(folder, &name);
-        }
-    }
-    if let Some(pickle) = folder.names().iter().find(|name| is_pickle(name)) {
-        return Err(Error::Pickle { path: folder.path_of(pickle) });
-    }
-    // No variant exists: report the ordinary name as missing.
-    folder.bytes(&format!("{stem}.safetensors")).map(|_| vec![])
-}
-
-fn shards(folder: &Files, index: &str) -> Result<Vec<String>> {
-    let ShardIndex { weight_map } = folder.json(index)?;
-    let mut shards: Vec<String> = weight_map.into_values().collect();
-    shards.sort();
-    shards.dedup();
-    if let Some(outside) = shards.iter().find(|shard| shard.contains(['/', '\\']) || shard.starts_with('.')) {
-        let reason = format!("the shard {outside:?} is not a plain file name");
-        return Err(Error::BadConfig { path: folder.path_of(index), reason });
-    }
-    Ok(shards)
 }
