@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-use super::checkpoint::{Checkpoint, Files};
+use super::adapter;
+use super::checkpoint::{Checkpoint, Files, component_note};
 use super::scheduler::SchedulerConfig;
 use super::tokenizer::Tokenizer;
 use super::{Error, Result};
@@ -93,10 +94,21 @@ impl Model {
         Tokenizer::load(&checkpoint.folder(part.tokenizer))
     }
 
+    /// What the user should know about files that contradict each other or are only partly used. Reads configs and the
+    /// adapter's header.
+    pub fn notes(&self) -> Result<Vec<String>> {
+        let mut notes = self.checkpoint()?.notes();
+        notes.extend(self.scheduler()?.note());
+        if let Some(AdapterFiles { folder, name, encoder }) = &self.adapter {
+            notes.extend(component_note(encoder, "model"));
+            notes.extend(adapter::note(folder, name)?);
+        }
+        Ok(notes)
+    }
+
     /// Reads the checkpoint's scheduler config.
     pub fn scheduler(&self) -> Result<SchedulerConfig> {
-        let checkpoint = self.checkpoint()?;
-        SchedulerConfig::load(&checkpoint.folder(checkpoint.parts().scheduler))
+        SchedulerConfig::of(&self.checkpoint()?)
     }
 
     /// Width and height in pixels of the pictures it was trained on, or the family's default.

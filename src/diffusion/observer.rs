@@ -11,6 +11,8 @@ use super::snapshot::Snapshot;
 pub enum Event<'a> {
     /// A component is about to load: number `index` of `total`, by its folder's name.
     Loading { component: &'a str, index: usize, total: usize },
+    /// Something about the model's files that the user should know. Each note is reported once per load.
+    Note { text: &'a str },
     /// The text encoder ignores the end of a prompt that is too long.
     PromptTruncated { dropped: &'a str },
     /// Prompts and reference are about to be encoded.

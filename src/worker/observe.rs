@@ -139,6 +139,10 @@ impl Observer for SeedObserver<'_> {
                 self.requested_interruption()
             }
             Event::Step(step) => self.step(&step),
+            Event::Note { text } => {
+                self.shared.send(WorkerEvent::Note { task: self.claim.task.clone(), text: text.to_owned() });
+                None
+            }
             Event::PromptTruncated { dropped } => {
                 self.report_truncation(dropped);
                 None

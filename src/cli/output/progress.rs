@@ -58,6 +58,7 @@ impl Observer for Progress {
             Event::Loading { component, index, total } => {
                 self.bar.set_message(format!("loading {} ({index}/{total})", component.replace('_', " ")));
             }
+            Event::Note { text } => self.note(text),
             Event::PromptTruncated { dropped } => self.note(&format!(
                 "the prompt is too long for the text encoder, which ignores: {dropped} (--long-prompt chunk keeps it)"
             )),

@@ -3,13 +3,24 @@
 use std::path::PathBuf;
 
 use candle_core::{DType, Device};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::component;
 use super::config::{UNetConfig, VaeConfig};
 use super::family::{Component, Family, Parts};
 use super::files::Files;
 use super::weights::Weights;
 use crate::diffusion::Result;
+
+const MODEL_INDEX: &str = "model_index.json";
+
+/// `model_index.json` names the library and the class of each component.
+#[derive(Deserialize)]
+struct ModelIndex {
+    #[serde(default)]
+    scheduler: Option<(Option<String>, Option<String>)>,
+}
 
 /// A diffusers folder of a recognised family.
 #[derive(Clone, Debug)]
@@ -46,6 +57,23 @@ impl Checkpoint {
     /// The file that [`config`](Self::config) reads, for messages.
     pub fn config_path(&self, component: Component) -> PathBuf {
         self.folder(component.folder).path_of("config.json")
+    }
+
+    /// The scheduler class that model_index.json names, and that file's path; `None` if it names none.
+    pub fn scheduler_class(&self) -> Result<Option<(PathBuf, String)>> {
+        if !self.files.has(MODEL_INDEX) {
+            return Ok(None);
+        }
+        let index: ModelIndex = self.files.json(MODEL_INDEX)?;
+        let class = index.scheduler.and_then(|(_, class)| class);
+        Ok(class.map(|class| (self.files.path_of(MODEL_INDEX), class)))
+    }
+
+    /// Says which weights are used where a folder offers several, or only a variant.
+    pub fn notes(&self) -> Vec<String> {
+        let parts = self.parts();
+        let components = parts.text.iter().map(|text| text.encoder).chain([parts.unet, parts.vae]);
+        components.filter_map(|component| component::note(&self.folder(component.folder), component.stem)).collect()
     }
 
     /// Opens a component's weights. Reads no tensor yet.

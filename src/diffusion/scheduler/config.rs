@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::{Prediction, Spacing};
-use crate::diffusion::checkpoint::Files;
+use crate::diffusion::checkpoint::{Checkpoint, Files};
 use crate::diffusion::{Error, Result};
 use crate::studio::settings::Sampler;
 
@@ -16,11 +16,20 @@ const FILE: &str = "scheduler_config.json";
 #[derive(Clone, Debug)]
 pub struct SchedulerConfig {
     path: PathBuf,
+    /// The class that model_index.json names, and the path of that file.
+    indexed: Option<(PathBuf, String)>,
     values: Map<String, Value>,
 }
 
 impl SchedulerConfig {
-    /// Reads `scheduler_config.json` from the checkpoint's `scheduler` folder.
+    /// Reads a checkpoint's `scheduler_config.json`. The class that its model_index.json names counts, as in diffusers
+    /// (`pipelines/pipeline_loading_utils.py`).
+    pub fn of(checkpoint: &Checkpoint) -> Result<Self> {
+        let indexed = checkpoint.scheduler_class()?;
+        Ok(Self { indexed, ..Self::load(&checkpoint.folder(checkpoint.parts().scheduler))? })
+    }
+
+    /// Reads `scheduler_config.json` from a `scheduler` folder.
     pub fn load(folder: &Files) -> Result<Self> {
         let bytes = folder.read(FILE)?;
         let path = folder.path_of(FILE);
@@ -44,14 +53,27 @@ impl SchedulerConfig {
         if let Some(Value::Array(keys)) = values.remove("_use_default_values") {
             values.retain(|key, _| !keys.iter().any(|default| default == key));
         }
-        Ok(Self { path, values })
+        Ok(Self { path, indexed: None, values })
     }
 
-    /// The scheduler that the file names in `_class_name`.
+    /// Says which class counts if the checkpoint names two.
+    pub fn note(&self) -> Option<String> {
+        let (_, indexed) = self.indexed.as_ref()?;
+        let own = self.values.get("_class_name")?.as_str()?;
+        (own != indexed).then(|| {
+            format!("model_index.json names {indexed} and {FILE} names {own}: the first one counts, as in diffusers")
+        })
+    }
+
+    /// The scheduler that the checkpoint names.
     pub fn own_sampler(&self) -> Result<Sampler> {
-        let class = match self.values.get("_class_name") {
-            Some(Value::String(class)) => class.as_str(),
-            _ => return Err(self.invalid("_class_name is missing or not a string")),
+        let (path, class) = match (&self.indexed, self.values.get("_class_name")) {
+            (Some((path, class)), _) => (path, class.as_str()),
+            (None, Some(Value::String(class))) => (&self.path, class.as_str()),
+            (None, _) => {
+                let remedy = super::choose_another(self, None);
+                return Err(self.invalid(format!("_class_name is missing or not a string. To go on, {remedy}")));
+            }
         };
         match class {
             "DDIMScheduler" => Ok(Sampler::Ddim),
@@ -61,7 +83,10 @@ impl SchedulerConfig {
             "UniPCMultistepScheduler" => Ok(Sampler::UniPc),
             "LCMScheduler" => Ok(Sampler::Lcm),
             "PNDMScheduler" => Ok(Sampler::Pndm),
-            _ => Err(Error::UnsupportedScheduler { path: self.path.clone(), class: class.to_owned() }),
+            _ => {
+                let remedy = super::choose_another(self, None);
+                Err(Error::UnsupportedScheduler { path: path.clone(), class: class.to_owned(), remedy })
+            }
         }
     }
 
@@ -186,10 +211,9 @@ impl SchedulerConfig {
 
     /// The error for an option of diffusers that `sampler` does not implement.
     pub(super) fn unsupported(&self, sampler: Sampler, key: &str) -> Error {
-        let value = self.values.get(key).unwrap_or(&Value::Null);
-        self.invalid(format!(
-            "{key} {value} is not supported with the scheduler {sampler}: choose another scheduler with --scheduler"
-        ))
+        let option = format!("{key} {}", self.values.get(key).unwrap_or(&Value::Bool(false)));
+        // `build` replaces the remedy by schedulers that work.
+        Error::UnsupportedOption { path: self.path.clone(), sampler, option, remedy: String::new() }
     }
 
     /// The error for a value that is not one of the `known` ones.

@@ -104,6 +104,32 @@ pub fn build(
     steps: usize,
     karras: Option<bool>,
 ) -> Result<Box<dyn Scheduler>> {
+    build_one(sampler, config, steps, karras).map_err(|error| match error {
+        Error::UnsupportedOption { path, sampler, option, .. } => {
+            Error::UnsupportedOption { path, sampler, option, remedy: choose_another(config, karras) }
+        }
+        error => error,
+    })
+}
+
+/// The advice to use a scheduler that works with this configuration. LCM is left out: it needs weights of its own.
+fn choose_another(config: &SchedulerConfig, karras: Option<bool>) -> String {
+    const FEW_STEPS: usize = 2;
+    let works = |sampler: &Sampler| *sampler != Sampler::Lcm && build_one(*sampler, config, FEW_STEPS, karras).is_ok();
+    let names: Vec<&str> = Sampler::ALL.into_iter().filter(works).map(Sampler::name).collect();
+    match names.split_last() {
+        None => "use another checkpoint, because no scheduler can use this file".to_owned(),
+        Some((only, [])) => format!("use --scheduler {only}"),
+        Some((last, others)) => format!("use --scheduler {} or {last}", others.join(", ")),
+    }
+}
+
+fn build_one(
+    sampler: Sampler,
+    config: &SchedulerConfig,
+    steps: usize,
+    karras: Option<bool>,
+) -> Result<Box<dyn Scheduler>> {
     if !(1..=config.num_train_timesteps()?).contains(&steps) {
         return Err(steps_out_of_range(steps, "from 1 to the checkpoint's number of training timesteps"));
     }

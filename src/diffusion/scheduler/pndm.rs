@@ -28,10 +28,7 @@ pub(super) struct Pndm {
 impl Pndm {
     pub fn new(config: &SchedulerConfig, steps: usize) -> Result<Self> {
         if !config.flag("skip_prk_steps", false)? {
-            return Err(config.invalid(
-                "skip_prk_steps is not true, and pndm with Runge-Kutta steps is not supported: choose another \
-                 scheduler with --scheduler",
-            ));
+            return Err(config.unsupported(Sampler::Pndm, "skip_prk_steps"));
         }
         let prediction = config.prediction_type()?;
         if prediction == Prediction::Sample {
