@@ -2,6 +2,7 @@
 
 use candle_core::DType;
 
+use super::adapter;
 use super::checkpoint::{UNetConfig, VaeConfig, Weights};
 use super::compute::Compute;
 use super::model::Model;
@@ -27,16 +28,17 @@ impl Estimate {
 pub fn estimate(model: &Model, compute: &Compute, width: usize, height: usize, batch: usize) -> Result<Estimate> {
     let checkpoint = model.checkpoint()?;
     let parts = checkpoint.parts();
-    let components = [parts.unet, parts.vae].into_iter().chain(parts.text.iter().map(|text| text.encoder));
+    let (unet, vae): (UNetConfig, VaeConfig) = (checkpoint.config(parts.unet)?, checkpoint.config(parts.vae)?);
+    let components = [parts.unet].into_iter().chain(parts.text.iter().map(|text| text.encoder));
     let mut weights = 0;
     for component in components {
         weights += checkpoint.weights(component, compute.dtype, &compute.device)?.loaded_bytes();
     }
+    weights += checkpoint.weights(parts.vae, vae.decoder_dtype(compute.dtype), &compute.device)?.loaded_bytes();
     if let Some(adapter) = &model.adapter {
         weights += Weights::open(&adapter.encoder, "model", compute.dtype, &compute.device)?.loaded_bytes();
-        weights += Weights::open_in(&adapter.folder, &adapter.name, compute.dtype, &compute.device)?.loaded_bytes();
+        weights += adapter::open(&adapter.folder, &adapter.name, compute.dtype, &compute.device)?.loaded_bytes();
     }
-    let (unet, vae) = (checkpoint.config(parts.unet)?, checkpoint.config(parts.vae)?);
     let activations = activations(&unet, &vae, compute.dtype, width, height, batch);
     Ok(Estimate { weights, activations })
 }
@@ -83,7 +85,7 @@ pub(super) fn activations(
     let unet_bytes = rows * size * (skips + 16.0 * first * latents);
     // The last level of the decoder enters with the channels of the level before it.
     let widest = vae.block_out_channels.get(1).or(vae.block_out_channels.first()).copied().unwrap_or(0) as f64;
-    let vae_bytes = size * pixels * 4.0 * widest;
+    let vae_bytes = vae.decoder_dtype(dtype).size_in_bytes() as f64 * pixels * 4.0 * widest;
     unet_bytes.max(vae_bytes) as u64
 }
 

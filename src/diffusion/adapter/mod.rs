@@ -2,13 +2,17 @@
 //!
 //! A file has two parts. `image_proj.…` makes the tokens; the names of its tensors tell which of three kinds it is
 //! ([`linear`], [`full`], [`resampler`]). `ip_adapter.N.…` holds a pair of weights for each cross-attention N of the
-//! UNet. The layout is tencent-ailab's, as h94/IP-Adapter publishes it and diffusers (`loaders/unet.py`) reads it. All
+//! UNet. `training` knows the names before
+//! publication. The layout is tencent-ailab's, as h94/IP-Adapter publishes it and diffusers (`loaders/unet.py`) reads it. All
 //! sizes come from the tensors.
 
 pub mod full;
 mod layout;
 pub mod linear;
 pub mod resampler;
+mod training;
+
+pub use training::{note, open};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

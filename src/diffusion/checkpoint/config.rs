@@ -1,9 +1,14 @@
 //! The config files of a checkpoint's components, as diffusers and transformers write them, with their defaults for
 //! absent keys.
 
+use candle_core::DType;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
+use super::files::Files;
 use crate::diffusion::ops::Activation;
+use crate::diffusion::{Error, Result};
 
 /// `unet/config.json` (diffusers, `models/unets/unet_2d_condition.py`).
 #[derive(Clone, Debug, Deserialize)]
@@ -110,6 +115,10 @@ pub struct VaeConfig {
     pub scaling_factor: f64,
     #[serde(default)]
     pub shift_factor: Option<f64>,
+    /// The decoder overflows in float16. Checkpoints of Stable Diffusion 1.x do not say; diffusers decodes those in
+    /// float16.
+    #[serde(default)]
+    pub force_upcast: Option<bool>,
     #[serde(default = "yes")]
     pub use_post_quant_conv: bool,
     #[serde(default = "yes")]
@@ -117,6 +126,14 @@ pub struct VaeConfig {
 }
 
 impl VaeConfig {
+    /// The type that the decoder computes in, if the other components compute in `dtype`.
+    pub fn decoder_dtype(&self, dtype: DType) -> DType {
+        match (self.force_upcast, dtype) {
+            (Some(true), DType::F16) => DType::F32,
+            _ => dtype,
+        }
+    }
+
     /// Pixels per latent along a side. Every level but the last doubles it.
     pub fn factor(&self) -> usize {
         1 << (self.block_out_channels.len().saturating_sub(1))
@@ -139,6 +156,20 @@ pub struct TextEncoderConfig {
     pub layer_norm_eps: f64,
 }
 
+impl TextEncoderConfig {
+    /// Reads the config.json of a text encoder, or of a whole CLIP model that contains one.
+    pub fn load(folder: &Files) -> Result<Self> {
+        tower(
+            folder,
+            "text_config",
+            json!({
+                "vocab_size": 49408, "hidden_size": 512, "intermediate_size": 2048,
+                "num_hidden_layers": 12, "num_attention_heads": 8
+            }),
+        )
+    }
+}
+
 /// `config.json` of an image encoder (transformers, `CLIPVisionConfig`).
 #[derive(Clone, Debug, Deserialize)]
 pub struct ProjectedImageEncoderConfig {
@@ -156,6 +187,35 @@ pub struct ProjectedImageEncoderConfig {
     pub hidden_act: Activation,
     #[serde(default = "norm_eps")]
     pub layer_norm_eps: f64,
+}
+
+impl ProjectedImageEncoderConfig {
+    /// Reads the config.json of an image encoder, or of a whole CLIP model that contains one.
+    pub fn load(folder: &Files) -> Result<Self> {
+        tower(
+            folder,
+            "vision_config",
+            json!({
+                "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
+                "image_size": 224, "patch_size": 32
+            }),
+        )
+    }
+}
+
+/// Reads a tower's config: config.json itself, or the object `key` in that of a `CLIPModel`. The latter leaves out what
+/// is at its default. Its projection has the width that the model's own config names: older files have another width
+/// in the object, which does not fit the weights.
+fn tower<T: DeserializeOwned>(folder: &Files, key: &str, defaults: Value) -> Result<T> {
+    const FILE: &str = "config.json";
+    let mut config: Map<String, Value> = folder.json(FILE)?;
+    if let Some(Value::Object(part)) = config.remove(key).filter(|_| !config.contains_key("hidden_size")) {
+        let projection = config.remove_entry("projection_dim");
+        let Value::Object(defaults) = defaults else { unreachable!("the callers pass objects") };
+        config = defaults.into_iter().chain(part).chain(projection).collect();
+    }
+    serde_json::from_value(Value::Object(config))
+        .map_err(|error| Error::BadConfig { path: folder.path_of(FILE), reason: error.to_string() })
 }
 
 fn mid_block() -> Option<String> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::cache::Cache;
 use super::text::TextEncoders;
 use super::{Pipeline, ReferencePath, notify};
-use crate::diffusion::adapter::Adapter;
+use crate::diffusion::adapter::{self, Adapter};
 use crate::diffusion::checkpoint::{ProjectedImageEncoderConfig, UNetConfig, VaeConfig, Weights};
 use crate::diffusion::compute::Compute;
 use crate::diffusion::image_encoder::ImageEncoder;
@@ -30,7 +30,10 @@ impl Pipeline {
         let mut progress = Progress { observer, index: 0, total };
         let weights = |component| checkpoint.weights(component, compute.dtype, &compute.device);
 
-        let scheduler = SchedulerConfig::load(&checkpoint.folder(parts.scheduler))?;
+        for text in model.notes()? {
+            notify(progress.observer, Event::Note { text: &text })?;
+        }
+        let scheduler = SchedulerConfig::of(&checkpoint)?;
         let text = TextEncoders::load(&checkpoint, compute, |folder| progress.loading(folder))?;
 
         progress.loading(parts.unet.folder)?;
@@ -41,7 +44,8 @@ impl Pipeline {
         progress.loading(parts.vae.folder)?;
         let vae_config: VaeConfig = checkpoint.config(parts.vae)?;
         require_latent_channels(&unet_config, &vae_config, checkpoint.config_path(parts.vae))?;
-        let vae = VaeDecoder::load(&weights(parts.vae)?, &vae_config)?;
+        let vae_weights = checkpoint.weights(parts.vae, vae_config.decoder_dtype(compute.dtype), &compute.device)?;
+        let vae = VaeDecoder::load(&vae_weights, &vae_config)?;
 
         let reference = model
             .adapter
@@ -68,12 +72,12 @@ impl Pipeline {
 impl ReferencePath {
     fn load(files: &AdapterFiles, unet: &UNet, compute: &Compute, progress: &mut Progress<'_>) -> Result<Self> {
         progress.loading("image_encoder")?;
-        let config: ProjectedImageEncoderConfig = files.encoder.json("config.json")?;
+        let config = ProjectedImageEncoderConfig::load(&files.encoder)?;
         let weights = Weights::open(&files.encoder, "model", compute.dtype, &compute.device)?;
         let encoder = ImageEncoder::load(&weights, &config)?;
         let preprocessor = Preprocessor::load(&files.encoder, config.image_size)?;
         progress.loading("adapter")?;
-        let weights = Weights::open_in(&files.folder, &files.name, compute.dtype, &compute.device)?;
+        let weights = adapter::open(&files.folder, &files.name, compute.dtype, &compute.device)?;
         let adapter = Adapter::load(&weights)?;
         adapter.fits(&unet.sites().numbered_widths(), unet.sites().context())?;
         Ok(Self { preprocessor, encoder, adapter })

@@ -26,7 +26,7 @@ impl TextEncoders {
         let pair = |part: &TextPart| {
             let tokenizer = Tokenizer::load(&checkpoint.folder(part.tokenizer))?;
             loading(part.encoder.folder)?;
-            let config: TextEncoderConfig = checkpoint.config(part.encoder)?;
+            let config = TextEncoderConfig::load(&checkpoint.folder(part.encoder.folder))?;
             require_vocabulary(checkpoint, part.encoder, &config, &tokenizer)?;
             let weights = checkpoint.weights(part.encoder, compute.dtype, &compute.device)?;
             Ok((tokenizer, TextEncoder::load(&weights, &config)?))
