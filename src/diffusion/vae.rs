@@ -1,13 +1,15 @@
 //! The decoder of AutoencoderKL: turns latents into pictures (diffusers, `models/autoencoders/vae.py`).
 
+use std::path::PathBuf;
+
 use candle_core::{DType, Device, Result as TensorResult, Tensor};
 use image::RgbImage;
 
-use super::Result;
 use super::checkpoint::{VaeConfig, View, Weights};
 use super::layers;
 use super::ops::{self, Activation, Conv2d, GroupNorm, Linear, add_scaled, attention};
 use super::resnet::{ResnetBlock, ResnetShape, Upsample};
+use super::{Error, Result};
 
 /// Latents [batch, latent channels, h, w] → pictures [batch, 3, factor·h, factor·w].
 pub struct VaeDecoder {
@@ -22,6 +24,8 @@ pub struct VaeDecoder {
     config: VaeConfig,
     device: Device,
     dtype: DType,
+    /// The weights' file, for messages.
+    path: PathBuf,
 }
 
 struct UpBlock {
@@ -83,6 +87,7 @@ impl VaeDecoder {
             config: config.clone(),
             device: weights.device().clone(),
             dtype: weights.dtype(),
+            path: weights.path(),
         })
     }
 
@@ -117,6 +122,15 @@ impl VaeDecoder {
 
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// The error for a decoded picture with NaN or infinity.
+    pub fn undecodable(&self) -> Error {
+        let remedy = match self.dtype {
+            DType::F16 => "use --dtype bf16 or f32, or set force_upcast to true in the config.json of vae/",
+            _ => "replace vae/ by the folder of another VAE, because its weights are damaged",
+        };
+        Error::UndecodableLatents { path: self.path.clone(), remedy }
     }
 
     /// Pixels per latent along a side.

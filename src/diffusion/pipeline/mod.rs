@@ -147,7 +147,11 @@ impl Pipeline {
     /// The picture of one row of latents, as the sampler returns them.
     pub fn decode(&self, latents: &Tensor) -> Result<RgbImage> {
         let _span = tracing::debug_span!("decode").entered();
-        let decoded = self.vae.decode(&latents.to_dtype(self.compute.dtype)?)?;
+        let decoded = self.vae.decode(&latents.to_dtype(self.vae.dtype())?)?.to_dtype(DType::F32)?;
+        // A sum is finite only if all of its terms are.
+        if !decoded.sum_all()?.to_scalar::<f32>()?.is_finite() {
+            return Err(self.vae.undecodable());
+        }
         let mut pictures = vae::pictures(&decoded)?;
         Ok(pictures.swap_remove(0))
     }
