@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::failure::UsageError;
 use crate::imaging;
-use crate::store::Reader;
+use crate::store::{self, Reader};
 
 /// Checks before the model loads that a picture can be written to a path. Pictures are always PNG.
 pub fn check_picture_path(path: &Path) -> anyhow::Result<()> {
@@ -15,6 +15,13 @@ pub fn check_picture_path(path: &Path) -> anyhow::Result<()> {
         return Err(UsageError(format!("cannot write {name} as a picture: use a file name that ends in .png")).into());
     }
     Ok(imaging::check_target(path)?)
+}
+
+/// Refuses to replace a file, unless `--force` was given.
+pub fn check_is_new(path: &Path, force: bool) -> Result<(), store::Error> {
+    // A link that leads nowhere counts, too.
+    let exists = !path.is_dir() && path.symlink_metadata().is_ok();
+    if exists && !force { Err(store::Error::FileExists { path: path.to_owned() }) } else { Ok(()) }
 }
 
 /// The path of one of several pictures: `-SEED` before the extension.
@@ -29,8 +36,9 @@ pub fn with_seed(path: &Path, seed: u64) -> PathBuf {
 }
 
 /// Writes a stored picture to a file, byte for byte.
-pub fn write_stored(reader: &Reader, blob: &blake3::Hash, path: &Path) -> anyhow::Result<()> {
+pub fn write_stored(reader: &Reader, blob: &blake3::Hash, path: &Path, force: bool) -> anyhow::Result<()> {
     check_picture_path(path)?;
+    check_is_new(path, force)?;
     imaging::write_atomically(path, &reader.blobs().read(blob)?)?;
     Ok(())
 }

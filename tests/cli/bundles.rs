@@ -322,8 +322,16 @@ fn sheets_show_the_changes() {
     let encoded = encoded.split('"').next().unwrap();
     assert!(BASE64.decode(encoded).unwrap() == picture);
 
+    for path in [&png, &html] {
+        let before = fs::read(path).unwrap();
+        project.run(&["sheet", "ada-0001", "--output", path]).refused(1, &["already exists", "--force"]);
+        assert_eq!(fs::read(path).unwrap(), before);
+        project.done(&["sheet", "ada-0001", "--output", path, "--force"]);
+    }
+    project.run(&["show", "ada-0001:7", "--output", &png]).refused(1, &["page.png", "--force"]);
+    let other = file(&project, "other.png");
     project.run(&["sheet", "ada-0001", "--output", &file(&project, "page.pdf")]).refused(2, &["page.pdf", ".html"]);
-    project.run(&["sheet", "ada-0009", "--output", &png]).refused(1, &["no run", "ada-0009"]);
+    project.run(&["sheet", "ada-0009", "--output", &other]).refused(1, &["no run", "ada-0009"]);
     project.done(&["run", "ada", "--subject-block", "x"]);
-    project.run(&["sheet", "ada-0003", "--output", &png]).refused(2, &["no pictures yet"]);
+    project.run(&["sheet", "ada-0003", "--output", &other]).refused(2, &["no pictures yet"]);
 }

@@ -110,11 +110,18 @@ fn the_reference_is_never_overwritten() {
 }
 
 #[test]
-fn an_existing_file_is_replaced() {
+fn an_existing_file_is_only_replaced_by_force() {
     let bench = Bench::new();
-    fs::write(bench.path("out.png"), "an older picture").unwrap();
-    assert_eq!(run(&mut bench.generate()).status, 0);
-    assert!(image::open(bench.path("out.png")).is_ok());
+    let path = bench.path("out.png");
+    fs::write(&path, "an older picture").unwrap();
+    run(&mut bench.generate_again()).refused(1, &["out.png", "already exists", "--force"]);
+    assert_eq!(fs::read(&path).unwrap(), b"an older picture");
+    fs::rename(&path, bench.path("out-2.png")).unwrap();
+    run(bench.generate_again().args(["--count", "3"])).refused(1, &["out-2.png", "--force"]);
+    std::os::unix::fs::symlink(bench.path("nowhere"), &path).unwrap();
+    run(&mut bench.generate_again()).refused(1, &["out.png", "--force"]);
+    assert_eq!(run(bench.generate_again().arg("--force")).status, 0);
+    assert!(image::open(&path).is_ok());
 }
 
 #[test]

@@ -73,7 +73,9 @@ fn a_closed_pipe_is_no_failure() {
     completions.args(["completions", "bash"]);
     let mut help = pentimento();
     help.arg("--help");
-    for mut command in [json, bench.generate(), doctor, completions, help] {
+    let mut again = bench.generate();
+    again.arg("--force");
+    for mut command in [json, again, doctor, completions, help] {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();

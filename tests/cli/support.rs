@@ -113,8 +113,14 @@ impl Bench {
         self.folder.path().join(name)
     }
 
-    /// A `generate` command with two steps and no reference.
+    /// A `generate` command with two steps and no reference. Removes the picture of an earlier one.
     pub fn generate(&self) -> Command {
+        let _ = fs::remove_file(self.path("out.png"));
+        self.generate_again()
+    }
+
+    /// The same command, which keeps an earlier picture.
+    pub fn generate_again(&self) -> Command {
         let mut command = pentimento();
         command
             .args(["generate", "--prompt", "a portrait", "--steps", "2", "--device", "cpu", "--model"])

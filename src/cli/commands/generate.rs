@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::args::model::ModelArguments;
 use crate::cli::args::settings::SettingsArguments;
 use crate::cli::failure::UsageError;
-use crate::cli::files::{check_picture_path, with_seed};
+use crate::cli::files::{check_is_new, check_picture_path, with_seed};
 use crate::cli::generation::{Generator, SavedPicture};
 use crate::cli::interrupt;
 use crate::cli::output::progress::Progress;
@@ -52,6 +52,10 @@ pub struct Arguments {
     /// Print the results as one JSON document
     #[arg(long)]
     json: bool,
+    /// Replace an existing file
+    #[arg(long)]
+    force: bool,
+
 
     #[command(flatten)]
     model: ModelArguments,
@@ -154,6 +158,7 @@ impl Arguments {
         Ok(())
     }
 
+            check_is_new(&path, self.force)?;
     /// The file of a seed's picture.
     fn path_of(&self, seed: u64) -> PathBuf {
         if self.count == 1 { self.output.clone() } else { with_seed(&self.output, seed) }

@@ -10,6 +10,7 @@ use image::RgbImage;
 use serde_json::json;
 
 use crate::cli::failure::UsageError;
+use crate::cli::files::check_is_new;
 use crate::cli::output::{describe, print};
 use crate::cli::project::{self, ProjectArguments};
 use crate::imaging::sheet::{Captioned, Row, draw};
@@ -36,6 +37,10 @@ pub struct Arguments {
     /// The file to write; its extension chooses the format
     #[arg(long, value_name = "FILE.png|FILE.html", value_hint = ValueHint::FilePath)]
     output: PathBuf,
+
+    /// Replace an existing file
+    #[arg(long)]
+    force: bool,
 
     /// Print the sheet's contents as one JSON document
     #[arg(long)]
@@ -65,6 +70,7 @@ struct Entry {
 pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<()> {
     let format = format(&arguments.output)?;
     imaging::check_target(&arguments.output)?;
+    check_is_new(&arguments.output, arguments.force)?;
     let reader = project::open_read_only(project)?;
     let entries = arguments.runs.iter().map(|task| entry(&reader, task)).collect::<anyhow::Result<Vec<_>>>()?;
     let count: usize = entries.iter().map(|entry| entry.outputs.len()).sum();

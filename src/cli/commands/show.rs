@@ -31,6 +31,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
+    /// Replace an existing file
+    #[arg(long, requires = "output")]
+    force: bool,
+
     /// Print the run as one JSON document
     #[arg(long)]
     json: bool,
@@ -69,7 +73,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
             let text = format!("--output writes one picture, and {task} has {count}: name one, such as {task}:SEED");
             return Err(UsageError(text).into());
         };
-        files::write_stored(&reader, &output.picture.blob, path)?;
+        files::write_stored(&reader, &output.picture.blob, path, arguments.force)?;
     }
     if arguments.json {
         let mut document = facts::run(&reader, &run)?;

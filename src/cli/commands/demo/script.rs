@@ -21,7 +21,8 @@ pub fn write<'p>(path: &Path, pictures: impl Iterator<Item = &'p DemoPicture>) -
     );
     for picture in pictures {
         let name = picture.saved.path.file_name().unwrap_or_default();
-        let words = command(picture, Path::new("reference.png"), Path::new(name));
+        let mut words = command(picture, Path::new("reference.png"), Path::new(name));
+        words.insert(1, "--force".to_owned());
         // Writing to a string cannot fail.
         let _ = writeln!(script, "{program} {}", quoted(&words));
     }

@@ -68,6 +68,10 @@ struct Show {
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
+    /// Replace an existing file
+    #[arg(long, requires = "output")]
+    force: bool,
+
     /// Print the reference as one JSON document
     #[arg(long)]
     json: bool,
@@ -101,7 +105,7 @@ fn show(arguments: &Show, project: &ProjectArguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.output {
         let picture =
             reference.picture.ok_or_else(|| anyhow::anyhow!("{} has no picture: it is withdrawn", reference.name))?;
-        files::write_stored(&reader, &picture.blob, path)?;
+        files::write_stored(&reader, &picture.blob, path, arguments.force)?;
     }
     if arguments.json {
         return Ok(print::document(&facts::reference(&reader, &reference))?);
