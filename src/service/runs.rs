@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use uuid::Uuid;
 
 use super::models::{self, MINI};
 use super::{Error, Result};
@@ -22,6 +23,11 @@ use crate::studio::subject::Subject;
 /// The seeds of a run that names none: three from 0. Fewer pictures say little about a setting.
 pub fn default_seeds() -> Seeds {
     Seeds::new(vec![0, 1, 2]).unwrap_or_else(|_| unreachable!("three different seeds are valid"))
+}
+
+/// Draws a seed for `-1`. It has 32 bits, like those that other programs draw: torch's generator on the CPU uses no more.
+pub fn draw_seed() -> u64 {
+    Uuid::now_v7().as_u128() as u64 & u64::from(u32::MAX)
 }
 
 /// The recipe of a run without a parent: an empty prompt, no reference, and the model's default settings.

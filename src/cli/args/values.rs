@@ -4,8 +4,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::service::runs;
 use crate::studio::failures::Failures;
 use crate::studio::review::{Key, Rubric, Score};
+use crate::studio::seeds::{BadSeeds, GivenSeeds};
 use crate::studio::state::Priority;
 use crate::studio::subject::{BadName, ReferenceName};
 
@@ -30,6 +32,11 @@ pub fn day(text: &str) -> Result<Timestamp, String> {
     let expected = || "use a date such as 2028-01-01".to_owned();
     let day: Date = text.parse().map_err(|_| expected())?;
     day.to_zoned(TimeZone::UTC).map(|midnight| midnight.timestamp()).map_err(|_| expected())
+}
+
+/// Seeds as a list or start×count; each -1 is drawn.
+pub fn seeds(list: &str) -> Result<GivenSeeds, BadSeeds> {
+    GivenSeeds::read(list, runs::draw_seed)
 }
 
 pub fn priority(name: &str) -> Result<Priority, String> {

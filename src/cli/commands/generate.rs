@@ -19,6 +19,9 @@ use crate::diffusion::pipeline::{Generated, Pipeline, Request};
 use crate::diffusion::{self, memory};
 use crate::imaging;
 use crate::service::models::MINI;
+use crate::service::runs;
+use crate::studio::prompt_syntax;
+use crate::studio::seeds::SeedChoice;
 use crate::studio::settings::Settings;
 use crate::studio::text::clean;
 use crate::worker::model;
@@ -60,9 +63,9 @@ pub struct Arguments {
     #[command(flatten)]
     model: ModelArguments,
 
-    /// The seed, as in torch.Generator("cpu")
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Settings")]
-    seed: u64,
+    /// The seed, as in torch.Generator("cpu"); -1 draws one
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true, help_heading = "Settings")]
+    seed: SeedChoice,
 
     /// The number of pictures; each uses the next seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000), help_heading = "Settings")]
@@ -133,15 +136,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 impl Arguments {
     fn seeds(&self) -> Result<Vec<u64>, UsageError> {
-        let last = self.seed.checked_add(self.count - 1).ok_or_else(|| {
-            UsageError(format!(
-                "--seed {} with --count {} exceeds the largest seed, {}",
-                self.seed,
-                self.count,
-                u64::MAX
-            ))
+        let first = self.seed.or_draw(runs::draw_seed);
+        let last = first.checked_add(self.count - 1).ok_or_else(|| {
+            UsageError(format!("--seed {first} with --count {} exceeds the largest seed, {}", self.count, u64::MAX))
         })?;
-        Ok((self.seed..=last).collect())
+        Ok((first..=last).collect())
     }
 
     fn check_output(&self, seeds: &[u64]) -> anyhow::Result<()> {

@@ -18,7 +18,7 @@ use crate::store::runs::NewRun;
 use crate::studio::prompt::Block;
 use crate::studio::recipe::{Model, Recipe};
 use crate::studio::run::Run;
-use crate::studio::seeds::Seeds;
+use crate::studio::seeds::GivenSeeds;
 use crate::studio::state::{Priority, RunState};
 use crate::studio::subject::{Handle, Subject, TaskId};
 use crate::studio::variable::Variable;
@@ -75,9 +75,9 @@ pub struct Arguments {
     #[arg(long, value_name = "REFERENCE|none", value_parser = values::reference, help_heading = "Prompt")]
     reference: Option<ReferenceChoice>,
 
-    /// Seeds as a list (7,8,9) or start×count (7x3) [default: 0x3, or the parent's]
-    #[arg(long, value_name = "N,N|NxCOUNT", help_heading = "Prompt")]
-    seeds: Option<Seeds>,
+    /// Seeds as a list (7,8,9) or start×count (7x3); -1 draws one [default: 0x3, or the parent's]
+    #[arg(long, value_name = "N,N|NxCOUNT", value_parser = values::seeds, allow_hyphen_values = true, help_heading = "Prompt")]
+    seeds: Option<GivenSeeds>,
 
     /// The run to start from
     #[arg(long, value_name = "RUN", help_heading = "Parent")]
@@ -127,7 +127,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
 
     let recipe = arguments.recipe(&reader, &subject, parent.as_ref())?;
     let seeds = match (&arguments.seeds, &parent) {
-        (Some(seeds), _) => seeds.clone(),
+        (Some(given), _) => given.seeds.clone(),
         (None, Some(parent)) => parent.seeds.clone(),
         (None, None) => runs::default_seeds(),
     };

@@ -13,6 +13,9 @@ use crate::studio::variable::Variable;
 /// `guidance=6.5`
 pub fn parse(text: &str) -> Result<(Variable, String), String> {
     let (name, value) = text.split_once('=').ok_or("use NAME=VALUE, such as guidance=6.5")?;
+    if name.trim() == "seeds" {
+        return Err("seeds are not a variable: use --seeds".to_owned());
+    }
     let variable: Variable = name.trim().parse().map_err(|error| format!("{error}"))?;
     Ok((variable, value.trim().to_owned()))
 }

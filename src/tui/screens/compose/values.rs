@@ -2,8 +2,9 @@
 
 use super::draft::Draft;
 use super::fields::Field;
+use crate::service::runs;
 use crate::studio::reference::ReferenceState;
-use crate::studio::seeds::Seeds;
+use crate::studio::seeds::GivenSeeds;
 use crate::studio::settings::Sampler;
 
 impl Draft {
@@ -38,8 +39,9 @@ impl Draft {
             Field::Block(block) => self.recipe.prompt.set(block, typed),
             Field::Negative => self.recipe.prompt.set_negative(typed),
             Field::Seeds => {
-                typed.parse::<Seeds>().map_err(|error| error.to_string())?;
-                typed.clone_into(&mut self.seeds);
+                let given = GivenSeeds::read(typed, runs::draw_seed).map_err(|error| error.to_string())?;
+                // Drawn seeds are shown, so that the run holds the ones on the screen.
+                self.seeds = if given.drawn { given.seeds.to_string() } else { typed.to_owned() };
             }
             _ => {}
         }
