@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image::RgbImage;
 
-use crate::support::{Bench, data, reference, run};
+use crate::support::{Bench, data, pentimento, reference, run};
 
 fn picture(path: &Path) -> RgbImage {
     image::open(path).unwrap().into_rgb8()
@@ -51,6 +51,54 @@ fn the_same_command_makes_the_same_file() {
     let first = fs::read(bench.path("out.png")).unwrap();
     assert_eq!(run(&mut bench.generate_with_reference("plus")).status, 0);
     assert_eq!(fs::read(bench.path("out.png")).unwrap(), first);
+}
+
+#[test]
+fn syntax_of_other_programs_is_noted_before_the_run() {
+    let bench = Bench::new();
+    let prompt = ["--prompt", "a woman, (smiling:1.4) <lora:add detail:0.8>", "--negative", "embedding:bad", "--json"];
+    let mut command = pentimento();
+    command.args(["generate", "--steps", "2", "--device", "cpu", "--model"]).arg(bench.path("model"));
+    let ran = run(command.arg("--output").arg(bench.path("out.png")).args(prompt));
+    let document = ran.json();
+    let notes: Vec<&str> = document["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+    assert_eq!(notes.len(), 3, "{notes:?}");
+    for (note, text) in notes.iter().zip(["(smiling:1.4): ", "<lora:add detail:0.8>: ", "embedding:bad: "]) {
+        assert!(note.starts_with(text) && note.contains("plain words"), "{note}");
+        assert!(ran.stderr.contains(&format!("note: {note}\n")), "{}", ran.stderr);
+    }
+    let plain = run(bench.generate().args(["--json", "--force"]));
+    assert_eq!((&plain.json()["notes"], plain.stderr.as_str()), (&serde_json::json!([]), ""));
+}
+
+#[test]
+fn seed_minus_one_draws_a_seed_that_makes_the_picture_again() {
+    let bench = Bench::new();
+    let generate = |seed: &str| {
+        let ran = run(bench.generate().args(["--json", "--force", "--seed", seed]));
+        (ran.json()["outputs"][0].clone(), ran.stderr)
+    };
+    let (first, note) = generate("-1");
+    let seed = first["seed"].as_u64().unwrap();
+    assert!(note.contains(&format!("note: --seed -1 drew {seed}")), "{note}");
+    assert!(text(&bench.path("out.png"), "parameters").contains(&format!("Seed: {seed}")));
+    assert_eq!(generate(&seed.to_string()).0, first);
+    let (second, third) = (generate("-1").0, generate("-1").0);
+    assert!(second["seed"] != third["seed"] || first["seed"] != second["seed"]);
+}
+
+#[test]
+fn negative_seeds_are_those_of_torch() {
+    let bench = Bench::new();
+    let generate =
+        |seed: &str| run(bench.generate().args(["--json", "--force"]).arg(seed)).json()["outputs"][0].clone();
+    let negative = generate("--seed=-5");
+    assert_eq!(negative["seed"], u64::MAX - 4);
+    assert_eq!(generate("--seed=18446744073709551611"), negative);
+    for seed in ["18446744073709551616", "-9223372036854775809", "seven"] {
+        let range = "from -9223372036854775808 to 18446744073709551615";
+        run(bench.generate().args(["--force", "--seed", seed])).misused(&[seed, range]);
+    }
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `generate`: generates pictures without a project.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
@@ -12,6 +11,7 @@ use crate::cli::failure::UsageError;
 use crate::cli::files::{check_is_new, check_picture_path, with_seed};
 use crate::cli::generation::{Generator, SavedPicture};
 use crate::cli::interrupt;
+use crate::cli::output::print;
 use crate::cli::output::progress::Progress;
 use crate::cli::output::screen::Screen;
 use crate::diffusion::compute::{Compute, DeviceChoice, DtypeChoice};
@@ -52,13 +52,13 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE.png", value_hint = ValueHint::FilePath, help_heading = "Prompt")]
     output: PathBuf,
 
-    /// Print the results as one JSON document
-    #[arg(long)]
-    json: bool,
     /// Replace an existing file
     #[arg(long)]
     force: bool,
 
+    /// Print the results as one JSON document
+    #[arg(long)]
+    json: bool,
 
     #[command(flatten)]
     model: ModelArguments,
@@ -100,6 +100,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (adapter, encoder) = (arguments.model.adapter.as_deref(), arguments.model.image_encoder.as_deref());
     let mut named = model::find(checkpoint, adapter, encoder)?;
     let mut progress = Progress::new(seeds.len().div_ceil(arguments.batch as usize));
+    if arguments.seed == SeedChoice::Random {
+        progress.note(&format!("--seed -1 drew {}", seeds[0]));
+    }
+    prompt_syntax::notes(&[&arguments.prompt, &arguments.negative]).iter().for_each(|note| progress.note(note));
     match (&reference, adapter) {
         (Some(_), _) if !named.model.has_adapter() => return Err(diffusion::Error::NoAdapter.into()),
         (None, Some(_)) => progress.note("the adapter is not used, because there is no --reference"),
@@ -128,8 +132,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     progress.finish();
 
     if arguments.json {
-        let document = document(&saved, &generator.pipeline, &generated);
-        return Ok(writeln!(std::io::stdout(), "{document}")?);
+        let mut document = document(&saved, &generator.pipeline, &generated);
+        document["notes"] = json!(progress.notes());
+        return Ok(print::document(&document)?);
     }
     print_pictures(&saved, &generated)
 }
@@ -153,11 +158,11 @@ impl Arguments {
                     UsageError(format!("--output {name} would overwrite the reference: choose another file")).into()
                 );
             }
+            check_is_new(&path, self.force)?;
         }
         Ok(())
     }
 
-            check_is_new(&path, self.force)?;
     /// The file of a seed's picture.
     fn path_of(&self, seed: u64) -> PathBuf {
         if self.count == 1 { self.output.clone() } else { with_seed(&self.output, seed) }

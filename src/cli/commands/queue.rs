@@ -9,6 +9,7 @@ use crate::cli::output::{describe, facts, print};
 use crate::cli::project::{self, ProjectArguments};
 use crate::service::queue;
 use crate::store::Reader;
+use crate::studio::prompt_syntax;
 use crate::studio::run::Run;
 use crate::studio::state::Priority;
 use crate::studio::subject::TaskId;
@@ -89,7 +90,11 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let text = match &arguments.command {
         Command::List(_) => return Ok(()),
         Command::Add(Named { run }) => {
-            store.enqueue(reader.run(run)?.id, Timestamp::now())?;
+            let draft = reader.run(run)?;
+            store.enqueue(draft.id, Timestamp::now())?;
+            let prompt = &draft.recipe.prompt;
+            let notes = prompt_syntax::notes(&[&prompt.assembled(), prompt.negative()]);
+            notes.iter().for_each(|note| print::note(note));
             format!("Queued {run}.")
         }
         Command::Discard(Named { run }) => {

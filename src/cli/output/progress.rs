@@ -1,11 +1,11 @@
 //! The progress bar of a generation, on stderr. Nothing is drawn if stderr is not a terminal.
 
-use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::print;
 use crate::cli::interrupt;
 use crate::diffusion::observer::{Event, Observer};
 use crate::studio::text::clean;
@@ -17,6 +17,7 @@ pub struct Progress {
     /// The current batch, from 1; 0 before the first step.
     batch: u64,
     label: String,
+    notes: Vec<String>,
 }
 
 impl Progress {
@@ -26,7 +27,7 @@ impl Progress {
         let bar = ProgressBar::new_spinner();
         bar.set_style(style("{spinner} {msg}"));
         bar.enable_steady_tick(Duration::from_millis(120));
-        Self { bar, batches: batches.max(1) as u64, batch: 0, label: "denoising".to_owned() }
+        Self { bar, batches: batches.max(1) as u64, batch: 0, label: "denoising".to_owned(), notes: Vec::new() }
     }
 
     /// Names what the next steps generate.
@@ -35,10 +36,14 @@ impl Progress {
     }
 
     /// Prints a note above the bar, even without a terminal.
-    pub fn note(&self, text: &str) {
-        self.bar.suspend(|| {
-            let _ = writeln!(std::io::stderr(), "note: {}", clean(text));
-        });
+    pub fn note(&mut self, text: &str) {
+        self.bar.suspend(|| print::note(text));
+        self.notes.push(clean(text));
+    }
+
+    /// The notes so far.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Hides the bar while `print` writes to the terminal.

@@ -5,6 +5,7 @@ mod set;
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::json;
 
 use super::worker;
 use crate::cli::args::model::ModelArguments;
@@ -16,6 +17,7 @@ use crate::service::{references, runs};
 use crate::store::Reader;
 use crate::store::runs::NewRun;
 use crate::studio::prompt::Block;
+use crate::studio::prompt_syntax;
 use crate::studio::recipe::{Model, Recipe};
 use crate::studio::run::Run;
 use crate::studio::seeds::GivenSeeds;
@@ -125,12 +127,18 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let subject = reader.subject(&arguments.subject)?;
     let parent = arguments.parent.as_ref().map(|task| reader.run(task)).transpose()?;
 
-    let recipe = arguments.recipe(&reader, &subject, parent.as_ref())?;
+    let mut notes = Vec::new();
+    let recipe = arguments.recipe(&reader, &subject, parent.as_ref(), &mut notes)?;
+    notes.extend(prompt_syntax::notes(&[&recipe.prompt.assembled(), recipe.prompt.negative()]));
     let seeds = match (&arguments.seeds, &parent) {
         (Some(given), _) => given.seeds.clone(),
         (None, Some(parent)) => parent.seeds.clone(),
         (None, None) => runs::default_seeds(),
     };
+    if arguments.seeds.as_ref().is_some_and(|given| given.drawn) {
+        notes.push(format!("--seeds with -1 drew {seeds}"));
+    }
+    notes.iter().for_each(|note| print::note(note));
     let new = NewRun {
         parent: parent.as_ref().map(|parent| parent.id),
         debug_reason: arguments.debug.clone(),
@@ -149,7 +157,9 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         }
     }
     if arguments.json {
-        return Ok(print::document(&facts::run(&reader, &run)?)?);
+        let mut document = facts::run(&reader, &run)?;
+        document["notes"] = json!(notes);
+        return Ok(print::document(&document)?);
     }
     print_text(&reader, &run)
 }
@@ -166,8 +176,15 @@ fn print_text(reader: &Reader, run: &Run) -> anyhow::Result<()> {
 }
 
 impl Arguments {
-    /// The parent's recipe or the default one, changed first by `--set`, then by the flags.
-    fn recipe(&self, reader: &Reader, subject: &Subject, parent: Option<&Run>) -> anyhow::Result<Recipe> {
+    /// The parent's recipe or the default one, changed first by `--set`, then by the flags. Adds to the notes what the
+    /// user should know before the run.
+    fn recipe(
+        &self,
+        reader: &Reader,
+        subject: &Subject,
+        parent: Option<&Run>,
+        notes: &mut Vec<String>,
+    ) -> anyhow::Result<Recipe> {
         let mut recipe = match parent {
             Some(parent) => parent.recipe.clone(),
             None => runs::default_recipe(self.model.model.as_deref()),
@@ -195,10 +212,8 @@ impl Arguments {
             (None, None) => {
                 let newest = references::newest_approved(reader, subject.id)?;
                 if newest.is_none() {
-                    print::note(&format!(
-                        "{} has no approved reference: this run uses the prompt alone",
-                        subject.handle
-                    ));
+                    let handle = &subject.handle;
+                    notes.push(format!("{handle} has no approved reference: this run uses the prompt alone"));
                 }
                 newest.map(|reference| reference.id)
             }

@@ -9,6 +9,7 @@ use super::draft::{Draft, Mode};
 use super::fields::{FIELDS, Field};
 use super::key_of;
 use crate::service::models::TokenCount;
+use crate::studio::prompt_syntax;
 use crate::studio::text::clean;
 use crate::studio::variable::Variable;
 use crate::tui::action::Action;
@@ -157,6 +158,9 @@ fn verdict(draft: &Draft, context: &Context) -> Paragraph<'static> {
             text.push(Line::styled(ready, theme.style(Role::Approved)));
         }
     }
+    let recipe = draft.as_typed();
+    let notes = prompt_syntax::notes(&[&recipe.prompt.assembled(), recipe.prompt.negative()]);
+    text.extend(notes.iter().map(|note| Line::styled(format!("! {}", clean(note)), theme.style(Role::Warning))));
     Paragraph::new(text).wrap(Wrap { trim: true })
 }
 
