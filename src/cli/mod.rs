@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, Flags, LogLevel};
-use crate::logging;
+use crate::{logging, terminal};
 
 use commands::{
     backup, baseline, completions, config, demo, diff, doctor, export, generate, import, init, log, man, models, queue,
@@ -93,6 +93,13 @@ pub fn command() -> clap::Command {
 ///
 /// Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule of the workbench, 130 stopped by Ctrl-C.
 pub fn main() -> ExitCode {
+    let status = run();
+    // The shell would take the terminal's late replies for input.
+    terminal::settle();
+    status
+}
+
+fn run() -> ExitCode {
     let CommandLine { project, images, log, command } = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return failure::usage(&error),

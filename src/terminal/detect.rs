@@ -14,7 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// `allow_colour` is false if the user wants none.
 ///
 /// Asks the terminal once and waits for at most a second, or two in a tmux on another machine. Call it before anything
-/// else reads the terminal's input, and not right before the program ends: a late reply would be typed into the shell.
+/// else reads the terminal's input, and [`super::settle()`] before the program ends: the shell would take a late reply for
+/// input.
 pub fn detect(chosen: Option<ChosenProtocol>, allow_colour: bool) -> Capabilities {
     let environment = Environment::of_this_process(allow_colour);
     let mut replies = Replies::default();

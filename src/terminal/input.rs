@@ -16,7 +16,7 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 
 use super::late_replies::{KeyOrReply, LateReply, ReplyFilter};
-use super::{restore, tty};
+use super::{restore, tty, typed_ahead};
 
 /// A message of the threads to the session.
 #[derive(Debug)]
@@ -52,6 +52,10 @@ impl Input {
     pub fn start() -> std::io::Result<Self> {
         let (stop, stopped) = UnixStream::pair()?;
         let (sender, messages) = channel();
+        for key in typed_ahead::take() {
+            // The receiver is in this function.
+            let _ = sender.send(Message::Key(key));
+        }
         let (read, write) = UnixStream::pair()?;
         let signals = [SIGWINCH, SIGTSTP, SIGCONT, SIGTERM, SIGINT, SIGHUP];
         let signals = SignalDelivery::with_pipe(read, write, SignalOnly, signals)?;

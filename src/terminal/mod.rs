@@ -4,6 +4,8 @@
 //!   [`capabilities`] draws the conclusions
 //! - [`session`]: the full screen, from opening it to leaving it; `restore` undoes it after errors, panics and signals
 //! - [`input`]: keys, pastes and signals; [`late_replies`]: replies of the terminal that arrive among the keys
+//! - [`settle()`]: reads what the terminal still owes before the program ends; `typed_ahead`: keys that were typed while
+//!   it was asked
 //! - [`pictures`]: pictures on the full screen, in half-blocks first and sharp as soon as they have been sent
 //! - [`kitty`]: kitty's graphics protocol; [`flow_control`]: limits how many bytes are sent ahead of the terminal
 //! - [`colours`]: colour depths, and the nearest available colour
@@ -31,6 +33,8 @@ pub mod session;
 pub mod tmux;
 mod tty;
 
+mod typed_ahead;
 pub use detect::detect;
 pub use error::{Error, Result};
 pub use tty::require;
+pub use probe::settle;

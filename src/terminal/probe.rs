@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -9,7 +10,7 @@ use rustix::process::getpgrp;
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcgetpgrp, tcsetattr};
 
 use super::reply::{Parser, Reply};
-use super::tmux;
+use super::{tmux, typed_ahead};
 
 /// Who answers the queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +48,61 @@ const GRAPHICS_QUERY_ID: u32 = 31;
 const CELL_SIZE_QUERY: &[u8] = b"\x1b[16t";
 const WINDOW_SIZE_QUERY: &[u8] = b"\x1b[14t";
 
+/// How long after the question a late reply is still waited for before the program ends.
+const LATE_LIMIT: Duration = Duration::from_millis(2500);
+
+/// A question whose last reply did not come in time, and how long it is waited for.
+struct Unanswered {
+    exchange: Exchange,
+    until: Instant,
+}
+
+static UNANSWERED: Mutex<Option<Unanswered>> = Mutex::new(None);
+
 /// Sends the queries and waits until the last one is answered or `limit` is over. Nothing else may read the terminal
-/// meanwhile. Without a terminal, or in the background, there are no replies.
+/// meanwhile. Without a terminal, or in the background, there are no replies. Keys that are typed meanwhile are kept for
+/// the session. Call [`settle`] before the program ends.
 pub fn ask(layers: Layers, limit: Duration) -> Replies {
-    let mut replies = Replies::default();
+    let asked = Instant::now();
+    let mut exchange = Exchange { layers, replies: Replies::default(), parser: Parser::default() };
     // After an error, the replies so far count.
-    let _ = exchange(layers, limit, &mut replies);
+    let is_asked = exchange.run(&queries(layers), asked + limit).unwrap_or(false);
+    typed_ahead::keep(&exchange.parser.take_typed());
+    let replies = exchange.replies.clone();
+    if is_asked && !replies.are_complete(layers) {
+        *unanswered() = Some(Unanswered { exchange, until: asked + LATE_LIMIT });
+    }
     replies
+}
+
+/// Reads replies that are still to come, for a limited time: otherwise the shell would take them for input. Does nothing
+/// if the terminal has answered. Call it before the program ends, when nothing else reads the terminal.
+pub fn settle() {
+    let Some(Unanswered { mut exchange, until }) = unanswered().take() else { return };
+    // What has arrived is read even after the limit. A terminal that is gone owes nothing.
+    let _ = exchange.run(b"", until);
+}
+
+/// Until when replies may come; `None` if the terminal has answered.
+pub(super) fn unanswered_until() -> Option<Instant> {
+    unanswered().as_ref().map(|unanswered| unanswered.until)
+}
+
+/// The session has read the terminal's name. The reply after it, which is the last one, follows at once.
+pub(super) fn name_has_arrived() {
+    if let Some(unanswered) = unanswered().as_mut() {
+        unanswered.until = unanswered.until.min(Instant::now() + Duration::from_millis(100));
+    }
+}
+
+/// The session has read everything that has arrived: only replies that may still come are owed.
+pub(super) fn session_has_ended() {
+    unanswered().take_if(|unanswered| unanswered.until <= Instant::now());
+}
+
+/// The value is consistent even if a thread panicked while it held the lock.
+fn unanswered() -> MutexGuard<'static, Option<Unanswered>> {
+    UNANSWERED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The queries. Every terminal answers the last one.
@@ -93,46 +142,56 @@ impl Replies {
     }
 }
 
-/// Sends the queries and reads the replies, in a mode without echo.
-fn exchange(layers: Layers, limit: Duration, replies: &mut Replies) -> std::io::Result<()> {
-    let mut tty = File::options().read(true).write(true).open("/dev/tty")?;
-    // The system would stop a background program for changing the terminal's modes.
-    if tcgetpgrp(&tty)? != getpgrp() {
-        return Ok(());
-    }
-    let before = tcgetattr(&tty)?;
-    let mut quiet = before.clone();
-    // ISIG stays set, so that Ctrl-C works meanwhile.
-    quiet.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO);
-    quiet.special_codes[SpecialCodeIndex::VMIN] = 0;
-    quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
-    tcsetattr(&tty, OptionalActions::Drain, &quiet)?;
-    let outcome = read_replies(&mut tty, layers, limit, replies);
-    // Flush drops late replies, which would otherwise appear on the shell's command line.
-    tcsetattr(&tty, OptionalActions::Flush, &before)?;
-    outcome
+/// Queries and their replies.
+struct Exchange {
+    layers: Layers,
+    replies: Replies,
+    parser: Parser,
 }
 
-fn read_replies(tty: &mut File, layers: Layers, limit: Duration, replies: &mut Replies) -> std::io::Result<()> {
-    tty.write_all(&queries(layers))?;
-    let deadline = Instant::now() + limit;
-    let mut parser = Parser::default();
-    while !replies.are_complete(layers) {
-        let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
-        let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
-        let mut waiting = [PollFd::new(&*tty, PollFlags::IN)];
-        match poll(&mut waiting, Some(&left)) {
-            Ok(0) => break,
-            Err(rustix::io::Errno::INTR) => continue,
-            ready => ready?,
-        };
-        let mut packet = [0; 256];
-        match tty.read(&mut packet)? {
-            0 => break,
-            count => packet[..count].iter().filter_map(|&byte| parser.feed(byte)).for_each(|reply| replies.add(reply)),
+impl Exchange {
+    /// Sends queries and reads replies until the deadline, in a mode without echo. False in the background.
+    fn run(&mut self, queries: &[u8], deadline: Instant) -> std::io::Result<bool> {
+        let mut tty = File::options().read(true).write(true).open("/dev/tty")?;
+        // The system would stop a background program for changing the terminal's modes.
+        if tcgetpgrp(&tty)? != getpgrp() {
+            return Ok(false);
         }
+        let before = tcgetattr(&tty)?;
+        let mut quiet = before.clone();
+        // ISIG stays set, so that Ctrl-C works meanwhile.
+        quiet.local_modes &= !(LocalModes::ICANON | LocalModes::ECHO);
+        quiet.special_codes[SpecialCodeIndex::VMIN] = 0;
+        quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&tty, OptionalActions::Drain, &quiet)?;
+        let outcome = tty.write_all(queries).and_then(|()| self.read(&mut tty, deadline));
+        // Keys that were typed after the last reply stay in the terminal's queue.
+        tcsetattr(&tty, OptionalActions::Now, &before)?;
+        outcome.map(|()| true)
     }
-    Ok(())
+
+    fn read(&mut self, tty: &mut File, deadline: Instant) -> std::io::Result<()> {
+        while !self.replies.are_complete(self.layers) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+            let mut waiting = [PollFd::new(&*tty, PollFlags::IN)];
+            match poll(&mut waiting, Some(&left)) {
+                Ok(0) => break,
+                Err(rustix::io::Errno::INTR) => continue,
+                ready => ready?,
+            };
+            let mut packet = [0; 256];
+            match tty.read(&mut packet)? {
+                0 => break,
+                count => {
+                    for &byte in &packet[..count] {
+                        self.parser.feed(byte).into_iter().for_each(|reply| self.replies.add(reply));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

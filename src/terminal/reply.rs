@@ -20,11 +20,18 @@ pub enum Reply {
 /// No reply is longer than this, in bytes.
 const MAX_LENGTH: usize = 512;
 
+/// No more typed bytes are kept.
+const MAX_TYPED: usize = 4096;
+
 /// Finds replies in a stream of bytes. Packets may be cut anywhere, and other bytes may stand between replies.
 #[derive(Debug, Default)]
 pub struct Parser {
     state: State,
     body: Vec<u8>,
+    /// The bytes of the sequence so far.
+    sequence: Vec<u8>,
+    /// Everything that was no reply and no string: what a person typed.
+    typed: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +50,30 @@ enum State {
 impl Parser {
     /// Takes the next byte and returns the reply that it completes.
     pub fn feed(&mut self, byte: u8) -> Option<Reply> {
+        if self.typed.len() + self.sequence.len() < MAX_TYPED {
+            self.sequence.push(byte);
+        }
+        let was_string = matches!(self.state, State::String(_) | State::StringEscape(_));
+        let reply = self.step(byte);
+        if self.state == State::Ground {
+            if reply.is_none() && !was_string {
+                self.typed.append(&mut self.sequence);
+            }
+            self.sequence.clear();
+        }
+        reply
+    }
+
+    /// The bytes that a person typed among the replies, with a last escape that began nothing.
+    pub(super) fn take_typed(&mut self) -> Vec<u8> {
+        if self.state == State::Escape {
+            self.state = State::Ground;
+            self.typed.append(&mut self.sequence);
+        }
+        std::mem::take(&mut self.typed)
+    }
+
+    fn step(&mut self, byte: u8) -> Option<Reply> {
         const ESCAPE: u8 = 0x1b;
         const CANCEL: u8 = 0x18;
         const BELL: u8 = 0x07;
@@ -159,6 +190,18 @@ mod tests {
             let twice = [replies.clone(), replies.clone()].concat();
             assert_eq!(parse(&[KITTY, other, KITTY].concat()), twice, "{other:?} between");
         }
+    }
+
+    #[test]
+    fn typed_bytes_are_kept() {
+        let mut parser = Parser::default();
+        let bytes =
+            [b"j\x1b[A", &KITTY[..20], b"", &KITTY[20..], "é\x1bx".as_bytes(), b"\x1b]0;x\x07", b"q\x1b"].concat();
+        assert_eq!(bytes.iter().filter_map(|&byte| parser.feed(byte)).count(), 5);
+        assert_eq!(parser.take_typed(), "j\x1b[Aé\x1bxq\x1b".as_bytes());
+        assert_eq!(parser.take_typed(), b"");
+        b"x".repeat(2 * MAX_TYPED).into_iter().for_each(|byte| drop(parser.feed(byte)));
+        assert!(parser.take_typed().len() <= MAX_TYPED);
     }
 
     #[test]

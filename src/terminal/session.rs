@@ -22,7 +22,7 @@ use super::error::Result;
 use super::frame::{FrameBuffer, FramePrelude, draws_nothing};
 use super::input::{Input, Message, Shutdown};
 use super::late_replies::LateReply;
-use super::{kitty, restore, tty};
+use super::{kitty, probe, restore, tty};
 
 /// What the screen reacts to.
 #[derive(Debug)]
@@ -100,7 +100,12 @@ impl Session {
                 Ok(Message::Key(key)) => Event::Key(key),
                 Ok(Message::Paste(text)) => Event::Paste(text),
                 Ok(Message::FocusGained) => Event::FocusGained,
-                Ok(Message::Reply(reply)) => Event::Reply(reply),
+                Ok(Message::Reply(reply)) => {
+                    if reply == LateReply::Name {
+                        probe::name_has_arrived();
+                    }
+                    Event::Reply(reply)
+                }
                 Ok(Message::Woken) => Event::Woken,
                 Ok(Message::Shutdown(cause)) => Event::Shutdown(cause),
                 Ok(Message::Signal(SIGTSTP)) => {
@@ -156,6 +161,7 @@ impl Session {
     /// Gives the terminal back to the shell and stops the process until the shell continues it (Ctrl-Z). Then
     /// [`Self::next`] returns [`Event::Reattached`].
     pub fn suspend(&mut self) -> Result<()> {
+        self.wait_for_answers();
         self.is_suspended = true;
         restore::restore();
         signal_hook::low_level::emulate_default_handler(SIGTSTP)?;
@@ -181,6 +187,17 @@ impl Session {
             }
         }
         arrived
+    }
+
+    /// Waits for late replies to the queries of the start, which the shell would take for input.
+    fn wait_for_answers(&self) {
+        while let Some(until) = probe::unanswered_until().filter(|until| *until > Instant::now()) {
+            match self.input.messages.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Message::Reply(LateReply::Name)) => probe::name_has_arrived(),
+                Ok(Message::Shutdown(_)) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
     }
 
     pub fn waker(&self) -> ScreenWaker {
@@ -209,6 +226,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         restore::close();
+        probe::session_has_ended();
     }
 }
 
