@@ -14,6 +14,7 @@
 
 pub mod capabilities;
 pub mod cell_size;
+mod clamped;
 pub mod clipboard;
 pub mod colours;
 mod detect;
@@ -32,9 +33,9 @@ mod restore;
 pub mod session;
 pub mod tmux;
 mod tty;
-
 mod typed_ahead;
+
 pub use detect::detect;
 pub use error::{Error, Result};
-pub use tty::require;
 pub use probe::settle;
+pub use tty::require;

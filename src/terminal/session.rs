@@ -12,12 +12,12 @@ use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, disable_raw_mode,
     enable_raw_mode,
 };
-use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 use ratatui::{Frame, Terminal};
 use signal_hook::consts::{SIGCONT, SIGTSTP, SIGWINCH};
 
 use super::cell_size::CellSize;
+use super::clamped::{ClampedBackend, clamp};
 use super::error::Result;
 use super::frame::{FrameBuffer, FramePrelude, draws_nothing};
 use super::input::{Input, Message, Shutdown};
@@ -45,7 +45,7 @@ pub enum Event {
 
 /// The full screen. It is closed when this is dropped. There is one at a time.
 pub struct Session {
-    screen: Terminal<CrosstermBackend<FrameBuffer>>,
+    screen: Terminal<ClampedBackend>,
     frame: FrameBuffer,
     out: File,
     input: Input,
@@ -73,10 +73,10 @@ impl Session {
         crossterm::style::force_color_output(true);
         let out = tty::open_output()?;
         let frame = FrameBuffer::default();
-        let screen = Terminal::new(CrosstermBackend::new(frame.clone()))?;
+        let screen = Terminal::new(ClampedBackend::new(frame.clone()))?;
         // Armed first, so that a failure halfway is undone, too.
         restore::arm();
-        let opened = enter(&out).and_then(|()| Ok((Input::start()?, crossterm::terminal::size()?)));
+        let opened = enter(&out).and_then(|()| Ok((Input::start()?, clamp(crossterm::terminal::size()?))));
         match opened {
             Ok((input, size)) => Ok(Self { screen, frame, out, input, size, redraw: false, is_suspended: false }),
             Err(error) => {
@@ -209,13 +209,13 @@ impl Session {
         disable_raw_mode()?;
         restore::arm();
         enter(&self.out)?;
-        self.size = crossterm::terminal::size()?;
+        self.size = clamp(crossterm::terminal::size()?);
         (self.redraw, self.is_suspended) = (true, false);
         Ok(())
     }
 
     fn resized(&mut self) -> Result<Event> {
-        let size = crossterm::terminal::size()?;
+        let size = clamp(crossterm::terminal::size()?);
         self.redraw = true;
         let event = if size == self.size { Event::Reattached } else { Event::Resized };
         self.size = size;
