@@ -284,6 +284,29 @@ fn a_signal_ends_the_session_and_deletes_its_pictures() {
 }
 
 #[test]
+fn signals_that_end_at_once_restore_the_terminal() {
+    for signal in [Signal::QUIT, Signal::ABORT, Signal::BUS] {
+        let mut rig = Rig::start();
+        rig.type_in("a");
+        rig.wait("events: a.");
+        rig.signal(signal);
+        assert_ne!(rig.exit_status(), 0);
+        rig.until("the terminal is restored", Rig::is_restored);
+    }
+}
+
+#[test]
+fn a_window_of_impossible_size_is_clamped() {
+    let mut rig = Rig::start();
+    let size = PtySize { rows: u16::MAX, cols: u16::MAX, pixel_width: 0, pixel_height: 0 };
+    rig.master.as_ref().unwrap().resize(size).unwrap();
+    rig.until("resized", |rig| rig.raw().contains("resized"));
+    rig.type_in("q");
+    assert_eq!(rig.exit_status(), 0);
+    rig.until("the terminal is restored", Rig::is_restored);
+}
+
+#[test]
 fn a_second_signal_ends_a_session_that_does_not_respond() {
     let mut rig = Rig::start();
     rig.type_in("d");

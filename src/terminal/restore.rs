@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::io::IsTerminal;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use crossterm::event::{DisableBracketedPaste, DisableFocusChange, DisableMouseCa
 use crossterm::queue;
 use crossterm::style::ResetColor;
 use crossterm::terminal::{EndSynchronizedUpdate, LeaveAlternateScreen, disable_raw_mode};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGABRT, SIGBUS, SIGQUIT};
+use signal_hook::low_level::emulate_default_handler;
 
 use super::{kitty, tty};
 
@@ -24,9 +28,17 @@ static DEFERRED_PANICS: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 /// How long to wait for a terminal that does not read.
 const WRITE_LIMIT: Duration = Duration::from_millis(500);
 
-/// Arms [`restore`] and makes panics call it. Call it on the thread that draws.
+/// The terminal and its modes before the session, for [`restore_in_handler`].
+static MODES_BEFORE: OnceLock<(OwnedFd, Termios)> = OnceLock::new();
+/// Signals that end the program at once, whatever the screen does: from `kill`, `abort` or a file that shrank while it
+/// was mapped.
+const ENDING_AT_ONCE: [i32; 3] = [SIGABRT, SIGBUS, SIGQUIT];
+
+/// Arms [`restore`] and makes panics and signals that end the program call it. Call it on the thread that draws, before
+/// the terminal's modes change.
 pub(super) fn arm() {
     install_panic_hook();
+    install_signal_handlers();
     *lock(&DRAWING_THREAD) = Some(std::thread::current().id());
     ARMED.store(true, Ordering::SeqCst);
 }
@@ -68,6 +80,37 @@ pub(super) fn close() {
 pub(super) fn exit_now(signal: i32) -> ! {
     restore();
     std::process::exit(128 + signal)
+}
+
+fn install_signal_handlers() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        if let Ok(terminal) = tty::open_input()
+            && let Ok(modes) = tcgetattr(&terminal)
+        {
+            let _ = MODES_BEFORE.set((terminal, modes));
+        }
+        for signal in ENDING_AT_ONCE {
+            let end = move || {
+                restore_in_handler();
+                let _ = emulate_default_handler(signal);
+            };
+            // SAFETY: the action only uses what is safe in a signal handler: atomics, the clock, `poll`, `write`,
+            // `tcsetattr` and signal-hook's own default handler. It takes no lock and allocates nothing.
+            let _ = unsafe { signal_hook::low_level::register(signal, end) };
+        }
+    });
+}
+
+/// Restores the terminal from a signal handler. The terminal forgets uploaded pictures itself.
+fn restore_in_handler() {
+    const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?1004l\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?1049l";
+    if ARMED.swap(false, Ordering::SeqCst) {
+        tty::write_within(LEAVE, WRITE_LIMIT);
+        if let Some((terminal, modes)) = MODES_BEFORE.get() {
+            let _ = tcsetattr(terminal, OptionalActions::Now, modes);
+        }
+    }
 }
 
 /// A panic of the drawing thread restores the terminal before its message is printed. A panic of another thread is kept
