@@ -26,7 +26,7 @@ pub mod watch;
 pub mod widgets;
 
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crokey::KeyCombination;
 
@@ -38,6 +38,9 @@ use app::{App, SessionRequest};
 use effects::Runner;
 use event::Event;
 use pictures::Pictures;
+
+/// The most events between two frames.
+const MOST_EVENTS: usize = 256;
 
 /// A lost connection arrives as this signal.
 const SIGHUP: i32 = 1;
@@ -88,12 +91,18 @@ fn run_loop(
         let alarm = app.alarm().map(|at| at.saturating_duration_since(now));
         let patience = pictures.screen().time_until_work(now).into_iter().chain(alarm).min();
         let mut next: Vec<Event> = Vec::new();
-        if let Some(event) = session.next(patience)? {
+        let mut wait = patience;
+        // Several events share a frame: keys may come faster than frames can be drawn.
+        while let Some(event) = session.next(wait)? {
             match received(session, pictures, event) {
                 Received::Event(event) => next.push(event),
                 Received::Nothing => {}
                 Received::End(end) => return Ok(end),
             }
+            if next.len() == MOST_EVENTS {
+                break;
+            }
+            wait = Some(Duration::ZERO);
         }
         if app.alarm().is_some_and(|at| at <= Instant::now()) {
             next.push(Event::Alarm);
