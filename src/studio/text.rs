@@ -13,10 +13,15 @@ pub fn clean(text: &str) -> String {
     text.chars()
         .filter_map(|c| match c {
             '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
-            c if c.is_control() || is_invisible(c) => None,
+            c if is_unsafe(c) => None,
             c => Some(c),
         })
         .collect()
+}
+
+/// Whether a character can control a terminal or hide in it.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control() || is_invisible(c)
 }
 
 /// The width of a text.

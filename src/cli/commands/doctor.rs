@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::cli::output::terminal::{Images, Terminal};
-use crate::cli::output::{describe, facts};
+use crate::cli::output::{describe, facts, print};
 use crate::cli::project::{self, NoProject, ProjectArguments};
 use crate::config::{Config, IMAGES, LogLevel};
 use crate::diffusion::compute::{BUILT_WITH_CUDA, Compute, DeviceChoice, DtypeChoice};
@@ -55,7 +55,6 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         log(),
         workers(project),
     ];
-    let mut out = std::io::stdout().lock();
     if arguments.json {
         let document: Map<String, Value> = findings
             .iter()
@@ -66,8 +65,9 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
                 (finding.name.to_owned(), fields)
             })
             .collect();
-        return Ok(writeln!(out, "{}", Value::Object(document))?);
+        return Ok(print::document(&Value::Object(document))?);
     }
+    let mut out = std::io::stdout().lock();
     for finding in &findings {
         let mark = if finding.good { "ok " } else { "-- " };
         writeln!(out, "{mark} {:<9} {}", finding.name, clean(&finding.found))?;

@@ -14,7 +14,21 @@ pub fn line(text: &str) -> io::Result<()> {
 
 /// Prints the one document of `--json`.
 pub fn document(document: &Value) -> io::Result<()> {
-    writeln!(io::stdout(), "{document}")
+    writeln!(io::stdout(), "{}", escaped(&document.to_string()))
+}
+
+/// The same JSON with escapes for characters that could control a terminal or hide in it. Outside of strings JSON has no
+/// such characters.
+fn escaped(document: &str) -> String {
+    let mut escaped = String::with_capacity(document.len());
+    for c in document.chars() {
+        if text::is_unsafe(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| escaped += &format!("\\u{unit:04x}"));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// Prints many lines at once.
@@ -65,4 +79,21 @@ fn columns(rows: &[Vec<String>], fitted: impl Fn(&str, usize) -> Vec<String>) ->
         };
         (0..height).map(line).collect::<Vec<_>>()
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_controls_no_terminal_and_keeps_its_values() {
+        let value = serde_json::json!({"a\u{9b}2J": "x\u{202e}y\u{7f}\u{e0041}\u{1b}[31m é 肖 \n"});
+        let printed = escaped(&value.to_string());
+        assert!(!printed.chars().any(text::is_unsafe), "{printed:?}");
+        assert!(
+            printed.contains(r"\u202e") && printed.contains(r"\udb40\udc41") && printed.contains("é 肖"),
+            "{printed}"
+        );
+        assert_eq!(serde_json::from_str::<Value>(&printed).unwrap(), value);
+    }
 }
