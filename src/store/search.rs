@@ -44,7 +44,7 @@ impl Reader {
 
     fn found(&self, subject: Option<SubjectId>, query: &str, limit: u32) -> Result<Vec<Hit>> {
         let Some(words) = words(query) else { return Ok(Vec::new()) };
-        let wanted = Wanted { words, subject: subject.map(|subject| subject.0), limit };
+        let wanted = Wanted { query: query.to_owned(), words, subject: subject.map(|subject| subject.0), limit };
         self.read(|connection| {
             let run = |id, subject, number| Place::Run(RunId(id), TaskId { subject, number });
             let review = |id, subject, number| Place::Review(OutputId(id), TaskId { subject, number });
@@ -60,20 +60,31 @@ impl Reader {
 
 /// The parameters of the three queries.
 struct Wanted {
+    query: String,
+    /// The query in FTS5 syntax.
     words: String,
     subject: Option<i64>,
     limit: u32,
 }
 
+/// FTS5's snippets take time in the square of the matches, so they are only made of texts up to this length. A longer
+/// text gets one of [`excerpt`].
+const SNIPPET_UP_TO: u32 = 4096;
+
 // The index returns rows by ID, so nothing is ranked and snippets are made only for the rows returned. The subject's IDs
 // are looked up once: the plus keeps SQLite from querying the index for each of them, so a frequent word reads IDs only.
-const RUNS: &str = "SELECT runs.id, subjects.handle, runs.number, snippet(runs_text, -1, char(1), char(2), '…', 12)
+const RUNS: &str = "SELECT runs.id, subjects.handle, runs.number,
+        CASE WHEN length(runs.prompt_subject) + length(runs.prompt_camera) + length(runs.prompt_lighting)
+            + length(runs.prompt_style) + length(runs.prompt_constraints) + length(runs.negative) + length(runs.diagnosis)
+            <= ?4 THEN snippet(runs_text, -1, char(1), char(2), '…', 12) END,
+        runs.prompt_subject, runs.prompt_camera, runs.prompt_lighting, runs.prompt_style, runs.prompt_constraints,
+        runs.negative, runs.diagnosis
     FROM runs_text JOIN runs ON runs.id = runs_text.rowid JOIN subjects ON subjects.id = runs.subject_id
     WHERE runs_text MATCH ?1
         AND (?2 IS NULL OR +runs_text.rowid IN (SELECT runs.id FROM runs WHERE runs.subject_id = ?2))
     ORDER BY runs_text.rowid DESC LIMIT ?3";
-const REVIEWS: &str =
-    "SELECT outputs.id, subjects.handle, runs.number, snippet(reviews_text, -1, char(1), char(2), '…', 12)
+const REVIEWS: &str = "SELECT outputs.id, subjects.handle, runs.number,
+        CASE WHEN length(reviews.note) <= ?4 THEN snippet(reviews_text, -1, char(1), char(2), '…', 12) END, reviews.note
     FROM reviews_text JOIN reviews ON reviews.id = reviews_text.rowid JOIN outputs ON outputs.id = reviews.output_id
     JOIN runs ON runs.id = outputs.run_id JOIN subjects ON subjects.id = runs.subject_id
     WHERE reviews_text MATCH ?1
@@ -81,12 +92,15 @@ const REVIEWS: &str =
             SELECT reviews.id FROM runs JOIN outputs ON outputs.run_id = runs.id
             JOIN reviews ON reviews.output_id = outputs.id WHERE runs.subject_id = ?2))
     ORDER BY reviews_text.rowid DESC LIMIT ?3";
-const REFERENCES: &str =
-    "SELECT refs.id, subjects.handle, refs.number, snippet(refs_text, -1, char(1), char(2), '…', 12)
+const REFERENCES: &str = "SELECT refs.id, subjects.handle, refs.number,
+        CASE WHEN length(refs.label) + length(refs.note) <= ?4
+            THEN snippet(refs_text, -1, char(1), char(2), '…', 12) END, refs.label, refs.note
     FROM refs_text JOIN refs ON refs.id = refs_text.rowid JOIN subjects ON subjects.id = refs.subject_id
     WHERE refs_text MATCH ?1
         AND (?2 IS NULL OR +refs_text.rowid IN (SELECT refs.id FROM refs WHERE refs.subject_id = ?2))
     ORDER BY refs_text.rowid DESC LIMIT ?3";
+/// The first column with a text.
+const TEXTS: usize = 4;
 
 fn find(
     connection: &Connection,
@@ -95,26 +109,69 @@ fn find(
     place: impl Fn(i64, Handle, u32) -> Place,
 ) -> Result<Vec<Hit>> {
     let mut statement = connection.prepare_cached(sql)?;
-    let hits = statement.query_and_then((&wanted.words, wanted.subject, wanted.limit), |row| {
+    let columns = statement.column_count();
+    let hits = statement.query_and_then((&wanted.words, wanted.subject, wanted.limit, SNIPPET_UP_TO), |row| {
         let place = place(row.get(0)?, subjects::handle(row, "handle")?, row.get(2)?);
-        Ok(Hit { place, snippet: row.get(3)? })
+        let snippet = match row.get::<_, Option<String>>(3)? {
+            Some(snippet) => snippet,
+            None => {
+                let texts = (TEXTS..columns).map(|column| row.get::<_, Option<String>>(column));
+                let texts = texts.map(|text| Ok(text?.unwrap_or_default())).collect::<Result<Vec<_>>>()?;
+                excerpt(&texts, &wanted.query)
+            }
+        };
+        Ok(Hit { place, snippet })
     })?;
     hits.collect()
 }
 
+/// The words around the first word of the query in a long text, or the beginning of the text if its spelling differs.
+fn excerpt(texts: &[String], query: &str) -> String {
+    const BEFORE: usize = 4;
+    const WORDS: usize = 12;
+    let query: Vec<String> = query_words(query).map(str::to_lowercase).collect();
+    let is_match = |word: &str| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        query.contains(&word) || query.last().is_some_and(|last| word.starts_with(last))
+    };
+    let first = |text: &String| text.split_whitespace().position(is_match);
+    let found = texts.iter().find_map(|text| Some((text, first(text)?)));
+    let longest = texts.iter().max_by_key(|text| text.len());
+    let Some((text, at)) = found.or(longest.map(|text| (text, 0))) else { return String::new() };
+    let start = at.saturating_sub(BEFORE);
+    let mut words = text.split_whitespace().skip(start);
+    // A word without spaces can be as long as the text.
+    let marked = |word: &str| {
+        let cut: String = word.chars().take(80).collect();
+        if is_match(word) { format!("{FOUND}{cut}{END}") } else { cut }
+    };
+    let shown: Vec<String> = words.by_ref().take(WORDS).map(marked).collect();
+    let (before, after) = (if start > 0 { "…" } else { "" }, if words.next().is_some() { "…" } else { "" });
+    format!("{before}{}{after}", shown.join(" "))
+}
+
 /// The query in FTS5 syntax: each word quoted, the last one as a prefix. `None` if it has no word.
 pub(super) fn words(query: &str) -> Option<String> {
-    let words: Vec<_> = query
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(|word| format!("\"{word}\""))
-        .collect();
+    let words: Vec<_> = query_words(query).map(|word| format!("\"{word}\"")).collect();
     (!words.is_empty()).then(|| format!("{} *", words.join(" ")))
+}
+
+fn query_words(query: &str) -> impl Iterator<Item = &str> {
+    query.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_shows_the_words_around_the_first_match() {
+        let texts = [String::new(), "a b c d e f Soft, light g h i j k l m n o p".to_owned()];
+        assert_eq!(excerpt(&texts, "soft lig"), "…c d e f \u{1}Soft,\u{2} \u{1}light\u{2} g h i j k l…");
+        assert_eq!(excerpt(&texts, "sôft"), "a b c d e f Soft, light g h i j…");
+        assert_eq!(excerpt(&["x".repeat(9000)], "y"), "x".repeat(80));
+        assert_eq!(excerpt(&[], "y"), "");
+    }
 
     #[test]
     fn a_query_is_words_and_nothing_else() {

@@ -111,6 +111,20 @@ fn reviews_read_back() {
 }
 
 #[test]
+fn search_is_fast_where_a_word_is_frequent() {
+    let project = Project::new();
+    let words = "word ".repeat(25_000);
+    let mut long = recipe();
+    Block::ALL.into_iter().for_each(|block| long.prompt.set(block, &words));
+    long.prompt.set_negative(&words);
+    project.store.add_run(&NewRun::new(project.ada, long, seeds("1")), at(9)).unwrap();
+    let began = std::time::Instant::now();
+    let hits = project.reader().search("word", 9).unwrap();
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    assert!(hits[0].snippet.starts_with(&format!("{FOUND}word{END} ")) && hits[0].snippet.len() < 200);
+}
+
+#[test]
 fn search_finds_prompts_diagnoses_and_notes() {
     let project = Project::new();
     let reference = project.approved("face");
