@@ -55,13 +55,21 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path, migrations: &[Mi
             Error::Sql(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::DiskFull) => Error::Migration {
                 path: path.to_owned(),
                 name: migration.name.to_owned(),
-                reason: error.to_string(),
+                reason: short_reason(&error),
                 backup,
             },
             error => error,
         })?;
     }
     Ok(())
+}
+
+/// The error without the text of the migration, which can be long.
+fn short_reason(error: &rusqlite::Error) -> String {
+    match error {
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        error => error.to_string(),
+    }
 }
 
 fn version(connection: &Connection) -> Result<i64> {
@@ -150,6 +158,7 @@ mod tests {
         migrate(&mut connection, &path, &[FIRST]).unwrap();
         let error = migrate(&mut connection, &path, &[FIRST, broken]).unwrap_err().to_string();
         assert!(error.contains("0002_second") && error.contains("backups/before-0002_second-"), "{error}");
+        assert!(!error.contains("INSERT INTO"), "{error}");
         let rows: i64 = connection.query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap();
         assert_eq!((rows, version(&connection).unwrap()), (1, 1));
     }

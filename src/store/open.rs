@@ -202,6 +202,10 @@ fn check_version(connection: &Connection, path: &Path) -> Result<i64> {
         return Err(Error::NotADatabase { path: path.to_owned(), reason });
     }
     let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < 1 {
+        let reason = format!("its schema number is {found}");
+        return Err(Error::Damaged { path: path.to_owned(), reason });
+    }
     let known = migrations::newest()?;
     if found > known {
         return Err(Error::Newer { path: path.to_owned(), found, known });
