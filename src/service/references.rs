@@ -85,6 +85,11 @@ impl fmt::Display for Withdrawal {
     }
 }
 
+/// What the withdrawal of a reference deletes: the question of the command line and the workbench.
+pub fn withdrawal_consequence(reference: &ReferenceName) -> String {
+    format!("This deletes {reference} and every picture made with it.")
+}
+
 /// Deletes a reference permanently, with every picture that was made with it.
 pub fn withdraw(store: &Store, reference: ReferenceId) -> Result<Withdrawal> {
     let name = store.reader()?.reference_by_id(reference)?.name;

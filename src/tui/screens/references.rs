@@ -6,6 +6,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::{LOADING, Screen, placeholder};
+use crate::service::references;
 use crate::store::references::Opinion;
 use crate::studio::consent::{Consent, ConsentStatus};
 use crate::studio::ids::{ReferenceId, SubjectId};
@@ -100,8 +101,8 @@ impl Screen for References {
             }
             Action::Retire => decide(Decision::Retire),
             Action::Withdraw => {
-                let consequence = "This deletes the picture and cancels its queued runs.";
-                let layer = Confirm::new(format!("Withdraw {name}?"), consequence, move || {
+                let consequence = references::withdrawal_consequence(&name);
+                let layer = Confirm::new(format!("Withdraw {name}?"), &consequence, move || {
                     vec![Command::Effect(Job::Withdraw(id).into())]
                 });
                 Some(vec![Command::Open(Box::new(layer))])
