@@ -1,12 +1,14 @@
 //! `subject`: adding, renaming, consents and forgetting.
 
 use std::fs;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use crate::project::Project;
-use crate::support::{picture, promised};
+use crate::support::{self, picture, promised};
 
 /// Adds a picture under a new consent, and returns its JSON.
 fn add_picture(project: &Project, subject: &str, label: &str, statement: &str, shade: u8) -> Value {
@@ -76,7 +78,18 @@ fn withdrawing_a_consent_deletes_only_its_pictures() {
 
     project.run(&["subject", "withdraw-consent", "ada"]).refused(2, &["several consents", "number"]);
     project.run(&["subject", "withdraw-consent", "ada", "3"]).refused(2, &["no consent 3"]);
-    let went = project.json(&["subject", "withdraw-consent", "ada", "1"]);
+    // There is no terminal to ask on: whatever is piped in, nothing is deleted without --yes.
+    for words in [
+        &["subject", "withdraw-consent", "ada", "1"][..],
+        &["subject", "forget", "ada"],
+        &["ref", "withdraw", "ada-r1"],
+    ] {
+        for stdin in [Stdio::null(), piped("yes\n"), piped("no\n")] {
+            support::run(project.command(words).stdin(stdin)).refused(2, &["cannot be undone", "--yes"]);
+        }
+    }
+    assert_eq!(project.json(&["runs"])["runs"].as_array().unwrap().len(), 2);
+    let went = project.json(&["subject", "withdraw-consent", "ada", "1", "--yes"]);
     promised(&went, &["right", "references", "runs", "outputs", "reviews", "files"]);
     assert_eq!((&went["right"], &went["references"], &went["runs"]), (&json!(1), &json!(1), &json!(1)));
     let path = |reference: &Value| PathBuf::from(reference["picture"]["path"].as_str().unwrap());
@@ -182,4 +195,12 @@ fn forgetting_leaves_no_byte_of_a_subject() {
     assert_eq!(project.json(&["subject", "show", "ada"])["references"].as_array().unwrap().len(), 1);
     assert_eq!(project.json(&["runs", "--search", "fnordlight"]), json!({"hits": []}));
     project.done(&["verify"]);
+}
+
+/// A file with this text, for stdin.
+fn piped(text: &str) -> Stdio {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    file.into()
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::confirm::confirm;
+use crate::cli::confirm::{OLDER_COPIES, confirm};
 use crate::cli::output::{facts, print};
 use crate::cli::project::{self, ProjectArguments};
 use crate::service::references;
@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     let store = project::open(project)?;
     let reference = store.reader()?.reference(&arguments.reference)?;
     let name = &reference.name;
-    confirm(arguments.yes, &format!("This deletes {name} and every picture made with it."))?;
+    confirm(arguments.yes, &references::withdrawal_consequence(name))?;
     let withdrawal = references::withdraw(&store, reference.id)?;
     if arguments.json {
         let mut document = facts::deletion(&withdrawal.deletion);
@@ -38,5 +38,6 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         return Ok(print::document(&document)?);
     }
     print::line(&withdrawal.to_string())?;
-    Ok(print::line(&format!("In total: {}.", withdrawal.deletion))?)
+    print::line(&format!("In total: {}.", withdrawal.deletion))?;
+    Ok(print::line(OLDER_COPIES)?)
 }

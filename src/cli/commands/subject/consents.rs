@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::confirm::confirm;
+use crate::cli::confirm::{OLDER_COPIES, confirm};
 use crate::cli::failure::UsageError;
 use crate::cli::output::{describe, facts, print, tables};
 use crate::cli::project::{self, ProjectArguments};
@@ -72,7 +72,8 @@ pub fn withdraw(arguments: &Withdraw, project: &ProjectArguments) -> anyhow::Res
         document["right"] = json!(number);
         return Ok(print::document(&document)?);
     }
-    Ok(print::line(&format!("Withdrew consent {number} ({kind}) of {handle} and deleted {deletion}."))?)
+    print::line(&format!("Withdrew consent {number} ({kind}) of {handle} and deleted {deletion}."))?;
+    Ok(print::line(OLDER_COPIES)?)
 }
 
 /// The consent with the number that was typed, or the only one that is not withdrawn.
