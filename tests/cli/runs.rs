@@ -157,3 +157,69 @@ fn a_draft_waits_until_it_is_queued() {
     project.run(&["show", "ada-0002"]).refused(1, &["ada-0002"]);
     assert_eq!(names(&project.json(&["queue", "list"])["runs"]), ["ada-0001"]);
 }
+
+#[test]
+fn foreign_syntax_is_noted_when_a_run_is_queued() {
+    let project = two_subjects();
+    let words =
+        ["run", "ada", "--subject-block", "a ((calm)) person BREAK", "--negative", "[hat]", "--draft", "--json"];
+    let ran = project.run(&words);
+    let notes = ran.json()["notes"].clone();
+    let note = |number: usize| notes[number].as_str().unwrap();
+    assert!(note(0).contains("no approved reference"), "{notes}");
+    assert!(note(1).starts_with("((calm)), [hat]: ") && note(2).starts_with("BREAK: "), "{notes}");
+    assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("note: ")).count(), 3, "{}", ran.stderr);
+    let queued = project.done(&["queue", "add", "ada-0001"]);
+    assert!(
+        queued.stderr.contains("note: ((calm)), [hat]: ") && queued.stderr.contains("note: BREAK"),
+        "{}",
+        queued.stderr
+    );
+}
+
+#[test]
+fn seeds_may_be_negative_or_drawn() {
+    let project = two_subjects();
+    let run = |seeds: &str| project.run(&["run", "ada", "--subject-block", "x", "--draft", "--json", "--seeds", seeds]);
+    let seeds = |seeds: &str| run(seeds).json()["seeds"].clone();
+    assert_eq!(seeds("-5x2"), json!([u64::MAX - 4, u64::MAX - 3]));
+    assert_eq!(seeds("-5,7"), json!([u64::MAX - 4, 7]));
+    let drawn = run("-1x3");
+    let first = drawn.json()["seeds"][0].as_u64().unwrap();
+    assert_eq!(drawn.json()["seeds"], json!([first, first + 1, first + 2]));
+    assert!(drawn.stderr.contains(&format!("drew {first}x3")), "{}", drawn.stderr);
+    assert_ne!(seeds("-1,-1"), seeds("-1,-1"));
+    run("18446744073709551616").misused(&["from -9223372036854775808 to 18446744073709551615"]);
+    project.run(&["run", "ada", "--parent", "ada-0001", "--set", "seeds=-1"]).misused(&["--seeds"]);
+}
+
+#[test]
+fn a_worker_fails_if_a_run_failed() {
+    let project = two_subjects();
+    let model = project.folder.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    let words = ["run", "ada", "--subject-block", "x", "--model", model.to_str().unwrap()];
+    if project.run(&words).status != 0 {
+        // The model is checked when the run is queued: break it afterwards.
+        std::fs::remove_dir(&model).unwrap();
+        copy(&crate::support::data("sd1"), &model);
+        project.done(&words);
+        std::fs::remove_dir_all(model.join("vae")).unwrap();
+    }
+    project.done(&["run", "bo", "--subject-block", "x", "--seeds", "1", "--steps", "1"]);
+    let ran = project.run(&["worker", "--until-empty", "--device", "cpu"]);
+    ran.refused(1, &["1 run failed", "queue retry"]);
+    assert_eq!(project.json(&["show", "bo-0001"])["state"], "done");
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            drop(std::fs::copy(entry.path(), target).unwrap())
+        }
+    }
+}

@@ -9,9 +9,11 @@ use clap::{ArgAction, Args};
 
 use crate::cli::failure::Interrupted;
 use crate::cli::interrupt;
+use crate::cli::output::describe;
 use crate::cli::project::{self, ProjectArguments};
 use crate::diffusion::compute::{DeviceChoice, DtypeChoice};
 use crate::store::Store;
+use crate::studio::state::RunState;
 use crate::studio::text::clean;
 use crate::worker::{Options, Outcome, Stop, Until, Worker, WorkerEvent};
 
@@ -19,7 +21,7 @@ use crate::worker::{Options, Outcome, Stop, Until, Worker, WorkerEvent};
 ///
 /// Several workers may share a project, one for each device. On Ctrl-C or SIGTERM, the worker finishes the current step
 /// and requeues the run, which then resumes from that step. A second signal exits at once and loses a few steps. If the
-/// terminal closes, the worker keeps running.
+/// terminal closes, the worker keeps running. With --until-empty, it fails if a run failed.
 #[derive(Args)]
 #[command(after_help = "Example:\n  pentimento worker --until-empty")]
 pub struct Arguments {
@@ -47,20 +49,27 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
         until: if arguments.until_empty { Until::QueueEmpty } else { Until::Stopped },
         ..Options::default()
     };
-    work(Arc::new(project::open(project)?), options, arguments.drain_on_hangup)
+    match work(Arc::new(project::open(project)?), options, arguments.drain_on_hangup)? {
+        0 => Ok(()),
+        failed => {
+            let failed = describe::count(failed, "run");
+            anyhow::bail!("{failed} failed: see `pentimento runs`, then retry with `pentimento queue retry RUN`")
+        }
+    }
 }
 
 /// Processes the queue in this process until a run is over.
 pub fn work_until(store: Arc<Store>, until: Until) -> anyhow::Result<()> {
-    work(store, Options { dtype: DtypeChoice::Auto, until, ..Options::default() }, true)
+    work(store, Options { dtype: DtypeChoice::Auto, until, ..Options::default() }, true).map(drop)
 }
 
-fn work(store: Arc<Store>, mut options: Options, drain_on_hangup: bool) -> anyhow::Result<()> {
+/// Returns how many runs failed.
+fn work(store: Arc<Store>, mut options: Options, drain_on_hangup: bool) -> anyhow::Result<u64> {
     interrupt::listen_as_a_service();
     let (sender, events) = mpsc::channel();
     options.events = Some(sender);
     let worker = Worker::start(store, options)?;
-    supervise(&worker, &events, drain_on_hangup);
+    let failed = supervise(&worker, &events, drain_on_hangup);
     match worker.join()? {
         Outcome::Stopped { requeued } if interrupt::asked() => {
             let text = match requeued {
@@ -69,21 +78,26 @@ fn work(store: Arc<Store>, mut options: Options, drain_on_hangup: bool) -> anyho
             };
             Err(Interrupted { status: interrupt::status(), text }.into())
         }
-        Outcome::Finished | Outcome::Stopped { .. } => Ok(()),
+        Outcome::Finished | Outcome::Stopped { .. } => Ok(failed),
     }
 }
 
-/// Prints the worker's events and passes signals on to it, until it has ended.
-fn supervise(worker: &Worker, events: &Receiver<WorkerEvent>, drain_on_hangup: bool) {
+/// Prints the worker's events and passes signals on to it, until it has ended. Returns how many runs failed.
+fn supervise(worker: &Worker, events: &Receiver<WorkerEvent>, drain_on_hangup: bool) -> u64 {
     let on_terminal = std::io::stderr().is_terminal();
+    let mut failed = 0;
+    let mut report = |event: WorkerEvent| {
+        failed += u64::from(matches!(event, WorkerEvent::Ended { state: RunState::Failed, .. }));
+        // After a hang-up, writing to the terminal could end the program.
+        if !(on_terminal && interrupt::hung_up()) {
+            let _ = writeln!(std::io::stderr(), "{}", clean(&event.to_string()));
+        }
+    };
     loop {
         match events.recv_timeout(Duration::from_millis(50)) {
-            // After a hang-up, writing to the terminal could end the program.
-            Ok(event) if !(on_terminal && interrupt::hung_up()) => {
-                let _ = writeln!(std::io::stderr(), "{}", clean(&event.to_string()));
-            }
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Ok(event) => report(event),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return failed,
         }
         if interrupt::asked() {
             worker.stop(Stop::AfterStep);
@@ -91,7 +105,8 @@ fn supervise(worker: &Worker, events: &Receiver<WorkerEvent>, drain_on_hangup: b
             worker.stop(if drain_on_hangup { Stop::AfterQueue } else { Stop::AfterRun });
         }
         if worker.has_ended() {
-            return;
+            events.try_iter().for_each(report);
+            return failed;
         }
     }
 }
