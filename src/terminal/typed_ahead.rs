@@ -48,7 +48,7 @@ fn escaped(rest: &str) -> Option<(Option<KeyEvent>, usize)> {
         return Some((control_sequence(&rest[1..last], rest.as_bytes()[last]), last + 1));
     }
     if next == 'O'
-        && let Some(code) = rest.bytes().nth(1).and_then(arrow)
+        && let Some(code) = rest.as_bytes().get(1).copied().and_then(arrow)
     {
         return Some((Some(code.into()), 2));
     }

@@ -231,7 +231,7 @@ fn a_long_prompt_reports_the_ignored_words() {
     let prompt = format!("{}the very last words", "a portrait of somebody, ".repeat(40));
     let model = bench.path("model");
     let generate = |words: &[&str]| {
-        let mut command = crate::support::pentimento();
+        let mut command = pentimento();
         command.args(["generate", "--steps", "1", "--prompt", &prompt, "--output"]).arg(bench.path("out.png"));
         run(command.arg("--model").arg(&model).args(words))
     };
@@ -245,7 +245,7 @@ fn a_long_prompt_reports_the_ignored_words() {
 #[test]
 fn sharded_and_half_precision_checkpoints_are_read() {
     let bench = Bench::new();
-    let mut command = crate::support::pentimento();
+    let mut command = pentimento();
     command.args(["generate", "--prompt", "x", "--steps", "1", "--model"]).arg(data("vpred"));
     command.arg("--adapter").arg(data("vpred-adapters/ip-adapter_plus.safetensors"));
     command.arg("--reference").arg(reference()).arg("--output").arg(bench.path("out.png"));
