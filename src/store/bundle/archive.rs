@@ -91,7 +91,11 @@ impl Writer {
             return Err(Error::file(path, "write", io::Error::other("it is a folder")));
         }
         // Its mode is 0600, because it holds images of people.
-        let folder = Arc::new(Folder::open(parent(path))?);
+        let folder = Folder::open(parent(path)).map_err(|error| match error {
+            Error::File { source, .. } => Error::file(path, "write", source),
+            error => error,
+        });
+        let folder = Arc::new(folder?);
         // Exports that were killed.
         remove_dead(&folder, |name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))?;
         let file = Temporary::new(&folder, PREFIX, SUFFIX)?;
