@@ -4,7 +4,7 @@
 //! Anyone may have made a file that is imported. Nothing is extracted to the disk. Entries with unexpected names are
 //! refused. Each read has a limit that does not depend on the sizes stated in the file.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -80,7 +80,9 @@ struct RowsIn {
 pub struct Writer {
     path: PathBuf,
     folder: Arc<Folder>,
-    zip: ZipWriter<BufWriter<Temporary>>,
+    zip: ZipWriter<BufWriter<Output>>,
+    /// The first error of writing.
+    error: SharedError,
     blobs: HashSet<Digest>,
 }
 
@@ -98,8 +100,16 @@ impl Writer {
         let folder = Arc::new(folder?);
         // Exports that were killed.
         remove_dead(&folder, |name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))?;
+        let error = SharedError::default();
         let file = Temporary::new(&folder, PREFIX, SUFFIX)?;
-        Ok(Self { path: path.to_owned(), folder, zip: ZipWriter::new(BufWriter::new(file)), blobs: HashSet::new() })
+        let zip = ZipWriter::new(BufWriter::new(Output {
+            file,
+            error: error.clone(),
+            has_failed: false,
+            position: 0,
+            end: 0,
+        }));
+        Ok(Self { path: path.to_owned(), folder, zip, error, blobs: HashSet::new() })
     }
 
     /// Adds a blob, unless it was added before.
@@ -121,7 +131,8 @@ impl Writer {
         let path = self.path;
         let failed = |error: io::Error| Error::file(&path, "write", error);
         let buffer = self.zip.finish().map_err(|error| failed(error.into()))?;
-        let file = buffer.into_inner().map_err(|error| failed(error.into_error()))?;
+        let Output { file, .. } = buffer.into_inner().map_err(|error| failed(error.into_error()))?;
+        check(&self.error).map_err(failed)?;
         let size = file.len().map_err(failed)?;
         let name = path.file_name().unwrap_or_default();
         if overwrite {
@@ -137,7 +148,65 @@ impl Writer {
         let options =
             SimpleFileOptions::default().compression_method(CompressionMethod::Stored).unix_permissions(0o600);
         let written = self.zip.start_file(name, options).map_err(io::Error::from);
-        written.and_then(|()| self.zip.write_all(bytes)).map_err(|error| Error::file(&self.path, "write", error))
+        let written = written.and_then(|()| self.zip.write_all(bytes)).and_then(|()| check(&self.error));
+        written.map_err(|error| Error::file(&self.path, "write", error))
+    }
+}
+
+/// Fails with the error that writing has met, if there is one.
+fn check(error: &SharedError) -> io::Result<()> {
+    error.take().map_or(Ok(()), Err)
+}
+
+type SharedError = Rc<RefCell<Option<io::Error>>>;
+
+/// A file that keeps its first error to itself and from then on only pretends to write. The zip library completes its
+/// file even when it is dropped, and prints an error or panics if that fails.
+struct Output {
+    file: Temporary,
+    error: SharedError,
+    has_failed: bool,
+    position: u64,
+    end: u64,
+}
+
+impl Output {
+    /// Takes an error and pretends the result, which says where the file is now.
+    fn or_pretend(&mut self, result: io::Result<u64>, pretended: u64) -> u64 {
+        self.position = result.unwrap_or_else(|error| {
+            self.has_failed = true;
+            self.error.borrow_mut().get_or_insert(error);
+            pretended
+        });
+        self.end = self.end.max(self.position);
+        self.position
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let before = self.position;
+        let result = match self.has_failed {
+            true => Ok(before + bytes.len() as u64),
+            false => self.file.write(bytes).map(|length| before + length as u64),
+        };
+        Ok((self.or_pretend(result, before + bytes.len() as u64) - before) as usize)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Output {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let pretended = match to {
+            SeekFrom::Start(position) => position,
+            SeekFrom::Current(distance) => self.position.saturating_add_signed(distance),
+            SeekFrom::End(distance) => self.end.saturating_add_signed(distance),
+        };
+        let result = if self.has_failed { Ok(pretended) } else { self.file.seek(to) };
+        Ok(self.or_pretend(result, pretended))
     }
 }
 
