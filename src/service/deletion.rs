@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::{Error, Result};
 use crate::store::forget::DeletionReport;
+use crate::store::proof::Proof;
 use crate::store::removal::Pending;
 
 /// The counts of what a deletion removed.
@@ -16,12 +18,40 @@ pub struct Deletion {
     pub files: Vec<blake3::Hash>,
     /// Why some deleted bytes are still on the disk.
     pub pending: Option<Pending>,
+    /// The search of the project for what was deleted.
+    pub proof: Proof,
+}
+
+impl Deletion {
+    /// Takes over the store's report.
+    ///
+    /// # Errors
+    /// Fails if a file that the store could not delete still contains something deleted.
+    pub(super) fn proven(report: DeletionReport) -> Result<Self> {
+        match (report.pending, report.proof.remains.first()) {
+            (None, Some(path)) => Err(Error::FileRemains { path: path.clone() }),
+            _ => Ok(report.into()),
+        }
+    }
+
+    /// What was searched, and whether anything is left, as one sentence.
+    pub fn proof_sentence(&self) -> String {
+        let Proof { files, bytes, searched_for, .. } = self.proof;
+        let searched = format!(
+            "Searched {files} files ({:.1} MiB) for {searched_for} deleted hashes, names and identifiers",
+            bytes as f64 / f64::from(1 << 20)
+        );
+        match self.pending {
+            None => format!("{searched}: none is left."),
+            Some(pending) => format!("{searched}. Some deleted bytes are still on the disk: {pending}."),
+        }
+    }
 }
 
 impl From<DeletionReport> for Deletion {
     fn from(report: DeletionReport) -> Self {
-        let DeletionReport { references, runs, outputs, reviews, blobs, pending } = report;
-        Self { references, runs, outputs, reviews, files: blobs, pending }
+        let DeletionReport { references, runs, outputs, reviews, blobs, pending, proof } = report;
+        Self { references, runs, outputs, reviews, files: blobs, pending, proof }
     }
 }
 

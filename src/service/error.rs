@@ -32,9 +32,9 @@ pub enum Error {
     #[error("no adapter file at {}: check the path", path.display())]
     NoAdapterFile { path: PathBuf },
 
-    /// The database no longer has the subject, but one of its files is still on the disk.
-    #[error("{handle} is deleted from the database, but {} is still there: delete the file yourself", path.display())]
-    FileRemains { handle: Handle, path: PathBuf },
+    /// The deletion succeeded, but the search after it found something deleted in a file.
+    #[error("the data is deleted, but {} still contains some of it: delete the file yourself", path.display())]
+    FileRemains { path: PathBuf },
 
     /// The deletion succeeded, but the check after it found a problem.
     #[error("{handle} is deleted, but `verify` found {count} problem(s), the first: {first}")]

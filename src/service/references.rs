@@ -93,7 +93,7 @@ pub fn withdrawal_consequence(reference: &ReferenceName) -> String {
 /// Deletes a reference permanently, with every picture that was made with it.
 pub fn withdraw(store: &Store, reference: ReferenceId) -> Result<Withdrawal> {
     let name = store.reader()?.reference_by_id(reference)?.name;
-    let deletion = store.withdraw_reference(reference, Timestamp::now())?.into();
+    let deletion = Deletion::proven(store.withdraw_reference(reference, Timestamp::now())?)?;
     Ok(Withdrawal { reference: name, deletion })
 }
 

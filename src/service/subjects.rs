@@ -37,7 +37,7 @@ pub fn record_consent(
 
 /// Withdraws a consent, and permanently deletes its references and every picture made with them.
 pub fn withdraw_consent(store: &Store, consent: ConsentId) -> Result<Deletion> {
-    Ok(store.withdraw_consent(consent, Timestamp::now())?.into())
+    Deletion::proven(store.withdraw_consent(consent, Timestamp::now())?)
 }
 
 /// What forgetting a subject deleted.
@@ -59,10 +59,7 @@ impl fmt::Display for Forgotten {
 /// Fails after the deletion if a file is still there, or if `verify` finds a problem.
 pub fn forget(store: &Store, subject: SubjectId) -> Result<Forgotten> {
     let handle = store.reader()?.subject_by_id(subject)?.handle;
-    let deletion: Deletion = store.forget_subject(subject)?.into();
-    if let Some(path) = deletion.files.iter().map(|hash| store.blobs().path(hash)).find(|path| path.exists()) {
-        return Err(Error::FileRemains { handle, path });
-    }
+    let deletion = Deletion::proven(store.forget_subject(subject)?)?;
     let mut problems = store.verify()?.problems;
     // The folder's permissions do not matter to this deletion.
     problems.retain(|problem| !matches!(problem, Problem::Permissions { .. }));

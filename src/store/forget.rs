@@ -12,6 +12,7 @@ use crate::studio::reference::{Decision, ReferenceState};
 use crate::studio::rules::Refusal;
 
 use super::columns::{Hash, Time};
+use super::proof::{Deleted, Proof};
 use super::removal::{Pending, schedule_wipe};
 use super::{Durability, Error, Result, Store, references, subjects};
 
@@ -26,11 +27,14 @@ pub struct DeletionReport {
     pub blobs: Vec<blake3::Hash>,
     /// Why some deleted bytes are still on the disk.
     pub pending: Option<Pending>,
+    /// The search for what was deleted.
+    pub proof: Proof,
 }
 
 impl Store {
     /// Deletes a subject and everything that belongs to it.
     pub fn forget_subject(&self, subject: SubjectId) -> Result<DeletionReport> {
+        let mut deleted = Deleted::default();
         let report = self.write(Durability::Full, |transaction| {
             subjects::by_id(transaction, subject)?;
             let count = |sql: &str| {
@@ -52,17 +56,21 @@ impl Store {
                 &format!("{OUTPUT_BLOBS} JOIN runs ON runs.id = outputs.run_id WHERE runs.subject_id = ?1"),
                 subject.0,
             )?);
+            for sql in OF_SUBJECT {
+                deleted.add(transaction, sql, subject.0)?;
+            }
             transaction.execute("DELETE FROM subjects WHERE id = ?1", [subject.0])?;
             report.blobs = Self::release_blobs(transaction, &hashes)?;
             schedule_wipe(transaction)?;
             Ok(report)
         })?;
-        Ok(DeletionReport { pending: self.finish_deletion()?, ..report })
+        self.finish(report, deleted)
     }
 
     /// Withdraws a consent and, as [`Store::withdraw_reference`] does, every reference under it. The record of the
     /// consent and of its withdrawal stays. Withdrawing it again deletes nothing.
     pub fn withdraw_consent(&self, consent: ConsentId, at: Timestamp) -> Result<DeletionReport> {
+        let mut deleted = Deleted::default();
         let report = self.write(Durability::Full, |transaction| {
             let found = subjects::consent(transaction, consent)?;
             if let ConsentStatus::Withdrawn(_) = found.status(at) {
@@ -75,17 +83,18 @@ impl Store {
                 statement.query_map([consent.0], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
             let mut report = DeletionReport::default();
             for reference in references {
-                withdraw(transaction, ReferenceId(reference), at, &mut report)?;
+                withdraw(transaction, ReferenceId(reference), at, &mut report, &mut deleted)?;
             }
             schedule_wipe(transaction)?;
             Ok(report)
         })?;
-        Ok(DeletionReport { pending: self.finish_deletion()?, ..report })
+        self.finish(report, deleted)
     }
 
     /// Withdraws a reference. Deletes its image, notes and report, the outputs made with it and their reviews, and its
     /// draft, queued and interrupted runs; cancels its running run. Finished runs stay in the history, without outputs.
     pub fn withdraw_reference(&self, reference: ReferenceId, at: Timestamp) -> Result<DeletionReport> {
+        let mut deleted = Deleted::default();
         let report = self.write(Durability::Full, |transaction| {
             let found = references::by_id(transaction, reference)?;
             if found.state.after(Decision::Withdraw).is_none() {
@@ -93,13 +102,48 @@ impl Store {
                 return Err(Refusal::ReferenceState { reference: found.name, state, decision }.into());
             }
             let mut report = DeletionReport::default();
-            withdraw(transaction, reference, at, &mut report)?;
+            withdraw(transaction, reference, at, &mut report, &mut deleted)?;
             schedule_wipe(transaction)?;
             Ok(report)
         })?;
-        Ok(DeletionReport { pending: self.finish_deletion()?, ..report })
+        self.finish(report, deleted)
     }
 }
+
+impl Store {
+    /// Finishes a deletion after its transaction, and proves it.
+    fn finish(&self, report: DeletionReport, mut deleted: Deleted) -> Result<DeletionReport> {
+        let pending = self.finish_deletion()?;
+        deleted.hashes.clone_from(&report.blobs);
+        Ok(DeletionReport { pending, proof: self.prove(&deleted)?, ..report })
+    }
+}
+
+/// Identifiers and names of a subject and of everything that is deleted with it.
+const OF_SUBJECT: [&str; 8] = [
+    "SELECT uuid, handle FROM subjects WHERE id = ?1",
+    "SELECT uuid, name FROM subjects WHERE id = ?1",
+    "SELECT uuid, NULL FROM consents WHERE subject_id = ?1",
+    "SELECT refs.uuid, handle || '-r' || number FROM refs JOIN subjects ON subjects.id = subject_id
+     WHERE subject_id = ?1",
+    "SELECT runs.uuid, format('%s-%04d', handle, number) FROM runs JOIN subjects ON subjects.id = subject_id
+     WHERE subject_id = ?1",
+    "SELECT outputs.uuid, NULL FROM outputs JOIN runs ON runs.id = run_id WHERE subject_id = ?1",
+    "SELECT reviews.uuid, NULL FROM reviews JOIN outputs ON outputs.id = output_id JOIN runs ON runs.id = run_id
+     WHERE subject_id = ?1",
+    "SELECT uuid, NULL FROM baselines WHERE subject_id = ?1",
+];
+
+/// The same of a reference that is withdrawn.
+const OF_REFERENCE: [&str; 4] = [
+    "SELECT outputs.uuid, NULL FROM outputs JOIN runs ON runs.id = run_id WHERE ref_id = ?1",
+    "SELECT reviews.uuid, NULL FROM reviews JOIN outputs ON outputs.id = output_id JOIN runs ON runs.id = run_id
+     WHERE ref_id = ?1",
+    "SELECT baselines.uuid, NULL FROM baselines JOIN outputs ON outputs.id = output_id JOIN runs ON runs.id = run_id
+     WHERE ref_id = ?1",
+    "SELECT runs.uuid, format('%s-%04d', handle, number) FROM runs JOIN subjects ON subjects.id = subject_id
+     WHERE ref_id = ?1 AND state IN ('draft', 'queued', 'interrupted')",
+];
 
 const REFERENCE_BLOBS: &str = "SELECT refs.picture, refs.thumbnail, NULL FROM refs";
 const OUTPUT_BLOBS: &str = "SELECT outputs.picture, outputs.thumbnail, outputs.latents FROM outputs";
@@ -117,8 +161,18 @@ fn hashes(connection: &Connection, sql: &str, parameter: i64) -> Result<Vec<Hash
     Ok(hashes)
 }
 
-fn withdraw(connection: &Connection, reference: ReferenceId, at: Timestamp, report: &mut DeletionReport) -> Result<()> {
+fn withdraw(
+    connection: &Connection,
+    reference: ReferenceId,
+    at: Timestamp,
+    report: &mut DeletionReport,
+    deleted: &mut Deleted,
+) -> Result<()> {
     let id = reference.0;
+    for sql in OF_REFERENCE {
+        deleted.add(connection, sql, id)?;
+    }
+    deleted.names.push(references::by_id(connection, reference)?.label);
     let of_outputs = format!("{OUTPUT_BLOBS} JOIN runs ON runs.id = outputs.run_id WHERE runs.ref_id = ?1");
     let mut hashes = hashes(connection, &of_outputs, id)?;
     hashes.extend(self::hashes(connection, &format!("{REFERENCE_BLOBS} WHERE refs.id = ?1"), id)?);

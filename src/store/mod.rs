@@ -7,7 +7,8 @@
 //!   `mounts`: network file systems; `snapshot`: verified copies of the database
 //! - [`open`]: creating and opening a project; [`migrations`]: the schema, forward only; `wal`: leftover logs
 //! - [`blobs`]: files named by their hash; `blob_rows`: their rows; `reservations`: blobs that are about to get rows
-//! - [`leftovers`]: deleting what interrupted programs left; [`removal`]: finishing deletions
+//! - [`leftovers`]: deleting what interrupted programs left; [`removal`]: finishing deletions; [`proof`]: searching for
+//!   what was deleted; `needles`: many patterns at once
 //! - [`subjects`], [`references`]: subjects, consents, reference images
 //! - [`runs`]: creating and reading runs; [`queue`]: giving them to workers
 //! - [`outputs`], [`reviews`], [`presets`]: results, and what people say about them
@@ -28,9 +29,11 @@ pub mod leftovers;
 pub mod lines;
 pub mod migrations;
 mod mounts;
+mod needles;
 pub mod open;
 pub mod outputs;
 pub mod presets;
+pub mod proof;
 pub mod queue;
 pub mod references;
 pub mod removal;

@@ -188,7 +188,12 @@ fn forgetting_leaves_no_byte_of_a_subject() {
     }
 
     let went = project.json(&["subject", "forget", handle, "--yes"]);
-    promised(&went, &["subject", "verified", "references", "runs", "outputs", "reviews", "files"]);
+    promised(&went, &["subject", "verified", "pending", "search", "references", "runs", "outputs", "reviews", "files"]);
+    promised(
+        &went["search"],
+        &["files", "bytes", "searched_for", "names_in_use", "pictures_that_mention_it", "remains"],
+    );
+    assert_eq!((&went["verified"], &went["search"]["remains"]), (&json!(true), &json!([])));
     assert_eq!((&went["references"], &went["runs"], &went["outputs"]), (&json!(1), &json!(2), &json!(1)));
     assert_eq!(found(&project.path(), &needles), [] as [String; 0]);
     project.run(&["subject", "show", handle]).refused(1, &[handle]);

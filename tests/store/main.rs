@@ -10,6 +10,7 @@ mod moving;
 mod opening;
 mod processes;
 mod project;
+mod proving;
 mod queue;
 mod random;
 mod reviews;

@@ -189,7 +189,16 @@ pub fn deletion(deletion: &Deletion) -> Value {
         "outputs": deletion.outputs,
         "reviews": deletion.reviews,
         "files": deletion.files.len(),
+        "verified": deletion.pending.is_none() && deletion.proof.remains.is_empty(),
         "pending": deletion.pending.map(|pending| pending.to_string()),
+        "search": {
+            "files": deletion.proof.files,
+            "bytes": deletion.proof.bytes,
+            "searched_for": deletion.proof.searched_for,
+            "names_in_use": deletion.proof.in_use,
+            "pictures_that_mention_it": deletion.proof.mentions,
+            "remains": deletion.proof.remains.iter().map(|path| path.to_string_lossy()).collect::<Vec<_>>(),
+        },
     })
 }
 

@@ -39,5 +39,6 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     }
     print::line(&withdrawal.to_string())?;
     print::line(&format!("In total: {}.", withdrawal.deletion))?;
+    print::line(&withdrawal.deletion.proof_sentence())?;
     Ok(print::line(OLDER_COPIES)?)
 }

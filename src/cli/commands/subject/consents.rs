@@ -73,6 +73,7 @@ pub fn withdraw(arguments: &Withdraw, project: &ProjectArguments) -> anyhow::Res
         return Ok(print::document(&document)?);
     }
     print::line(&format!("Withdrew consent {number} ({kind}) of {handle} and deleted {deletion}."))?;
+    print::line(&deletion.proof_sentence())?;
     Ok(print::line(OLDER_COPIES)?)
 }
 

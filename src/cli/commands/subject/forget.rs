@@ -39,9 +39,9 @@ pub fn run(arguments: &Arguments, project: &ProjectArguments) -> anyhow::Result<
     if arguments.json {
         let mut document = facts::deletion(&forgotten.deletion);
         document["subject"] = json!(handle.as_str());
-        document["verified"] = json!(true);
         return Ok(print::document(&document)?);
     }
     print::line(&forgotten.to_string())?;
-    Ok(print::line("The project no longer contains the subject. Delete older backups and bundles yourself.")?)
+    print::line(&forgotten.deletion.proof_sentence())?;
+    Ok(print::line("Delete older backups and bundles yourself: they still contain the subject.")?)
 }
