@@ -18,9 +18,9 @@ use super::effects::reads::{Loaded, Read};
 use super::event::Event;
 use super::keymap::Keymap;
 use super::layers::confirm::Confirm;
+use super::layers::explanation::Explanation;
 use super::layers::help::Help;
 use super::layers::palette::Palette;
-use super::layers::problem::ProblemDetails;
 use super::problem::Problem;
 use super::screen_id::ScreenId;
 use super::screens::{Screen, Screens};
@@ -183,7 +183,7 @@ impl App {
             Action::GoQueue => Command::Go(ScreenId::Queue),
             Action::GoLineage => Command::Go(ScreenId::Lineage),
             Action::Details => match self.problems.last() {
-                Some(problem) => Command::Open(Box::new(ProblemDetails(problem.clone()))),
+                Some(problem) => Command::Open(Box::new(Explanation::Problem(problem.clone()))),
                 None => return Vec::new(),
             },
             Action::Dismiss => {

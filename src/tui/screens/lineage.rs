@@ -16,7 +16,7 @@ use crate::tui::context::Context;
 use crate::tui::effects::Effect;
 use crate::tui::effects::jobs::Job;
 use crate::tui::effects::reads::{Loaded, Read};
-use crate::tui::layers::changes::Changes;
+use crate::tui::layers::explanation::Explanation;
 use crate::tui::pictures::Pictures;
 use crate::tui::query::Query;
 use crate::tui::screen_id::ScreenId;
@@ -145,8 +145,8 @@ impl Screen for Lineage {
             Action::GoReview => Some(vec![Command::Review(Query::of_run(run.id))]),
             Action::Compare => Some(vec![match &run.delta {
                 Some(delta) => {
-                    let layer = Changes::new(format!("{} compared with its parent", run.task), delta.clone());
-                    Command::Open(Box::new(layer))
+                    let title = format!("{} compared with its parent", run.task);
+                    Command::Open(Box::new(Explanation::Changes { title, delta: delta.clone() }))
                 }
                 None => Command::Notice(format!("{} has no parent.", run.task)),
             }]),
