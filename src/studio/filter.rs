@@ -85,8 +85,9 @@ fn term(part: &str) -> Result<Option<Term>, BadFilter> {
         "failure" => Term::Failure(value.parse().map_err(|error| said(&error as &super::review::BadReview))?),
         "changed" => Term::Changed(value.parse().map_err(|error| said(&error as &super::variable::UnknownVariable))?),
         "verdict" => {
-            let verdict = Verdict::from_name(value);
-            Term::Verdict(verdict.ok_or_else(|| bad("use open, accepted or rejected".to_owned()))?)
+            // Screens say "unreviewed"; stored records say "open".
+            let verdict = if value == "unreviewed" { Some(Verdict::Open) } else { Verdict::from_name(value) };
+            Term::Verdict(verdict.ok_or_else(|| bad("use unreviewed, accepted or rejected".to_owned()))?)
         }
         "since" => Term::Since(seconds(value).ok_or_else(|| bad("use a span such as 30min, 6h, 3d or 2w".to_owned()))?),
         other => return Err(BadFilter::Unknown(text::clean(other))),
@@ -152,13 +153,24 @@ mod tests {
     }
 
     #[test]
+    fn unreviewed_is_the_word_for_open() {
+        for text in ["verdict:unreviewed", "verdict:open"] {
+            assert_eq!(
+                text.parse::<Filter>().map(|filter| filter.terms),
+                Ok(vec![Term::Verdict(Verdict::Open)]),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn invalid_terms_are_refused() {
         for (text, part) in [
             ("failur:waxy", "unknown filter \"failur\""),
             ("guidance>warm", "use a number"),
             ("since:yesterday", "30min"),
             ("since:99999999999999999999w", "30min"),
-            ("verdict:good", "accepted"),
+            ("verdict:good", "use unreviewed, accepted or rejected"),
             ("subject:Ada!", "subject:Ada!"),
         ] {
             let error = text.parse::<Filter>().unwrap_err().to_string();
