@@ -33,7 +33,7 @@ use crate::tui::pictures::Pictures;
 use crate::tui::problem::Problem;
 use crate::tui::theme::Theme;
 use crate::tui::{self, End, watch};
-use crate::worker::{Options, Stop, Worker};
+use crate::worker::{Options, Stop, Worker, release_dead_workers};
 
 pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
     // Check first: without a terminal, no project is created.
@@ -60,9 +60,13 @@ pub fn run(project: &ProjectArguments) -> anyhow::Result<()> {
     }
 }
 
-/// The runs that are not finished after the worker of this process has stopped, in one sentence.
+/// The runs that are not finished after the worker of this process has stopped, in one sentence. Runs of dead workers
+/// are queued again first.
 fn unfinished(store: &Store) -> Option<String> {
-    let runs = store.reader().and_then(|reader| reader.queue(u32::MAX)).ok()?;
+    let reader = store.reader().ok()?;
+    // If this fails, the runs of dead workers count as running.
+    let _ = release_dead_workers(store, &reader).and_then(|_| store.release_expired(Timestamp::now()));
+    let runs = reader.queue(u32::MAX).ok()?;
     let running = runs.iter().filter(|run| run.state == RunState::Running).count() as u64;
     let queued = runs.len() as u64 - running;
     match (running, queued) {

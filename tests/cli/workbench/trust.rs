@@ -205,3 +205,18 @@ fn quitting_tells_queued_runs_from_running_ones() {
     assert_eq!(first.ended(), 0);
     first.wait("2 runs are still queued.");
 }
+
+#[test]
+fn quitting_counts_the_runs_of_dead_workers_as_queued() {
+    let project = Project::ready();
+    project.queue("1", "1");
+    project.done(&["queue", "pause"]);
+    let database = rusqlite::Connection::open(project.path().join("project.db")).unwrap();
+    // The lease of a worker that died long ago.
+    database.execute("UPDATE runs SET state = 'running', owner = 'dead', lease = 1, attempt = 1", ()).unwrap();
+    drop(database);
+    let mut screen = Terminal::open(project.folder.path(), &["--project", project.path().to_str().unwrap()]);
+    screen.wait("ada-0001").press("q");
+    assert_eq!(screen.ended(), 0);
+    screen.wait("1 run is still queued.");
+}
