@@ -238,7 +238,7 @@ fn a_long_prompt_reports_the_ignored_words() {
     let ran = generate(&[]);
     assert_eq!(ran.status, 0);
     assert!(ran.stderr.contains("the very last words"), "{}", ran.stderr);
-    let ran = generate(&["--long-prompt", "chunk"]);
+    let ran = generate(&["--long-prompt", "chunk", "--force"]);
     assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
 }
 

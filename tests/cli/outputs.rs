@@ -38,7 +38,7 @@ fn numbers_out_of_range() {
         ("--guidance", "inf"),
         ("--adapter-scale", "much"),
         ("--adapter-end", "1.5"),
-        ("--seed", "-1"),
+        ("--seed", "-9223372036854775809"),
         ("--seed", "18446744073709551616"),
         ("--device", "tpu"),
         ("--dtype", "f8"),
