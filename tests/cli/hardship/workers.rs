@@ -93,23 +93,28 @@ fn a_killed_worker_is_replaced_at_once() {
     assert_eq!(heir.end().0, 143);
 }
 
-/// Files of pictures can be neither read nor written.
-struct FailingDisk {
-    blobs: PathBuf,
-    away: PathBuf,
-}
+/// Files of pictures can be neither read nor written: a file stands in the place of each of their folders.
+struct FailingDisk(PathBuf);
 
 impl FailingDisk {
     fn new(project: &Project) -> Self {
-        let (blobs, away) = (project.path().join("blobs"), project.path().join("away"));
-        fs::rename(&blobs, &away).unwrap();
-        fs::write(&blobs, "not a folder").unwrap();
-        Self { blobs, away }
+        let disk = Self(project.path().join("blobs"));
+        for (folder, away) in disk.places() {
+            let _ = fs::rename(&folder, &away);
+            fs::write(&folder, "not a folder").unwrap();
+        }
+        disk
     }
 
     fn mend(self) {
-        fs::remove_file(&self.blobs).unwrap();
-        fs::rename(&self.away, &self.blobs).unwrap();
+        for (folder, away) in self.places() {
+            fs::remove_file(&folder).unwrap();
+            let _ = fs::rename(&away, &folder);
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = (PathBuf, PathBuf)> {
+        (0..=255_u8).map(|byte| (self.0.join(format!("{byte:02x}")), self.0.join(format!("{byte:02x}-away"))))
     }
 }
 
