@@ -4,6 +4,8 @@
 //! - [`write_png`], [`encode_png`]: write a PNG with its provenance
 //! - [`provenance`]: what a generated picture says about itself; [`read_provenance`]: reads this, also from files of other
 //!   programs
+//! - `kind`: what a file is, by its bytes; `jpeg`: libjpeg-turbo; `webp`: the container around a WebP's pixels
+//! - `metadata`: texts in PNG, JPEG and WebP files; `programs`: what other programs' texts mean
 //! - [`thumbnail()`]: small copies for lists
 //! - [`difference()`]: the difference of two pictures
 //! - [`sheet`]: contact sheets with captions
